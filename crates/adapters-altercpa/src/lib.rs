@@ -1,0 +1,1 @@
+//! AlterCPA: its clicks, postbacks, look-ups and answers

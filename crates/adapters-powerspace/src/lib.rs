@@ -1,0 +1,1 @@
+//! Powerspace: its clicks, postbacks and answers

@@ -1,0 +1,1 @@
+//! Traffic Stars: its clicks, postbacks and answers

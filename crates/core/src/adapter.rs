@@ -1,0 +1,173 @@
+//! The adapter: how one account at one network is told of a conversion.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::{ClickId, Conversion, Error, Event, Found, LandingQuery, LookUp, Reason, Result};
+
+/// One account at one network: its settings, and the network's dialect. Pure: bytes in, bytes out.
+pub trait Adapter: fmt::Debug + Send + Sync {
+    /// The network's name in lower case, such as `powerspace`.
+    fn network(&self) -> &'static str;
+
+    /// The landing parameter that carries the click id where a campaign does not name one.
+    fn click_parameter(&self) -> &'static str;
+
+    /// Which click is this? Reads the network's click id from a landing query.
+    ///
+    /// # Errors
+    /// Why there is none; the visitor is sent on all the same.
+    fn click_id(&self, query: &LandingQuery<'_>, parameter: &str) -> Result<ClickId, NoClick>;
+
+    /// What to append to the edge's URL in the network's panel, macros verbatim, such as
+    /// `click_id={click_id}`; empty where the network appends its parameter by itself.
+    fn link_query(&self, parameter: &str) -> String;
+
+    /// What call is it?
+    ///
+    /// # Errors
+    /// Why it cannot be sent, laid at the field that is wrong; nothing was sent.
+    fn call(&self, postback: &Postback<'_>) -> Result<Call>;
+
+    /// What did the answer mean?
+    ///
+    /// The body may be cut at the dispatcher's limit. `now` is for a `Retry-After` that names a date.
+    fn verdict(&self, postback: &Postback<'_>, answer: &Response<Bytes>, now: Timestamp) -> Verdict;
+
+    /// The call that looks something up at the network.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` where the network has no look-ups; `InvalidArgument` for a wrong combination.
+    fn look_up(&self, ask: &LookUp) -> Result<Call> {
+        let _ = ask;
+        Err(no_look_ups(self.network()))
+    }
+
+    /// What a look-up's answer says.
+    ///
+    /// # Errors
+    /// `NotFound` where the network knows none; `FailedPrecondition` for a wrong token; `Unavailable` for an
+    /// answer that cannot be read.
+    fn found(&self, ask: &LookUp, answer: &Response<Bytes>) -> Result<Found> {
+        let _ = (ask, answer);
+        Err(no_look_ups(self.network()))
+    }
+}
+
+fn no_look_ups(network: &str) -> Error {
+    Error::precondition("NO_LOOK_UPS", format!("{network} has no look-ups"))
+}
+
+/// One thing to tell: a conversion, or a change of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Postback<'a> {
+    /// The conversion.
+    pub conversion: &'a Conversion,
+    /// Its creation or a change.
+    pub event: &'a Event,
+}
+
+/// Why a landing query brings no click.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NoClick {
+    /// The parameter is not there.
+    Missing,
+    /// The parameter is there and empty.
+    Empty,
+    /// The network did not replace its macro: the link in its panel is wrong.
+    Macro,
+    /// Not of the form that the network's ids have.
+    Malformed,
+}
+
+impl NoClick {
+    /// `missing`, `empty`, `macro` or `malformed`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Empty => "empty",
+            Self::Macro => "macro",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+impl fmt::Display for NoClick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A call that is ready to be sent.
+#[derive(Debug)]
+pub struct Call {
+    /// The request, with an absolute URI.
+    pub request: Request<Bytes>,
+    /// The request for people: method, URL and form with every secret and every personal datum as `***`.
+    pub shown: String,
+    /// Whether it may be sent again when nobody knows whether it arrived.
+    pub repeat: Repeat,
+    /// What the caller should mend, though the network takes it.
+    pub warnings: Vec<String>,
+}
+
+/// Whether the network tells a repeat from a new conversion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// It does, by this key: the call may be sent again.
+    Keyed(String),
+    /// It does not: the account's settings say what to do.
+    Unkeyed(OnAmbiguous),
+}
+
+/// What to do with a call that may or may not have been counted, where a repeat would count again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnAmbiguous {
+    /// Hold it in doubt until a person decides.
+    #[default]
+    Hold,
+    /// Send it again and accept a possible double.
+    Resend,
+}
+
+/// What a network's answer meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was counted.
+    Accepted {
+        /// The network's id of it.
+        remote_id: Option<String>,
+    },
+    /// It had been counted before: a repeat of ours has succeeded.
+    AlreadyDone {
+        /// The network's id of the first.
+        remote_id: Option<String>,
+    },
+    /// It was not counted, and may be later.
+    Retry {
+        /// How long the network asks to wait.
+        after: Option<Duration>,
+        /// Why.
+        reason: Reason,
+    },
+    /// It was not counted and never will be.
+    Rejected {
+        /// Why.
+        reason: Reason,
+    },
+    /// The account's key, token or address is wrong: every call would fail so.
+    Misconfigured {
+        /// Why.
+        reason: Reason,
+    },
+    /// An answer came that does not say whether it was counted.
+    Unreadable {
+        /// Why.
+        reason: Reason,
+    },
+}

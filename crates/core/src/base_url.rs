@@ -1,0 +1,108 @@
+//! The address of a network, checked when the config is read.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
+use url::{Host, Url};
+
+use crate::{Error, Result, id::shown};
+
+/// `https://host[:port][/path]`, or `http` where the host is this machine itself. No user, query or fragment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BaseUrl(Url);
+
+impl BaseUrl {
+    /// Checks an address.
+    ///
+    /// # Errors
+    /// `InvalidArgument` that says which part is not allowed.
+    pub fn parse(value: &str) -> Result<Self> {
+        let refuse = |what: &str| Error::invalid("base_url", format!("`{}` {what}", shown(value)));
+        let url = Url::parse(value)
+            .map_err(|cause| refuse("is not a URL such as https://example.com").caused_by(cause))?;
+        let local = match url.host() {
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => return Err(refuse("has no host")),
+        };
+        match url.scheme() {
+            "https" => {}
+            "http" if local => {}
+            "http" => return Err(refuse("is http; want https, or http on this machine alone")),
+            _ => return Err(refuse("is not https")),
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::invalid("base_url", "has a user or password in it; want none"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(refuse("has a query or fragment; want none"));
+        }
+        Ok(Self(url))
+    }
+
+    /// Whether calls are encrypted.
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// The address with `path` (which begins with `/`) appended, as text; `path` is already percent-encoded.
+    pub fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+impl fmt::Debug for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'de> Deserialize<'de> for BaseUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_or_this_machine_is_an_address() {
+        for url in [
+            "https://a.example",
+            "https://a.example:8443/cpa/",
+            "http://127.0.0.1:9100",
+            "http://[::1]",
+            "http://localhost",
+        ] {
+            assert!(BaseUrl::parse(url).is_ok(), "{url}");
+        }
+        for url in [
+            "",
+            "a.example",
+            "http://a.example",
+            "ftp://a.example",
+            "https://u:p@a.example",
+            "https://a.example/?q",
+            "https://a.example/#f",
+            "https://",
+        ] {
+            assert!(BaseUrl::parse(url).is_err(), "{url}");
+        }
+        assert_eq!(BaseUrl::parse("https://a.example/cpa/").unwrap().join("/x"), "https://a.example/cpa/x");
+    }
+
+    #[test]
+    fn a_password_in_a_refused_address_is_not_shown() {
+        let refused = BaseUrl::parse("https://user:hunter2@a.example").unwrap_err();
+        assert!(!refused.to_string().contains("hunter2"));
+    }
+}

@@ -1,0 +1,66 @@
+//! The query that a visitor lands with.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// The raw query of a landing URL, read without changing it.
+#[derive(Clone, Copy, Debug)]
+pub struct LandingQuery<'a>(&'a str);
+
+impl<'a> LandingQuery<'a> {
+    /// The query, without its `?`.
+    pub const fn new(raw: &'a str) -> Self {
+        Self(raw)
+    }
+
+    /// Every parameter as a form has it: percent-decoded, `+` a space, what is not UTF-8 replaced.
+    pub fn form(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
+        form_urlencoded::parse(self.0.as_bytes())
+    }
+
+    /// The value of the first parameter whose name `is`, percent-decoded and nothing else: click ids hold no
+    /// space, so a `+` that a network forgot to encode stays a plus. `None` inside where it is not UTF-8.
+    pub fn exact(&self, is: impl Fn(&str) -> bool) -> Option<Option<Cow<'a, str>>> {
+        self.0.split('&').find_map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = percent_decode_str(name).decode_utf8().ok()?;
+            is(&name).then(|| percent_decode_str(value).decode_utf8().ok())
+        })
+    }
+
+    /// Whether a value is a macro that a network did not replace: `{click_id}`, `%s`, `${...}`, `[CLICKID]`, `<...>`.
+    pub fn is_macro(value: &str) -> bool {
+        let wrapped = |open: &str, close: char| value.starts_with(open) && value.ends_with(close);
+        value == "%s"
+            || wrapped("{", '}')
+            || wrapped("${", '}')
+            || wrapped("[", ']')
+            || wrapped("<", '>')
+            || (value.len() > 2 && wrapped("%", '%'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exact_value_is_percent_decoded_and_nothing_else() {
+        let query = LandingQuery::new("a=1&id=x+y%2B%26%3D%25%2F%C3%A9&id=second");
+        assert_eq!(query.exact(|name| name == "id").unwrap().unwrap(), "x+y+&=%/é");
+        assert_eq!(query.exact(|name| name == "none"), None);
+        assert_eq!(LandingQuery::new("id=%FF").exact(|name| name == "id"), Some(None));
+        assert_eq!(LandingQuery::new("id").exact(|name| name == "id").unwrap().unwrap(), "");
+    }
+
+    #[test]
+    fn an_unreplaced_macro_is_seen() {
+        for value in ["{click_id}", "%s", "${CLICK}", "[CLICKID]", "<click>", "%CLICK%", "{}"] {
+            assert!(LandingQuery::is_macro(value), "{value}");
+        }
+        for value in ["abc", "a{b}", "%", "100%", ""] {
+            assert!(!LandingQuery::is_macro(value), "{value}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Values and contracts of postback: what a click, a conversion and a verdict are, and what an ad
+//! network's adapter and a store must do.
+//!
+//! Nothing here touches the outside world: no socket, no environment, no log, no clock. Time, ids and
+//! settings come in as arguments, so this crate cannot fail for outside reasons. The traits of
+//! [`ports`] are where the outside is plugged in.
+
+mod adapter;
+mod answer;
+mod base_url;
+mod click;
+pub mod client;
+mod conversion;
+mod delivery;
+mod error;
+mod id;
+mod key;
+mod landing;
+mod lane;
+mod look_up;
+mod money;
+pub mod ports;
+pub mod schedule;
+mod token;
+
+pub use adapter::{Adapter, Call, NoClick, OnAmbiguous, Postback, Repeat, Verdict};
+pub use answer::{by_status, retry_after, snippet};
+pub use base_url::BaseUrl;
+pub use click::{CLICK_LIFE, Click, ClickRef, Flags, Utm, VisitorIp};
+pub use conversion::{
+    Change, Conversion, ConversionKey, Customer, Details, Fingerprint, Kind, Source, Status,
+};
+pub use delivery::{ANSWER_KEPT, Attempt, Delivery, DeliveryState, Event, Outcome, Reason};
+pub use error::{Error, ErrorKind, Result};
+pub use id::{
+    AccountId, CampaignId, ClickId, ConversionId, DeliveryId, FlowCode, FlowId, Goal, RequestId,
+    TransactionId, UserId,
+};
+pub use key::{IpHash, Key, Keyring};
+pub use landing::LandingQuery;
+pub use lane::{LaneId, Shard};
+pub use look_up::{Found, FoundClick, FoundFlow, FoundOffer, LookUp, LookUpSource};
+pub use money::{Currency, Money};
+pub use token::{ClickToken, TokenClaims};

@@ -1,0 +1,1 @@
+//! Conversions, their deliveries and the schedule: embedded and Redis

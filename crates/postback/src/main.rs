@@ -1,0 +1,2 @@
+//! The postback binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The generated contract of postback and its conversion to and from core

@@ -1,0 +1,1 @@
+//! The three ad networks, simulated after their documentation, with faults on demand
