@@ -5,6 +5,7 @@
 //! settings come in as arguments, so this crate cannot fail for outside reasons. The traits of
 //! [`ports`] are where the outside is plugged in.
 
+mod account;
 mod adapter;
 mod answer;
 mod base_url;
@@ -23,6 +24,7 @@ pub mod ports;
 pub mod schedule;
 mod token;
 
+pub use account::{Account, Accounts};
 pub use adapter::{Adapter, Call, NoClick, OnAmbiguous, Postback, Repeat, Verdict};
 pub use answer::{by_status, retry_after, snippet};
 pub use base_url::BaseUrl;
