@@ -1,1 +1,27 @@
-//! The generated contract of postback and its conversion to and from core
+//! The generated contract of `proto/` (messages alone; features `client` and `server` add the gRPC sides), and
+//! the one conversion between it and the core's values.
+
+mod click;
+mod conversion;
+mod delivery;
+mod look_up;
+mod record;
+mod value;
+
+pub use conversion::{change_from, details_from, kind_from};
+pub use value::{money_from, time_from, timestamp};
+
+/// Package `postback.v1`.
+#[allow(missing_docs, clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::expect_used)]
+pub mod v1 {
+    include!(concat!(env!("OUT_DIR"), "/postback.v1.rs"));
+
+    impl std::fmt::Debug for Customer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct("Customer").field("country", &self.country).finish_non_exhaustive()
+        }
+    }
+}
+
+/// The contract as an encoded `google.protobuf.FileDescriptorSet`, for gRPC reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/postback.bin"));
