@@ -102,8 +102,7 @@ impl fmt::Display for NoClick {
     }
 }
 
-/// A call that is ready to be sent.
-#[derive(Debug)]
+/// A call that is ready to be sent. Debug shows it as people may see it.
 pub struct Call {
     /// The request, with an absolute URI.
     pub request: Request<Bytes>,
@@ -113,6 +112,16 @@ pub struct Call {
     pub repeat: Repeat,
     /// What the caller should mend, though the network takes it.
     pub warnings: Vec<String>,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("shown", &self.shown)
+            .field("repeat", &self.repeat)
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whether the network tells a repeat from a new conversion.
@@ -170,4 +179,18 @@ pub enum Verdict {
         /// Why.
         reason: Reason,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_in_debug_shows_neither_its_url_nor_its_body() {
+        let request = Request::post("https://a.example/?key=canary").body(Bytes::from("canary")).unwrap();
+        let shown = "POST https://a.example/?key=***".to_owned();
+        let call = Call { request, shown, repeat: Repeat::Unkeyed(OnAmbiguous::Hold), warnings: Vec::new() };
+        let debug = format!("{call:?}");
+        assert!(!debug.contains("canary") && debug.contains("key=***"), "{debug}");
+    }
 }
