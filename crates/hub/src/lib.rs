@@ -1,1 +1,35 @@
-//! The use cases over the ports: capture a click, record a conversion, change a status, resolve a delivery
+//! The use cases over the ports: capture a click, record a conversion, change a status, resolve a delivery.
+//!
+//! Whoever brings a click or a conversion (the edge, gRPC, an import) goes through [`Hub`]. It knows networks
+//! only through [`postback_core::Adapter`] and stores only through [`postback_core::ports`].
+
+mod buffer;
+mod capture;
+mod change;
+mod clicks;
+mod clock;
+mod counts;
+mod deliveries;
+mod fingerprint;
+mod hub;
+mod identity;
+mod landing;
+mod network;
+mod record;
+mod registry;
+mod source;
+mod upkeep;
+mod visit;
+mod watch;
+
+pub use change::{ChangeReport, ChangeTarget, RecordedChange};
+pub use clicks::{ClickBy, EraseSubject, Erased};
+pub use clock::SystemClock;
+pub use counts::CampaignStanding;
+pub use deliveries::AccountStanding;
+pub use hub::{Hub, Parts, Settings};
+pub use landing::{Filling, LandingTemplate};
+pub use record::{RecordedConversion, Rendered, Report};
+pub use registry::{Campaign, Registry};
+pub use source::{Pick, SourceBy};
+pub use visit::{Captured, Landing, Visit};

@@ -1,0 +1,126 @@
+//! The accounts and campaigns of a deployment, checked together.
+
+use std::collections::BTreeMap;
+
+use postback_core::{Account, AccountId, Accounts, CampaignId, Error, Result, TokenClaims};
+
+use crate::LandingTemplate;
+
+/// The longest name of a landing parameter, in bytes.
+const PARAMETER: usize = 64;
+
+/// One campaign: where its visitors land, and whose clicks they are.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    /// Its name; it stands in the edge's URL.
+    pub id: CampaignId,
+    /// The account at the network that sends its visitors.
+    pub account: AccountId,
+    /// Where its visitors are sent.
+    pub landing: LandingTemplate,
+    /// The landing parameter that carries the click id; the network's own by default.
+    pub parameter: Option<String>,
+    /// Whether its clicks can be found by the visitor's address for 24 hours.
+    pub find_by_ip: bool,
+}
+
+/// All accounts and campaigns, consistent with each other.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    accounts: Accounts,
+    campaigns: BTreeMap<String, Campaign>,
+}
+
+impl Registry {
+    /// Checks accounts and campaigns against each other.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a campaign of an unknown account, two campaigns of one name, a landing parameter that
+    /// no query can carry, an account under another's name, or two accounts whose names cannot be told apart in a
+    /// token.
+    pub fn new(accounts: Accounts, campaigns: Vec<Campaign>) -> Result<Self> {
+        for (name, account) in &accounts {
+            if *name != account.id {
+                return Err(Error::invalid(format!("accounts.{name}"), format!("is named `{}`", account.id)));
+            }
+        }
+        let names: Vec<&AccountId> = accounts.keys().collect();
+        for (at, one) in names.iter().enumerate() {
+            if let Some(other) = names.iter().skip(at + 1).find(|other| TokenClaims::collide(one, other)) {
+                return Err(Error::invalid(
+                    format!("accounts.{one}"),
+                    format!("cannot be told from `{other}` in a click token; rename one of them"),
+                ));
+            }
+        }
+        let mut known = BTreeMap::new();
+        for campaign in campaigns {
+            check(&campaign, &accounts)?;
+            let name = campaign.id.to_string();
+            if known.insert(name.clone(), campaign).is_some() {
+                return Err(Error::invalid(format!("campaigns.{name}"), "is there twice"));
+            }
+        }
+        Ok(Self { accounts, campaigns: known })
+    }
+
+    /// The accounts by name.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// The campaigns in the order of their names.
+    pub fn campaigns(&self) -> impl Iterator<Item = &Campaign> {
+        self.campaigns.values()
+    }
+
+    /// A campaign by name.
+    ///
+    /// # Errors
+    /// `NotFound` at `campaign`.
+    pub fn campaign(&self, name: &str) -> Result<&Campaign> {
+        self.campaigns.get(name).ok_or_else(|| {
+            Error::not_found("UNKNOWN_CAMPAIGN", "is not a campaign of this hub").at("campaign")
+        })
+    }
+
+    /// An account by name.
+    ///
+    /// # Errors
+    /// `NotFound` at `account`.
+    pub fn account(&self, id: &AccountId) -> Result<&Account> {
+        self.accounts.get(id).ok_or_else(|| {
+            Error::not_found("UNKNOWN_ACCOUNT", format!("`{id}` is not an account of this hub")).at("account")
+        })
+    }
+
+    /// The account of a campaign.
+    pub(crate) fn account_of(&self, campaign: &Campaign) -> Result<&Account> {
+        self.account(&campaign.account)
+    }
+
+    /// The account for which a token was sealed.
+    pub(crate) fn account_for(&self, claims: &TokenClaims) -> Option<&Account> {
+        self.accounts.values().find(|account| claims.is_for(&account.id))
+    }
+}
+
+fn check(campaign: &Campaign, accounts: &Accounts) -> Result<()> {
+    let field = |part: &str| format!("campaigns.{}.{part}", campaign.id);
+    if !accounts.contains_key(&campaign.account) {
+        return Err(Error::invalid(
+            field("account"),
+            format!("`{}` is not one of the accounts", campaign.account),
+        ));
+    }
+    let sound = |name: &String| {
+        !name.is_empty() && name.len() <= PARAMETER && !name.chars().any(|c| c.is_control() || c == ' ')
+    };
+    if !campaign.parameter.as_ref().is_none_or(sound) {
+        return Err(Error::invalid(
+            field("parameter"),
+            format!("is not 1 to {PARAMETER} bytes without spaces and control characters"),
+        ));
+    }
+    Ok(())
+}
