@@ -72,7 +72,7 @@ pub struct Postback<'a> {
 }
 
 /// Why a landing query brings no click.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NoClick {
     /// The parameter is not there.
     Missing,
