@@ -1,1 +1,111 @@
-//! The gRPC services of proto/ over the hub
+//! The gRPC services of `proto/` over the hub: what internal services and operators speak.
+//!
+//! Health and reflection are served beside them. Every refusal carries `google.rpc` details: `ErrorInfo` with a
+//! stable reason, `BadRequest` with the field, `RetryInfo` where another try makes sense.
+
+mod click;
+mod conversion;
+mod delivery;
+mod network;
+mod observe;
+mod page;
+mod source;
+mod status;
+
+use std::{io, time::Duration};
+
+use postback_hub::Hub;
+use postback_proto::v1::{
+    click_service_server::ClickServiceServer, conversion_service_server::ConversionServiceServer,
+    delivery_service_server::DeliveryServiceServer, network_service_server::NetworkServiceServer,
+};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+pub use status::DOMAIN;
+
+/// The largest request in bytes.
+const MESSAGE: usize = 64 * 1024;
+/// The most calls under way on one connection; further ones wait.
+const STREAMS: u32 = 256;
+
+/// What the server is allowed.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The longest time to finish what is under way when shutting down.
+    pub drain: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { drain: Duration::from_secs(10) }
+    }
+}
+
+/// The services over one hub; each is a view of it.
+#[derive(Clone)]
+struct Api {
+    hub: Hub,
+}
+
+/// Serves until `shutdown`, then says NOT_SERVING, finishes what is under way and returns.
+///
+/// # Errors
+/// Where the listener fails or the reflection service cannot be built.
+pub async fn serve(
+    listener: TcpListener,
+    hub: Hub,
+    settings: Settings,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(postback_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(io::Error::other)?;
+    let api = Api { hub };
+    let clicks = ClickServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
+    let conversions = ConversionServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
+    let deliveries = DeliveryServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
+    let networks = NetworkServiceServer::new(api).max_decoding_message_size(MESSAGE);
+    health.set_serving::<ConversionServiceServer<Api>>().await;
+    health.set_serving::<ClickServiceServer<Api>>().await;
+    health.set_serving::<DeliveryServiceServer<Api>>().await;
+    health.set_serving::<NetworkServiceServer<Api>>().await;
+
+    let drain = shutdown.clone();
+    let stop = async move {
+        drain.cancelled().await;
+        health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+        health.set_not_serving::<ConversionServiceServer<Api>>().await;
+        health.set_not_serving::<ClickServiceServer<Api>>().await;
+        health.set_not_serving::<DeliveryServiceServer<Api>>().await;
+        health.set_not_serving::<NetworkServiceServer<Api>>().await;
+    };
+    let server = Server::builder()
+        .max_concurrent_streams(STREAMS)
+        .http2_keepalive_interval(Some(Duration::from_secs(60)))
+        .http2_max_header_list_size(16 * 1024)
+        .layer(observe::layer())
+        .add_service(health_service)
+        .add_service(reflection)
+        .add_service(clicks)
+        .add_service(conversions)
+        .add_service(deliveries)
+        .add_service(networks)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop);
+    let late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(settings.drain).await;
+    };
+    tokio::select! {
+        served = server => served.map_err(io::Error::other),
+        () = late => {
+            tracing::warn!("calls that were still under way after the drain were cut");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The click service.
+
+use std::net::IpAddr;
+
+use postback_core::{Click, Error, Flags, Result};
+use postback_hub::{EraseSubject, Visit};
+use postback_proto::{time_from, timestamp, v1};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    Api,
+    source::{self, Named},
+    status::status,
+};
+
+const FOUND_USUAL: usize = 10;
+const FOUND_MOST: usize = 100;
+
+impl Api {
+    fn shown(&self, click: &Click) -> Result<v1::Click> {
+        let token = self.hub.token(&click.click)?.to_string();
+        Ok(v1::Click { ip_hash: Vec::new(), click_token: token, ..click.into() })
+    }
+
+    async fn capture(&self, request: v1::CaptureClickRequest) -> Result<v1::CaptureClickResponse> {
+        let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        let captured = self
+            .hub
+            .capture(Visit {
+                campaign: &request.campaign,
+                query: request.query.strip_prefix('?').unwrap_or(&request.query),
+                ip: some(&request.ip).map(ip).transpose()?,
+                user_agent: some(&request.user_agent),
+                country: some(&request.country),
+                device: some(&request.device),
+                flags: Flags { bot: false, prefetch: request.prefetch },
+            })
+            .await?;
+        Ok(v1::CaptureClickResponse {
+            click: Some(self.shown(&captured.click)?),
+            landing_url: captured.location,
+            already_captured: captured.already,
+        })
+    }
+
+    async fn find(&self, request: v1::FindClicksRequest) -> Result<v1::FindClicksResponse> {
+        let since = request.since.as_ref().map(|since| time_from("since", since)).transpose()?;
+        let limit = match usize::try_from(request.page_size) {
+            Ok(0) => FOUND_USUAL,
+            Ok(size) => size.min(FOUND_MOST),
+            Err(_) => {
+                return Err(Error::invalid("page_size", format!("`{}` is negative", request.page_size)));
+            }
+        };
+        let clicks = self.hub.find_clicks(&request.ip, &request.campaign, since, limit).await?;
+        Ok(v1::FindClicksResponse {
+            clicks: clicks.iter().map(|click| self.shown(click)).collect::<Result<_>>()?,
+        })
+    }
+
+    async fn forget(&self, request: v1::EraseRequest) -> Result<v1::EraseResponse> {
+        use v1::erase_request::Subject;
+        let subject = match request.subject {
+            Some(Subject::UserId(user)) => EraseSubject::User(user),
+            Some(Subject::ClickToken(token)) => {
+                EraseSubject::Click(source::click(Some(Named::Token(token)))?)
+            }
+            Some(Subject::NetworkClick(click)) => {
+                EraseSubject::Click(source::click(Some(Named::Network(click)))?)
+            }
+            None => {
+                let want = "is missing; want network_click, click_token or user_id";
+                return Err(Error::invalid("subject", want).because("MISSING"));
+            }
+        };
+        let erased = self.hub.erase(subject).await?;
+        Ok(v1::EraseResponse {
+            found: erased.found,
+            conversions: i32::try_from(erased.conversions).unwrap_or(i32::MAX),
+        })
+    }
+}
+
+fn ip(text: &str) -> Result<IpAddr> {
+    text.parse().map_err(|_| Error::invalid("ip", "is not an IPv4 or IPv6 address"))
+}
+
+#[tonic::async_trait]
+impl v1::click_service_server::ClickService for Api {
+    async fn capture_click(
+        &self,
+        request: Request<v1::CaptureClickRequest>,
+    ) -> Result<Response<v1::CaptureClickResponse>, Status> {
+        self.capture(request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn get_click(&self, request: Request<v1::GetClickRequest>) -> Result<Response<v1::Click>, Status> {
+        use v1::get_click_request::Click as By;
+        let by = request.into_inner().click.map(|by| match by {
+            By::ClickToken(token) => Named::Token(token),
+            By::NetworkClick(click) => Named::Network(click),
+        });
+        let click = self.hub.click(source::click(by).map_err(status)?).await.map_err(status)?;
+        self.shown(&click).map(Response::new).map_err(status)
+    }
+
+    async fn attach_user(
+        &self,
+        request: Request<v1::AttachUserRequest>,
+    ) -> Result<Response<v1::AttachUserResponse>, Status> {
+        use v1::attach_user_request::Click as By;
+        let request = request.into_inner();
+        let by = request.click.map(|by| match by {
+            By::ClickToken(token) => Named::Token(token),
+            By::NetworkClick(click) => Named::Network(click),
+        });
+        let by = source::click(by).map_err(status)?;
+        let until = self.hub.attach_user(&request.user_id, by).await.map_err(status)?;
+        Ok(Response::new(v1::AttachUserResponse { expire_time: Some(timestamp(until)) }))
+    }
+
+    async fn find_clicks(
+        &self,
+        request: Request<v1::FindClicksRequest>,
+    ) -> Result<Response<v1::FindClicksResponse>, Status> {
+        self.find(request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn erase(&self, request: Request<v1::EraseRequest>) -> Result<Response<v1::EraseResponse>, Status> {
+        self.forget(request.into_inner()).await.map(Response::new).map_err(status)
+    }
+}

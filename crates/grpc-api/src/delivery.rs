@@ -1,0 +1,168 @@
+//! The delivery service.
+
+use std::pin::Pin;
+
+use futures_util::{Stream, StreamExt};
+use postback_core::{
+    AccountId, DeliveryState, Error, Reason, Result,
+    ports::{DeliveryFilter, Resolution},
+};
+use postback_hub::AccountStanding;
+use postback_proto::{time_from, v1};
+use tonic::{Request, Response, Status};
+
+use crate::{Api, page, status::status};
+
+fn state(state: i32) -> Result<Option<&'static str>> {
+    let nothing = || Reason::new("", "");
+    let state = match v1::DeliveryState::try_from(state) {
+        Ok(v1::DeliveryState::Unspecified) => return Ok(None),
+        Ok(v1::DeliveryState::Pending) => DeliveryState::Pending,
+        Ok(v1::DeliveryState::Waiting) => DeliveryState::Waiting,
+        Ok(v1::DeliveryState::InDoubt) => DeliveryState::InDoubt(nothing()),
+        Ok(v1::DeliveryState::Delivered) => DeliveryState::Delivered,
+        Ok(v1::DeliveryState::Dead) => DeliveryState::Dead(nothing()),
+        Err(_) => return Err(Error::invalid("state", format!("`{state}` is not a state of a delivery"))),
+    };
+    Ok(Some(state.as_str()))
+}
+
+fn account(name: &str) -> Result<Option<AccountId>> {
+    if name.is_empty() { Ok(None) } else { name.parse().map(Some) }
+}
+
+fn standing(standing: &AccountStanding) -> v1::Account {
+    v1::Account::of(standing.id.as_str(), standing.network, standing.paused.as_ref(), &standing.stats)
+}
+
+impl Api {
+    async fn list_of(&self, request: v1::ListDeliveriesRequest) -> Result<v1::ListDeliveriesResponse> {
+        let filter = DeliveryFilter {
+            account: account(&request.account)?,
+            conversion: match request.conversion_id.as_str() {
+                "" => None,
+                id => Some(id.parse()?),
+            },
+            state: state(request.state)?,
+            since: request.start_time.as_ref().map(|time| time_from("start_time", time)).transpose()?,
+            until: request.end_time.as_ref().map(|time| time_from("end_time", time)).transpose()?,
+        };
+        let (limit, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
+        let found = self.hub.deliveries(filter, limit, after).await?;
+        Ok(v1::ListDeliveriesResponse {
+            deliveries: found.items.iter().map(Into::into).collect(),
+            next_page_token: page::token(found.next),
+        })
+    }
+
+    async fn decide(&self, request: v1::ResolveDeliveryRequest) -> Result<v1::Delivery> {
+        let resolution = match v1::Resolution::try_from(request.resolution) {
+            Ok(v1::Resolution::Delivered) => Resolution::Delivered,
+            Ok(v1::Resolution::Resend) => Resolution::Resend,
+            Ok(v1::Resolution::Unspecified) | Err(_) => {
+                let want = "is missing; want RESOLUTION_DELIVERED or RESOLUTION_RESEND";
+                return Err(Error::invalid("resolution", want).because("MISSING"));
+            }
+        };
+        let delivery = self.hub.resolve(request.delivery_id.parse()?, resolution).await?;
+        Ok((&delivery).into())
+    }
+
+    async fn standings(&self, request: v1::GetStatsRequest) -> Result<v1::Stats> {
+        let only = account(&request.account)?;
+        let accounts = self.hub.stats(only.as_ref()).await?;
+        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let campaigns = self
+            .hub
+            .campaigns()
+            .into_iter()
+            .filter(|campaign| only.as_ref().is_none_or(|account| *account == campaign.account));
+        Ok(v1::Stats {
+            accounts: accounts.iter().map(standing).collect(),
+            campaigns: campaigns
+                .map(|campaign| v1::CampaignStats {
+                    campaign: campaign.id.to_string(),
+                    account: campaign.account.to_string(),
+                    clicks: count(campaign.clicks),
+                    lost: campaign
+                        .lost
+                        .iter()
+                        .map(|(why, &number)| (why.to_string(), count(number)))
+                        .collect(),
+                })
+                .collect(),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl v1::delivery_service_server::DeliveryService for Api {
+    async fn list_deliveries(
+        &self,
+        request: Request<v1::ListDeliveriesRequest>,
+    ) -> Result<Response<v1::ListDeliveriesResponse>, Status> {
+        self.list_of(request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn get_delivery(
+        &self,
+        request: Request<v1::GetDeliveryRequest>,
+    ) -> Result<Response<v1::Delivery>, Status> {
+        let id = request.into_inner().delivery_id.parse().map_err(status)?;
+        let delivery = self.hub.delivery(id).await.map_err(status)?;
+        Ok(Response::new((&delivery).into()))
+    }
+
+    async fn replay_delivery(
+        &self,
+        request: Request<v1::ReplayDeliveryRequest>,
+    ) -> Result<Response<v1::Delivery>, Status> {
+        let id = request.into_inner().delivery_id.parse().map_err(status)?;
+        let delivery = self.hub.replay(id).await.map_err(status)?;
+        Ok(Response::new((&delivery).into()))
+    }
+
+    async fn resolve_delivery(
+        &self,
+        request: Request<v1::ResolveDeliveryRequest>,
+    ) -> Result<Response<v1::Delivery>, Status> {
+        self.decide(request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn pause_account(
+        &self,
+        request: Request<v1::PauseAccountRequest>,
+    ) -> Result<Response<v1::Account>, Status> {
+        let request = request.into_inner();
+        let account = request.account.parse().map_err(status)?;
+        let paused = self.hub.pause(&account, &request.reason).await.map_err(status)?;
+        Ok(Response::new(standing(&paused)))
+    }
+
+    async fn resume_account(
+        &self,
+        request: Request<v1::ResumeAccountRequest>,
+    ) -> Result<Response<v1::Account>, Status> {
+        let account = request.into_inner().account.parse().map_err(status)?;
+        let resumed = self.hub.resume(&account).await.map_err(status)?;
+        Ok(Response::new(standing(&resumed)))
+    }
+
+    async fn get_stats(&self, request: Request<v1::GetStatsRequest>) -> Result<Response<v1::Stats>, Status> {
+        self.standings(request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    type WatchDeliveriesStream = Pin<Box<dyn Stream<Item = Result<v1::Delivery, Status>> + Send>>;
+
+    async fn watch_deliveries(
+        &self,
+        request: Request<v1::WatchDeliveriesRequest>,
+    ) -> Result<Response<Self::WatchDeliveriesStream>, Status> {
+        let request = request.into_inner();
+        let account = account(&request.account).map_err(status)?;
+        let since = request.start_time.as_ref().map(|time| time_from("start_time", time)).transpose();
+        let changes = self.hub.watch(account, since.map_err(status)?);
+        let changes = changes.map(|delivery| delivery.map(|delivery| (&delivery).into()).map_err(status));
+        Ok(Response::new(Box::pin(changes)))
+    }
+}
