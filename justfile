@@ -1,0 +1,25 @@
+# What is done often, by name. `just` alone lists it.
+
+_list:
+    @just --list
+
+# Three simulated networks, visitors, conversions and deliveries on this machine
+demo *options:
+    cargo run --release -- demo {{options}}
+
+# Everything that must hold before a change is taken in
+test:
+    sh tests/run.sh
+
+# Format and lint
+lint:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+# Licences, sources and who may depend on what (needs cargo-deny)
+deny:
+    cargo deny check licenses bans sources
+
+# The documentation, opened
+doc:
+    cargo doc --workspace --no-deps --open

@@ -1,0 +1,54 @@
+#!/bin/sh
+# Installs what the tests need where it is missing, then checks and tests everything. Needs a Rust toolchain.
+set -eu
+cd "$(dirname "$0")/.."
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+install() {
+    echo "installing $*"
+    if command -v apt-get >/dev/null; then
+        as_root apt-get update -qq
+        # The package would start a server of its own; the tests start theirs.
+        as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    elif command -v brew >/dev/null; then
+        case "$1" in redis-server) brew install redis ;; *) brew install python ;; esac
+    else
+        echo "please install $* and run this again" >&2
+        exit 1
+    fi
+}
+
+command -v redis-server >/dev/null || install redis-server
+command -v cc >/dev/null || install gcc libc6-dev
+python3 -c 'import ensurepip, venv' 2>/dev/null || install python3 python3-venv
+
+# A Python gRPC client that knows the contract by reflection alone.
+python=target/python
+if ! "$python/bin/python" -c 'import grpc, grpc_reflection' 2>/dev/null; then
+    echo "installing the Python gRPC client"
+    python3 -m venv "$python"
+    "$python/bin/pip" install --quiet --disable-pip-version-check -r tests/python/requirements.txt
+fi
+
+step() {
+    printf '\n== %s\n' "$*"
+    "$@"
+}
+
+step cargo fmt --all --check
+step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+RUSTDOCFLAGS="-D warnings" step cargo doc --workspace --no-deps --locked
+
+# Unit, integration and documentation tests; the log is kept to close with one sum over all of them.
+log=target/tests.log
+printf '\n== cargo test --workspace\n'
+failed=0
+{ cargo test --workspace --locked --no-fail-fast 2>&1 || echo "cargo test failed"; } | tee "$log"
+! grep -q '^cargo test failed$' "$log" || failed=1
+
+awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
+     END { printf "\n%d passed, %d failed, %d ignored\n", passed, failed, ignored; exit !(passed > 0) }' "$log"
+exit "$failed"
