@@ -1,1 +1,65 @@
-//! AlterCPA: its clicks, postbacks, look-ups and answers
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod click;
+mod client;
+mod config;
+mod fields;
+mod form;
+mod found;
+mod lead;
+mod look_up;
+mod money;
+mod origin;
+mod postback;
+mod status;
+mod table;
+mod verdict;
+
+use bytes::Bytes;
+use http::Response;
+use jiff::Timestamp;
+use postback_core::{
+    Adapter, Call, ClickId, Found, LandingQuery, LookUp, NoClick, Postback, Result, Verdict,
+};
+
+pub use client::ClientError;
+pub use config::{AlterCpa, Settings};
+pub use lead::Lead;
+pub use look_up::ClickQuery;
+pub use origin::Origin;
+pub use status::{Lists, Recognized, Words, recognize};
+
+impl Adapter for AlterCpa {
+    fn network(&self) -> &'static str {
+        "altercpa"
+    }
+
+    fn click_parameter(&self) -> &'static str {
+        "click"
+    }
+
+    fn click_id(&self, query: &LandingQuery<'_>, parameter: &str) -> Result<ClickId, NoClick> {
+        click::click_id(query, parameter)
+    }
+
+    fn link_query(&self, parameter: &str) -> String {
+        click::link_query(parameter)
+    }
+
+    fn call(&self, postback: &Postback<'_>) -> Result<Call> {
+        postback::call(self, postback)
+    }
+
+    fn verdict(&self, postback: &Postback<'_>, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
+        verdict::verdict(lead::Action::of(postback.event), answer, now)
+    }
+
+    fn look_up(&self, ask: &LookUp) -> Result<Call> {
+        look_up::call(self, ask)
+    }
+
+    fn found(&self, ask: &LookUp, answer: &Response<Bytes>) -> Result<Found> {
+        found::found(ask, answer)
+    }
+}

@@ -1,0 +1,108 @@
+//! A typed client over any service: for teams that take this crate alone.
+
+use bytes::Bytes;
+use http::{Request, Response, header::DATE};
+use jiff::{Timestamp, fmt::rfc2822};
+use postback_core::{Call, Error, FoundClick, FoundFlow, FoundOffer, LookUpSource, Result, Verdict, client};
+use tower_service::Service;
+
+use crate::{AlterCpa, ClickQuery, Lead, Origin, found, lead::Action, look_up, verdict::verdict};
+
+/// Why a call of the client brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError<E> {
+    /// It was refused: here before anything was sent, or by the network in answer to a look-up.
+    #[error(transparent)]
+    Refused(#[from] Error),
+    /// The service failed; whether the network had it, the service's error says.
+    #[error("the network could not be called")]
+    Service(#[source] E),
+}
+
+impl AlterCpa {
+    /// A lead to create (AC-2). Without `exto` a repeat makes a second lead.
+    pub fn lead(&self, origin: Origin) -> Lead<'_> {
+        Lead::new(self, Action::Create, origin)
+    }
+
+    /// A lead to change (AC-10), named by what created it.
+    pub fn change(&self, origin: Origin) -> Lead<'_> {
+        Lead::new(self, Action::Change, origin)
+    }
+
+    /// The latest click of a visitor (AC-14).
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with `NotFound` where there is none, `FailedPrecondition` for a wrong token,
+    /// `InvalidArgument` for a missing offer, `Unavailable` for an answer that cannot be read.
+    pub async fn find_click<S>(
+        &self,
+        query: &ClickQuery,
+        service: &mut S,
+    ) -> Result<FoundClick, ClientError<S::Error>>
+    where
+        S: Service<Request<Bytes>, Response = Response<Bytes>>,
+    {
+        let answer = send(look_up::click(self, query)?, service).await?;
+        Ok(found::click(&answer)?)
+    }
+
+    /// A flow, by click, number or code (AC-15).
+    ///
+    /// # Errors
+    /// As [`AlterCpa::find_click`]; `InvalidArgument` for an offer, which has many flows.
+    pub async fn find_flow<S>(
+        &self,
+        by: &LookUpSource,
+        service: &mut S,
+    ) -> Result<FoundFlow, ClientError<S::Error>>
+    where
+        S: Service<Request<Bytes>, Response = Response<Bytes>>,
+    {
+        let answer = send(look_up::flow(self, by)?, service).await?;
+        Ok(found::flow(&answer)?)
+    }
+
+    /// An offer, by its number, a click or a flow (AC-16).
+    ///
+    /// # Errors
+    /// As [`AlterCpa::find_click`].
+    pub async fn find_offer<S>(
+        &self,
+        by: &LookUpSource,
+        service: &mut S,
+    ) -> Result<FoundOffer, ClientError<S::Error>>
+    where
+        S: Service<Request<Bytes>, Response = Response<Bytes>>,
+    {
+        let answer = send(look_up::offer(self, by)?, service).await?;
+        Ok(found::offer(&answer)?)
+    }
+}
+
+impl Lead<'_> {
+    /// Tells the network.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] where nothing was sent, [`ClientError::Service`] where the service failed.
+    pub async fn send<S>(&self, service: &mut S) -> Result<Verdict, ClientError<S::Error>>
+    where
+        S: Service<Request<Bytes>, Response = Response<Bytes>>,
+    {
+        let answer = send(self.call()?, service).await?;
+        Ok(verdict(self.action(), &answer, time_of(&answer)))
+    }
+}
+
+async fn send<S>(call: Call, service: &mut S) -> Result<Response<Bytes>, ClientError<S::Error>>
+where
+    S: Service<Request<Bytes>, Response = Response<Bytes>>,
+{
+    client::send(service, call.request).await.map_err(ClientError::Service)
+}
+
+/// The network's own time, against which a `Retry-After` with a date is read: there is no clock here.
+fn time_of(answer: &Response<Bytes>) -> Timestamp {
+    let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
+    date.and_then(|date| rfc2822::DateTimeParser::new().parse_timestamp(date).ok()).unwrap_or(Timestamp::MAX)
+}

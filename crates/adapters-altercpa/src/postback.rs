@@ -1,0 +1,75 @@
+//! What call is it: a recorded conversion, or a change of it, as a lead.
+
+use postback_core::{Call, Change, Conversion, Error, Event, Kind, Postback, Result};
+
+use crate::{
+    AlterCpa,
+    lead::{Action, Lead},
+    origin::Origin,
+};
+
+/// The call that tells a conversion or a change of it. `exto` is always set, so a repeat is always safe.
+pub(crate) fn call(altercpa: &AlterCpa, postback: &Postback<'_>) -> Result<Call> {
+    let conversion = postback.conversion;
+    let origin = Origin::from(&conversion.source).exto(exto(conversion));
+    let lead = Lead::new(altercpa, Action::of(postback.event), origin);
+    match postback.event {
+        Event::Created => created(lead, conversion),
+        Event::Changed(change) => changed(lead, change),
+    }
+}
+
+/// The advertiser's id of the lead: what the caller named, else the conversion's own key (AC-3).
+fn exto(conversion: &Conversion) -> String {
+    conversion.details.fields.get("exto").cloned().unwrap_or_else(|| conversion.network_key())
+}
+
+fn created(mut lead: Lead<'_>, conversion: &Conversion) -> Result<Call> {
+    let details = &conversion.details;
+    if details.kind == Kind::Goal && details.goal.is_none() && !details.fields.contains_key("gid") {
+        return Err(Error::invalid("goal", "is missing; a goal has a name, or a number in the field gid")
+            .because("MISSING"));
+    }
+    lead = lead.customer(details.customer.clone()).created_at(conversion.occurred_at);
+    if let Some(status) = &details.status {
+        lead = lead.status(status.clone());
+    }
+    if let Some(goal) = &details.goal {
+        lead = lead.goal(goal.clone());
+    }
+    if let Some(value) = details.value {
+        lead = lead.value(value);
+    }
+    if let Some(payout) = details.payout {
+        lead = lead.payout(payout);
+    }
+    for (name, value) in &details.fields {
+        lead = lead.field(name, value);
+    }
+    let mut call = lead.call()?;
+    for (field, part) in [("shipping", details.shipping), ("tax", details.tax)] {
+        if part.is_some() {
+            call.warnings.push(format!("{field}: AlterCPA has no parameter for it; only the total is told"));
+        }
+    }
+    Ok(call)
+}
+
+fn changed(mut lead: Lead<'_>, change: &Change) -> Result<Call> {
+    if let Some(status) = &change.status {
+        lead = lead.status(status.clone());
+    }
+    if let Some(goal) = &change.goal {
+        lead = lead.goal(goal.clone());
+    }
+    if let Some(value) = change.value {
+        lead = lead.value(value);
+    }
+    if let Some(payout) = change.payout {
+        lead = lead.payout(payout);
+    }
+    for (name, value) in &change.fields {
+        lead = lead.field(name, value);
+    }
+    lead.call()
+}
