@@ -1,0 +1,76 @@
+//! The dispatcher: a worker for every account, from start to graceful end.
+
+use std::{pin::pin, sync::Arc};
+
+use postback_core::{
+    Accounts, Result,
+    ports::{Clock, Outbox},
+};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{crew::Crew, meter, network::Network, sending::Shared, settings::Settings, stack::Leaf};
+
+/// What a dispatcher is made of.
+pub struct Parts {
+    /// Where deliveries are claimed and settled.
+    pub outbox: Arc<dyn Outbox>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The accounts to work; they may change at any time.
+    pub accounts: watch::Receiver<Accounts>,
+    /// Notified after each new delivery by whoever records them in this process, so that an idle worker need
+    /// not wait for its poll.
+    pub wake: Arc<Notify>,
+    /// The times.
+    pub settings: Settings,
+}
+
+/// Delivers what is due, each account on its own.
+pub struct Dispatcher {
+    shared: Arc<Shared>,
+    accounts: watch::Receiver<Accounts>,
+    wake: Arc<Notify>,
+}
+
+impl Dispatcher {
+    /// A dispatcher that is ready to run.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where the settings contradict each other.
+    pub fn new(parts: Parts) -> Result<Self> {
+        let network = Leaf::new(Network::new(parts.settings.timeout)?);
+        Self::over(parts, network)
+    }
+
+    pub(crate) fn over(parts: Parts, network: Leaf) -> Result<Self> {
+        let Parts { outbox, clock, accounts, wake, settings } = parts;
+        settings.check()?;
+        meter::describe();
+        let shared = Arc::new(Shared { outbox, clock, settings, network });
+        Ok(Self { shared, accounts, wake })
+    }
+
+    /// Works until `shutdown`. Then it claims nothing more, gives back what was not begun, ends what was, and
+    /// returns: within the timeout of one attempt and the five seconds that settling it may take.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self { shared, mut accounts, wake } = self;
+        let mut crew = Crew::new(shared);
+        crew.follow(&accounts.borrow_and_update());
+        let mut news = pin!(wake.notified());
+        news.as_mut().enable();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                Ok(()) = accounts.changed() => crew.follow(&accounts.borrow_and_update()),
+                () = news.as_mut() => {
+                    // Listen again before telling the workers: what comes in between is either told now or heard next.
+                    news.set(wake.notified());
+                    news.as_mut().enable();
+                    crew.wake();
+                }
+            }
+        }
+        crew.dismiss().await;
+    }
+}

@@ -1,0 +1,91 @@
+//! What is counted, measured and logged of the work.
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use postback_core::{
+    AccountId, Attempt,
+    ports::{Claim, Settlement},
+};
+use tracing::info;
+
+const ATTEMPTS: &str = "postback_attempts_total";
+const DELIVERIES: &str = "postback_deliveries_total";
+const SECONDS: &str = "postback_delivery_seconds";
+const IN_FLIGHT: &str = "postback_deliveries_in_flight";
+const PAUSED: &str = "postback_account_paused";
+const PAUSES: &str = "postback_account_pauses_total";
+const BREAKER: &str = "postback_breaker_open";
+const LEASES_LOST: &str = "postback_leases_lost_total";
+const OUTBOX_ERRORS: &str = "postback_dispatch_outbox_errors_total";
+
+/// Says what the numbers mean.
+pub(crate) fn describe() {
+    describe_counter!(ATTEMPTS, "Calls to a network and claims found interrupted, by what they came to");
+    describe_counter!(DELIVERIES, "Deliveries that ended delivered, in_doubt or dead");
+    describe_histogram!(SECONDS, Unit::Seconds, "How long one call to a network took, body included");
+    describe_gauge!(IN_FLIGHT, "Deliveries being sent or settled");
+    describe_gauge!(PAUSED, "1 while the account is paused");
+    describe_counter!(PAUSES, "How often a network's refusal of the account paused it");
+    describe_gauge!(
+        BREAKER,
+        "1 while the account's circuit breaker is not closed, for deliveries and for look-ups"
+    );
+    describe_counter!(LEASES_LOST, "Claims that ended before they were settled");
+    describe_counter!(OUTBOX_ERRORS, "Steps at the outbox that failed, by step");
+}
+
+/// Logs and counts one call.
+pub(crate) fn attempt(network: &'static str, claim: &Claim, attempt: &Attempt) {
+    let account = &claim.delivery.account;
+    let outcome = attempt.outcome.as_str();
+    counter!(ATTEMPTS, "account" => account.to_string(), "outcome" => outcome).increment(1);
+    histogram!(SECONDS, "account" => account.to_string(), "outcome" => outcome)
+        .record(attempt.duration.as_secs_f64());
+    info!(
+        %account,
+        network,
+        delivery = %claim.delivery.id,
+        conversion = %claim.delivery.conversion,
+        started_at = %attempt.started_at,
+        duration_ms = attempt.duration.as_millis() as u64,
+        outcome,
+        status = attempt.status,
+        reason = attempt.reason.as_ref().map(tracing::field::display),
+        call = attempt.call,
+        "postback"
+    );
+}
+
+/// Counts a delivery that ended.
+pub(crate) fn settled(account: &AccountId, settlement: &Settlement) {
+    let outcome = match settlement {
+        Settlement::Retry { .. } => return,
+        Settlement::Delivered { .. } => "delivered",
+        Settlement::InDoubt(_) => "in_doubt",
+        Settlement::Dead(_) => "dead",
+    };
+    counter!(DELIVERIES, "account" => account.to_string(), "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn in_flight(account: &AccountId, deliveries: usize) {
+    gauge!(IN_FLIGHT, "account" => account.to_string()).set(deliveries as f64);
+}
+
+pub(crate) fn paused(account: &AccountId, paused: bool) {
+    gauge!(PAUSED, "account" => account.to_string()).set(f64::from(u8::from(paused)));
+}
+
+pub(crate) fn pause(account: &AccountId) {
+    counter!(PAUSES, "account" => account.to_string()).increment(1);
+}
+
+pub(crate) fn breaker(account: &AccountId, what: &'static str, open: bool) {
+    gauge!(BREAKER, "account" => account.to_string(), "calls" => what).set(f64::from(u8::from(open)));
+}
+
+pub(crate) fn lease_lost(account: &AccountId) {
+    counter!(LEASES_LOST, "account" => account.to_string()).increment(1);
+}
+
+pub(crate) fn outbox_error(step: &'static str) {
+    counter!(OUTBOX_ERRORS, "step" => step).increment(1);
+}

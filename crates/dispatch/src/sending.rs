@@ -1,0 +1,189 @@
+//! One claim, from its call to its settlement.
+
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::Response;
+use jiff::Timestamp;
+use postback_core::{
+    Account, Attempt, Call, ErrorKind, Postback, Reason, Repeat, Result,
+    ports::{Claim, Clock, Outbox, Settlement},
+    snippet,
+};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, sleep, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::{
+    backoff::Backoff,
+    judge::{self, Heard, Step, Trial},
+    meter,
+    outgoing::{Mark, Outgoing},
+    settings::Settings,
+    stack::{Leaf, Stack},
+};
+
+/// What all accounts' work shares.
+pub(crate) struct Shared {
+    pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) network: Leaf,
+}
+
+/// A claim in work.
+pub(crate) struct Sending {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) account: Account,
+    pub(crate) claim: Claim,
+    /// When the lease ends.
+    pub(crate) ends: Instant,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Sending {
+    /// Sends the claim unless something speaks against it, and settles what came of it. `turn` is its place
+    /// among those that wait for the account's limits.
+    pub(crate) async fn run(self, stack: Stack, turn: Option<OwnedSemaphorePermit>) {
+        let call = self.account.adapter.call(&self.postback());
+        let step = match judge::before(&self.claim, call, self.now()) {
+            ControlFlow::Continue(call) => self.send(call, &stack, turn).await,
+            ControlFlow::Break(step) => step,
+        };
+        self.conclude(step).await;
+    }
+
+    fn postback(&self) -> Postback<'_> {
+        Postback { conversion: &self.claim.conversion, event: &self.claim.delivery.event }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    async fn send(&self, call: Call, stack: &Stack, turn: Option<OwnedSemaphorePermit>) -> Step {
+        let Call { request, shown, repeat, .. } = call;
+        let outgoing = Outgoing::new(request, self.mark(&repeat));
+        let begun = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Step::Release { at: self.now() },
+            begun = stack.begin(outgoing) => begun,
+        };
+        drop(turn);
+        if Instant::now() + self.shared.settings.timeout >= self.ends {
+            return Step::Release { at: self.now() };
+        }
+        let (started_at, began) = (self.now(), Instant::now());
+        let result = match begun {
+            Ok(answer) => answer.await,
+            Err(failure) => Err(failure),
+        };
+        let (now, duration) = (self.now(), began.elapsed());
+        let jitter = fastrand::f64() * 2.0 - 1.0;
+        let delivery = &self.claim.delivery;
+        let trial = Trial { delivery, repeat: &repeat, call: &shown, started_at, duration, now, jitter };
+        judge::after(&trial, result.map(|answer| self.heard(&answer, now)))
+    }
+
+    fn mark(&self, repeat: &Repeat) -> Option<Mark> {
+        match repeat {
+            Repeat::Keyed(_) => None,
+            Repeat::Unkeyed(_) => {
+                Some(Mark { outbox: self.shared.outbox.clone(), fence: self.claim.fence.clone() })
+            }
+        }
+    }
+
+    fn heard(&self, answer: &Response<Bytes>, now: Timestamp) -> Heard {
+        Heard {
+            status: answer.status().as_u16(),
+            answer: snippet(answer.body()),
+            verdict: self.account.adapter.verdict(&self.postback(), answer, now),
+        }
+    }
+
+    async fn conclude(&self, step: Step) {
+        match step {
+            Step::Settle { attempt, settlement } => {
+                if let Some(attempt) = &attempt {
+                    meter::attempt(self.account.adapter.network(), &self.claim, attempt);
+                }
+                self.settle(attempt, settlement).await;
+            }
+            Step::Pause { attempt, reason } => {
+                meter::attempt(self.account.adapter.network(), &self.claim, &attempt);
+                self.pause(reason).await;
+                self.settle(Some(attempt), Settlement::Retry { at: self.now() }).await;
+            }
+            Step::Release { at } => {
+                let fence = &self.claim.fence;
+                if self.insist("release", || self.shared.outbox.release(fence, at)).await == Some(false) {
+                    self.lost("release");
+                }
+            }
+            Step::Leave => self.lost("start"),
+        }
+    }
+
+    async fn settle(&self, attempt: Option<Attempt>, settlement: Settlement) {
+        let settle = || self.shared.outbox.settle(&self.claim.fence, attempt.clone(), settlement.clone());
+        match self.insist("settle", settle).await {
+            Some(true) => meter::settled(&self.account.id, &settlement),
+            Some(false) => self.lost("settle"),
+            None => {}
+        }
+        if let Settlement::InDoubt(reason) = &settlement {
+            let (account, delivery) = (&self.account.id, self.claim.delivery.id);
+            warn!(%account, %delivery, %reason, "held in doubt: a person decides");
+        }
+    }
+
+    /// Pauses the account; of all its calls that fail so at once, one raises the alert.
+    async fn pause(&self, reason: Reason) {
+        let account = &self.account.id;
+        let pause = || self.shared.outbox.pause(account, reason.clone());
+        if self.insist("pause", pause).await == Some(true) {
+            meter::pause(account);
+            meter::paused(account, true);
+            let network = self.account.adapter.network();
+            error!(%account, network, %reason, "account paused: the network refuses it; mend it and resume");
+        }
+    }
+
+    /// Takes a step at the outbox, again and again while it is away, until the lease is over.
+    async fn insist<T, F>(&self, name: &'static str, step: impl Fn() -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut backoff = Backoff::new();
+        loop {
+            let Ok(result) = timeout_at(self.ends, step()).await else { break };
+            let cause = match result {
+                Ok(done) => return Some(done),
+                Err(cause) => cause,
+            };
+            meter::outbox_error(name);
+            debug!(step = name, %cause, "the outbox failed");
+            let wait: Duration = backoff.next(fastrand::f64());
+            let passing = matches!(cause.kind(), ErrorKind::Unavailable | ErrorKind::ResourceExhausted);
+            if !passing || Instant::now() + wait >= self.ends {
+                let (account, delivery) = (&self.account.id, self.claim.delivery.id);
+                error!(%account, %delivery, step = name, %cause, "a claim is left to its lease");
+                return None;
+            }
+            sleep(wait).await;
+        }
+        let (account, delivery) = (&self.account.id, self.claim.delivery.id);
+        error!(%account, %delivery, step = name, "a claim is left to its lease: the outbox does not answer");
+        None
+    }
+
+    fn lost(&self, step: &'static str) {
+        let (account, delivery) = (&self.account.id, self.claim.delivery.id);
+        meter::lease_lost(account);
+        warn!(%account, %delivery, step, "the lease was lost: another worker has the delivery");
+    }
+}

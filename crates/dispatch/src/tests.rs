@@ -1,0 +1,1 @@
+//! The whole dispatcher, and its parts against real sockets.

@@ -1,0 +1,83 @@
+//! The bound on one attempt: its whole time, and how much of the answer's body is read.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::Response;
+use http_body_util::BodyExt;
+use postback_core::Reason;
+use tokio::time::{Instant, timeout_at};
+use tower::Service;
+
+use crate::outgoing::{Failure, Outgoing, Reply};
+
+/// How much of an answer's body is read, in bytes.
+pub(crate) const BODY_READ: usize = 64 * 1024;
+
+/// Gives the inner service `timeout` for all: an answer whose head is in time is returned with what of its body
+/// is in time too.
+#[derive(Clone, Debug)]
+pub(crate) struct Within<S> {
+    inner: S,
+    timeout: Duration,
+}
+
+impl<S> Within<S> {
+    pub(crate) fn new(inner: S, timeout: Duration) -> Self {
+        Self { inner, timeout }
+    }
+}
+
+impl<S> Service<Outgoing> for Within<S>
+where
+    S: Service<Outgoing, Response = Reply, Error = Failure>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Bytes>;
+    type Error = Failure;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Bytes>, Failure>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, outgoing: Outgoing) -> Self::Future {
+        let timeout = self.timeout;
+        let deadline = Instant::now() + timeout;
+        let sent = outgoing.sent.clone();
+        let reply = self.inner.call(outgoing);
+        Box::pin(async move {
+            match timeout_at(deadline, reply).await {
+                Ok(reply) => Ok(read(reply?, deadline).await),
+                Err(_) => Err(too_late(sent.get(), timeout)),
+            }
+        })
+    }
+}
+
+fn too_late(sent: bool, timeout: Duration) -> Failure {
+    if sent {
+        Failure::Lost(Reason::new("no_answer", format!("no answer within {timeout:?}")))
+    } else {
+        let reason = Reason::new("connect_timeout", format!("no connection within {timeout:?}"));
+        Failure::NotSent { reason, blip: false }
+    }
+}
+
+/// Reads the body up to the bound, the deadline, or the connection's end, whichever comes first: what was read
+/// is judged.
+async fn read(reply: Reply, deadline: Instant) -> Response<Bytes> {
+    let (head, mut body) = reply.into_parts();
+    let mut kept = BytesMut::new();
+    while kept.len() < BODY_READ {
+        let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await else { break };
+        if let Ok(data) = frame.into_data() {
+            kept.extend_from_slice(&data[..data.len().min(BODY_READ - kept.len())]);
+        }
+    }
+    Response::from_parts(head, kept.freeze())
+}
