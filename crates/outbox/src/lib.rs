@@ -1,1 +1,7 @@
-//! Conversions, their deliveries and the schedule: embedded and Redis
+//! Conversions, their deliveries and the schedule: the port [`postback_core::ports::Outbox`] on two engines,
+//! and the suite that proves that both are alike.
+
+mod embedded;
+mod rules;
+
+pub use embedded::Embedded;

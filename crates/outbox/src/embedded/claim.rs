@@ -1,0 +1,198 @@
+//! Steps of a worker: claim, start, settle, release.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use postback_core::{
+    AccountId, Attempt, Delivery, DeliveryState, Error, LaneId,
+    ports::{Claim, Claims, Fence, Settlement},
+};
+use redb::ReadableTable;
+
+use super::{
+    failure::{Failure, Step},
+    records::Lane,
+    tables::{Id, Tables},
+};
+use crate::rules::{self, Class};
+
+/// See [`postback_core::ports::Outbox::claim`].
+pub(super) fn claim(
+    tables: &mut Tables<'_>,
+    now: Timestamp,
+    account: &AccountId,
+    limit: usize,
+    lease: Duration,
+) -> Step<Claims> {
+    if tables.paused(account)?.is_some() {
+        return Ok(Claims::default());
+    }
+    let due = |class| due(&tables.schedule, account.as_str(), class, rules::millis(now), limit);
+    let (mut lanes, retries) = (due(Class::Fresh)?, due(Class::Retry)?);
+    let (fresh, old) = rules::shares(limit, lanes.len(), retries.len());
+    lanes.truncate(fresh);
+    lanes.extend(&retries[..old]);
+
+    let ends = rules::millis(now.saturating_add(lease).unwrap_or(Timestamp::MAX));
+    let mut claims = Vec::with_capacity(lanes.len());
+    for lane in lanes {
+        claims.extend(take(tables, LaneId::from_bytes(lane), ends)?);
+    }
+    Ok(Claims { claims, next_due: next_due(&tables.schedule, account.as_str())? })
+}
+
+/// The first lanes of a class that are due.
+fn due(
+    schedule: &impl ReadableTable<(&'static str, bool, i64, Id), ()>,
+    account: &str,
+    class: Class,
+    now: i64,
+    limit: usize,
+) -> Step<Vec<Id>> {
+    let retry = class == Class::Retry;
+    let entries = schedule.range((account, retry, i64::MIN, [0; 16])..=(account, retry, now, [255; 16]))?;
+    entries.take(limit).map(|entry| Ok(entry?.0.value().3)).collect()
+}
+
+/// When the next lane of an account is due.
+pub(super) fn next_due(
+    schedule: &impl ReadableTable<(&'static str, bool, i64, Id), ()>,
+    account: &str,
+) -> Step<Option<Timestamp>> {
+    let mut next: Option<i64> = None;
+    for retry in [false, true] {
+        let all = (account, retry, i64::MIN, [0; 16])..=(account, retry, i64::MAX, [255; 16]);
+        if let Some(entry) = schedule.range(all)?.next() {
+            let due = entry?.0.value().2;
+            next = Some(next.map_or(due, |next| next.min(due)));
+        }
+    }
+    Ok(next.map(rules::from_millis))
+}
+
+/// Leases a lane. One whose records are damaged is taken off the schedule, so that it stops no other.
+fn take(tables: &mut Tables<'_>, id: LaneId, ends: i64) -> Step<Option<Claim>> {
+    let Some(mut lane) = tables.lane(id)? else {
+        return Err(Failure::Broken(Error::internal("a lane is scheduled and not there")));
+    };
+    let mut claim = match look(tables, id, &lane) {
+        Ok(claim) => claim,
+        Err(failure) => {
+            let error = Error::from(failure);
+            tracing::error!(lane = %id, error = &error as &dyn std::error::Error, "a lane stands still");
+            tables.schedule(id, &mut lane, None)?;
+            tables.put_lane(id, &lane)?;
+            return Ok(None);
+        }
+    };
+    lane.lease = tables.next_lease()?;
+    lane.lease_ends = ends;
+    claim.fence.token = lane.lease;
+    let class = lane.class();
+    tables.schedule(id, &mut lane, Some((ends, class)))?;
+    tables.put_lane(id, &lane)?;
+    Ok(Some(claim))
+}
+
+/// Reads what a worker needs of a lane's head.
+fn look(tables: &Tables<'_>, id: LaneId, lane: &Lane) -> Step<Claim> {
+    let lost = |what: &str| Failure::Broken(Error::internal(format!("{what} of lane {id} is not there")));
+    let head = lane.head().ok_or_else(|| lost("the head"))?;
+    let delivery = tables.named(head)?;
+    let conversion = tables.conversion(delivery.conversion)?.ok_or_else(|| lost("the conversion"))?;
+    let folder = tables.folder(conversion.id)?.unwrap_or_default();
+    let lead = match folder.lead() {
+        Some(lead) if lead != head => tables.named(lead)?.state,
+        _ => delivery.state.clone(),
+    };
+    let fence = Fence { account: delivery.account.clone(), lane: id, delivery: head, token: 0 };
+    Ok(Claim { fence, delivery, conversion, lead })
+}
+
+/// The lane, where the fence still holds it.
+fn held(tables: &Tables<'_>, fence: &Fence) -> Step<Option<Lane>> {
+    let lane = tables.lane(fence.lane)?;
+    Ok(lane.filter(|lane| lane.lease == fence.token && lane.head() == Some(fence.delivery)))
+}
+
+/// Whether the fence's lease ended before, and in this way.
+fn ended(tables: &Tables<'_>, fence: &Fence, released: bool) -> Step<bool> {
+    let kept = tables.kept(fence.delivery)?;
+    Ok(kept.is_some_and(|kept| kept.ended == fence.token && kept.released == released))
+}
+
+/// See [`postback_core::ports::Outbox::start`].
+pub(super) fn start(tables: &mut Tables<'_>, now: Timestamp, fence: &Fence) -> Step<bool> {
+    let Some(mut lane) = held(tables, fence)?.filter(|lane| rules::millis(now) < lane.lease_ends) else {
+        return Ok(false);
+    };
+    if lane.mark == fence.token {
+        return Ok(true);
+    }
+    let before = tables.named(fence.delivery)?;
+    lane.mark = fence.token;
+    lane.mark_before = before.started_at.map(rules::millis);
+    tables.put_lane(fence.lane, &lane)?;
+    let mut delivery = Delivery { started_at: Some(now), ..before.clone() };
+    tables.put(Some(&before), &mut delivery, now)?;
+    Ok(true)
+}
+
+/// See [`postback_core::ports::Outbox::settle`].
+pub(super) fn settle(
+    tables: &mut Tables<'_>,
+    now: Timestamp,
+    fence: &Fence,
+    attempt: Option<Attempt>,
+    settlement: Settlement,
+) -> Step<bool> {
+    let Some(lane) = held(tables, fence)? else { return ended(tables, fence, false) };
+    let before = tables.named(fence.delivery)?;
+    let mut delivery = before.clone();
+    rules::settle(&mut delivery, attempt, settlement);
+    tables.put_ended(Some(&before), &mut delivery, now, fence.token, false)?;
+    go_on(tables, now, lane, &delivery)?;
+    Ok(true)
+}
+
+/// See [`postback_core::ports::Outbox::release`].
+pub(super) fn release(tables: &mut Tables<'_>, now: Timestamp, fence: &Fence, at: Timestamp) -> Step<bool> {
+    let Some(lane) = held(tables, fence)? else { return ended(tables, fence, true) };
+    let before = tables.named(fence.delivery)?;
+    let mut delivery = Delivery { due_at: Some(rules::from_millis(rules::millis(at))), ..before.clone() };
+    if lane.mark == fence.token {
+        delivery.started_at = lane.mark_before.map(rules::from_millis);
+    }
+    tables.put_ended(Some(&before), &mut delivery, now, fence.token, true)?;
+    go_on(tables, now, lane, &delivery)?;
+    Ok(true)
+}
+
+/// Gives a lane its next place, after its head changed: no lease runs any more.
+pub(super) fn go_on(tables: &mut Tables<'_>, now: Timestamp, mut lane: Lane, head: &Delivery) -> Step<()> {
+    let id = head.lane;
+    (lane.lease, lane.lease_ends, lane.mark, lane.mark_before) = (0, 0, 0, None);
+    let place = match &head.state {
+        DeliveryState::Pending => {
+            let due = rules::millis(head.due_at.unwrap_or(now));
+            Some((due, Class::of(head)))
+        }
+        DeliveryState::InDoubt(_) | DeliveryState::Waiting => None,
+        DeliveryState::Delivered | DeliveryState::Dead(_) => {
+            lane.pop();
+            next(tables, now, &lane)?
+        }
+    };
+    tables.schedule(id, &mut lane, place)?;
+    tables.put_lane(id, &lane)
+}
+
+/// The place of a lane whose head is new.
+fn next(tables: &mut Tables<'_>, now: Timestamp, lane: &Lane) -> Step<Option<(i64, Class)>> {
+    let Some(head) = lane.head() else { return Ok(None) };
+    let before = tables.named(head)?;
+    let mut delivery = before.clone();
+    let due = rules::turn(&mut delivery, now);
+    tables.put(Some(&before), &mut delivery, now)?;
+    Ok(Some((due, Class::of(&delivery))))
+}
