@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::{Error, Result, id::shown};
 
@@ -31,6 +32,12 @@ impl FromStr for Currency {
                 format!("`{}` is not an ISO 4217 code such as EUR", shown(value)),
             )),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
