@@ -1,0 +1,51 @@
+//! All leads, by number and by the combination that created them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Lead, Source};
+
+/// The most leads that are kept; past it, creation answers `db`.
+const MOST: usize = 200_000;
+
+pub(super) struct Ledger {
+    leads: BTreeMap<u64, Lead>,
+    /// The last lead of each combination.
+    by_source: HashMap<(Source, Option<String>), u64>,
+    next: u64,
+}
+
+impl Ledger {
+    pub(super) fn new(first: u64) -> Self {
+        Self { leads: BTreeMap::new(), by_source: HashMap::new(), next: first }
+    }
+
+    pub(super) fn get(&self, id: u64) -> Option<&Lead> {
+        self.leads.get(&id)
+    }
+
+    /// The lead that this combination created; without `exto`, the last one.
+    pub(super) fn find(&self, source: Source, exto: Option<&str>) -> Option<&Lead> {
+        let id = self.by_source.get(&(source, exto.map(str::to_owned)))?;
+        self.leads.get(id)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.leads.len() >= MOST
+    }
+
+    /// The number that the next lead gets.
+    pub(super) fn next_id(&mut self) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        id
+    }
+
+    /// Writes a lead down, new or changed.
+    pub(super) fn put(&mut self, lead: Lead) {
+        self.by_source
+            .entry((lead.source, lead.exto.clone()))
+            .and_modify(|last| *last = lead.id.max(*last))
+            .or_insert(lead.id);
+        self.leads.insert(lead.id, lead);
+    }
+}
