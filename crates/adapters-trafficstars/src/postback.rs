@@ -1,0 +1,190 @@
+//! What call is it: one GET about one click.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::Request;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use postback_core::{
+    Call, ClickId, Details, Error, Event, Goal, Kind, Money, NoClick, Postback, Repeat, Result, Source,
+    Status,
+};
+use secrecy::ExposeSecret;
+
+use crate::{
+    click,
+    config::{ClickIdForm, Form, Settings},
+    money::amount,
+};
+
+/// Everything but RFC 3986's unreserved characters.
+pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What is told of a click.
+#[derive(Clone, Debug)]
+pub(crate) struct Action<'a> {
+    pub(crate) click: Cow<'a, ClickId>,
+    pub(crate) goal: Option<Cow<'a, Goal>>,
+    pub(crate) value: Option<Money>,
+    pub(crate) price: Option<Money>,
+    pub(crate) lead_code: Option<Cow<'a, str>>,
+}
+
+/// The call that tells a recorded conversion. Its `lead_code` is the caller's, else made of its id (TS-11).
+pub(crate) fn call(settings: &Settings, postback: &Postback<'_>) -> Result<Call> {
+    if let Event::Changed(_) = postback.event {
+        let message = "Traffic Stars takes no changes: what it was told once stays";
+        return Err(Error::precondition("NO_STATUS_CHANGES", message));
+    }
+    let conversion = postback.conversion;
+    let Source::Click(click) = &conversion.source else {
+        return Err(Error::invalid("source", "is a flow; Traffic Stars knows clicks alone"));
+    };
+    let details = &conversion.details;
+    if let Some(name) = details.fields.keys().find(|name| *name != "lead_code") {
+        return Err(Error::invalid(
+            format!("fields.{name}"),
+            "is nothing that is told; want lead_code or none",
+        )
+        .because("UNKNOWN_FIELD"));
+    }
+    if details.kind == Kind::Goal && details.goal.is_none() {
+        return Err(Error::invalid("goal", "is missing; want the goal's number").because("MISSING"));
+    }
+    let waits = check_status(details)?;
+    let given = details.fields.get("lead_code").map(|code| Cow::Borrowed(code.as_str()));
+    let action = Action {
+        click: Cow::Borrowed(click),
+        goal: details.goal.as_ref().map(Cow::Borrowed),
+        value: details.value,
+        price: details.payout,
+        lead_code: given.or_else(|| settings.key.as_ref().map(|_| Cow::Owned(conversion.network_key()))),
+    };
+    let mut call = action.call(settings).map_err(in_the_callers_words)?;
+    call.warnings.extend(waits);
+    Ok(call)
+}
+
+/// Traffic Stars counts whatever it is told, so what does not count must not be told. Returns a warning.
+fn check_status(details: &Details) -> Result<Option<String>> {
+    match &details.status {
+        None | Some(Status::New | Status::Approved) => Ok(None),
+        Some(status @ (Status::Processing | Status::Hold)) => {
+            Ok(Some(format!("status: `{status}` is not told; Traffic Stars counts the conversion at once")))
+        }
+        Some(status @ (Status::Cancelled | Status::Trash | Status::Own(_))) => {
+            let message =
+                format!("`{status}` cannot be told; Traffic Stars would count the conversion as won");
+            Err(Error::precondition("NO_STATUSES", message).at("status"))
+        }
+    }
+}
+
+/// A conversion has a payout where the network has a price, and its lead code among its fields.
+fn in_the_callers_words(error: Error) -> Error {
+    match error.field() {
+        Some("price") => error.at("payout"),
+        Some("price.currency") => error.at("payout.currency"),
+        Some("lead_code") => error.at("fields.lead_code"),
+        _ => error,
+    }
+}
+
+impl Action<'_> {
+    /// The call, or why it may not be sent.
+    pub(crate) fn call(&self, settings: &Settings) -> Result<Call> {
+        check_click(settings.click_id, &self.click)?;
+        let path = self.path(settings)?;
+        let (sent, shown, repeat) = match &settings.key {
+            Some(key) => {
+                let code = self.lead_code.as_deref().ok_or_else(no_lead_code)?;
+                let code = checked(code)?;
+                let rest = add(path, "lead_code", code);
+                let repeat = Repeat::Keyed(code.to_owned());
+                (add(rest.clone(), "key", key.expose_secret()), format!("{rest}&key=***"), repeat)
+            }
+            None if self.lead_code.is_some() => return Err(no_key()),
+            None => (path.clone(), path, Repeat::Unkeyed(settings.on_ambiguous)),
+        };
+        let mut request = Request::get(settings.base_url.join(&sent));
+        if settings.tls_in_front {
+            request = request.header("x-forwarded-proto", "https");
+        }
+        let request = request
+            .body(Bytes::new())
+            .map_err(|_| Error::internal("a call to Traffic Stars has no valid URL"))?;
+        let shown = format!("GET {}", settings.base_url.join(&shown));
+        Ok(Call { request, shown, repeat, warnings: Vec::new() })
+    }
+
+    /// The path and query of either form (TS-4, TS-7), up to the money.
+    fn path(&self, settings: &Settings) -> Result<String> {
+        let click = self.click.as_str();
+        let mut path = match settings.form {
+            Form::Path => format!("/api/v1/cpa/action/{}", utf8_percent_encode(click, ESCAPED)),
+            Form::Query => add("/api/v1/cpa/action".to_owned(), "clickid", click),
+        };
+        if let Some(goal) = &self.goal {
+            query_form(settings.form, "goal")?;
+            path = add(path, "goalid", goal.as_str());
+        }
+        if let Some(value) = self.value {
+            path = add(path, "value", &amount(settings, "value", value)?.to_string());
+        }
+        if let Some(price) = self.price {
+            query_form(settings.form, "price")?;
+            path = add(path, "price", &amount(settings, "price", price)?.to_string());
+        }
+        Ok(path)
+    }
+}
+
+fn add(path: String, name: &str, value: &str) -> String {
+    let mark = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{mark}{name}={}", utf8_percent_encode(value, ESCAPED))
+}
+
+fn check_click(form: ClickIdForm, click: &ClickId) -> Result<()> {
+    click::check(form, click.as_str()).map_err(|no| {
+        let what = match (no, form) {
+            (NoClick::Macro, _) => "is a macro that was not replaced",
+            (_, ClickIdForm::Hex40) => "is not 40 of 0-9a-f",
+            (_, ClickIdForm::Opaque) => "is not 1 to 512 visible ASCII characters",
+        };
+        Error::invalid("click_id", format!("`{}` {what}", shown(click.as_str())))
+    })
+}
+
+fn checked(code: &str) -> Result<&str> {
+    if (1..=128).contains(&code.len()) && !code.contains(char::is_control) {
+        return Ok(code);
+    }
+    let want = "is not valid; want 1 to 128 bytes of UTF-8 without control characters";
+    Err(Error::invalid("lead_code", want))
+}
+
+fn query_form(form: Form, field: &'static str) -> Result<()> {
+    match form {
+        Form::Query => Ok(()),
+        Form::Path => {
+            let message = "cannot be told in the path form; want form = \"query\" in the account's settings";
+            Err(Error::precondition("NEEDS_QUERY_FORM", message).at(field))
+        }
+    }
+}
+
+fn no_key() -> Error {
+    let message = "cannot be told without the account's key; want the key in the settings, or no lead code";
+    Error::precondition("MISSING_KEY", message).at("lead_code")
+}
+
+fn no_lead_code() -> Error {
+    let message = "is missing; want one for each conversion, by which a repeat is told from a new one";
+    Error::invalid("lead_code", message).because("MISSING")
+}
+
+/// At most 64 characters of a refused value.
+fn shown(value: &str) -> String {
+    let cut = value.char_indices().nth(64).map(|(at, _)| at);
+    cut.map_or_else(|| value.to_owned(), |at| format!("{}...", &value[..at]))
+}

@@ -1,0 +1,88 @@
+//! What did the answer mean: the body's word where it has one, else the HTTP status (TS-8 to TS-10).
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use jiff::Timestamp;
+use percent_encoding::utf8_percent_encode;
+use postback_core::{Reason, Verdict, by_status, snippet};
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
+
+use crate::{complaint::Complaint, config::Settings, postback::ESCAPED};
+
+/// Reads an answer. A complaint counts whatever the HTTP status, and whatever else the body says; `ok` counts
+/// under a success alone.
+pub(crate) fn verdict(settings: &Settings, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
+    let status = answer.status();
+    match Said::read(answer.body()) {
+        Said::Error(message) => complaint(settings, &message, answer, now),
+        Said::Ok if status.is_success() => Verdict::Accepted { remote_id: None },
+        Said::Ok => Verdict::Unreadable {
+            reason: Reason::new("contradiction", format!("Traffic Stars answered {status} and says ok")),
+        },
+        Said::NotOk => by_status(answer, now).unwrap_or_else(|| Verdict::Retry {
+            after: None,
+            reason: Reason::new("not_ok", "Traffic Stars says that it is not ok, and not why"),
+        }),
+        Said::Nothing => by_status(answer, now).unwrap_or_else(|| without_words(status)),
+    }
+}
+
+/// What the body says.
+enum Said {
+    Ok,
+    NotOk,
+    Error(String),
+    Nothing,
+}
+
+impl Said {
+    fn read(body: &[u8]) -> Self {
+        let Ok(body) = serde_json::from_slice::<Map<String, Value>>(body) else { return Self::Nothing };
+        match (body.get("error"), body.get("ok")) {
+            (Some(error), _) if !error.is_null() => Self::Error(message(error)),
+            (_, Some(Value::Bool(true))) => Self::Ok,
+            (_, Some(Value::Bool(false))) => Self::NotOk,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// The words of an error: its `msg`, or the error itself where it has another shape.
+fn message(error: &Value) -> String {
+    match error.get("msg").unwrap_or(error) {
+        Value::String(message) if !message.is_empty() => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn complaint(settings: &Settings, message: &str, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
+    let complaint = Complaint::parse(message);
+    let reason = Reason::new(complaint.code(), snippet(masked(settings, message).as_bytes()));
+    if complaint.is_of_the_account() {
+        return Verdict::Misconfigured { reason };
+    }
+    match (complaint, by_status(answer, now)) {
+        (Complaint::Other(_), Some(Verdict::Retry { after, .. })) => Verdict::Retry { after, reason },
+        (Complaint::Other(_), Some(Verdict::Misconfigured { .. })) => Verdict::Misconfigured { reason },
+        _ => Verdict::Rejected { reason },
+    }
+}
+
+/// The message without the key, should the network repeat it.
+fn masked(settings: &Settings, message: &str) -> String {
+    let Some(key) = &settings.key else { return message.to_owned() };
+    let key = key.expose_secret();
+    message.replace(key, "***").replace(&utf8_percent_encode(key, ESCAPED).to_string(), "***")
+}
+
+/// A body that is not the network's: something in between may have answered. Under a client error the call was
+/// not counted, and it is not the network that refused it.
+fn without_words(status: StatusCode) -> Verdict {
+    let reason = |code: String| Reason::new(code, format!("{status} came without the network's JSON"));
+    if status.is_client_error() {
+        Verdict::Retry { after: None, reason: reason(format!("http_{}", status.as_u16())) }
+    } else {
+        Verdict::Unreadable { reason: reason("unreadable".to_owned()) }
+    }
+}
