@@ -1,21 +1,6 @@
 //! The three ad networks, simulated after their documentation, with faults on demand.
-//!
-//! The sandbox is the judge of what the hub sends: it is written from the networks' documents alone and shares
-//! no code with the adapters. It answers as the documents say, keeps a journal of every call and of what the
-//! call meant, and misbehaves when it is told to.
-//!
-//! ```no_run
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! use postback_sandbox::{IssueClicks, Network, Sandbox, Seed};
-//!
-//! let sandbox = Sandbox::new(Seed::documented())?;
-//! let clicks = sandbox.issue(&IssueClicks::new(Network::Powerspace))?;
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:9100").await?;
-//! sandbox.serve(listener, async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
-//! println!("{} was called: {:?}", clicks[0], sandbox.received(Network::Powerspace));
-//! # Ok(())
-//! # }
-//! ```
+
+#![doc = include_str!("../README.md")]
 
 mod altercpa;
 mod body;
