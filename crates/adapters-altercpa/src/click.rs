@@ -8,10 +8,14 @@ pub(crate) fn click_id(query: &LandingQuery<'_>, parameter: &str) -> Result<Clic
     if value.is_empty() {
         return Err(NoClick::Empty);
     }
-    if LandingQuery::is_macro(&value) {
-        return Err(NoClick::Macro);
-    }
-    ClickId::parse(value).map_err(|_| NoClick::Malformed)
+    let id = ClickId::parse(value).map_err(|_| NoClick::Malformed)?;
+    check(&id)?;
+    Ok(id)
+}
+
+/// An id that comes from elsewhere than a landing query is no macro either.
+pub(crate) fn check(id: &ClickId) -> Result<(), NoClick> {
+    if LandingQuery::is_macro(id.as_str()) { Err(NoClick::Macro) } else { Ok(()) }
 }
 
 /// The query that a flow's link carries: the network replaces `{click}`.

@@ -1,23 +1,14 @@
 //! A typed client over any service: for teams that take this crate alone.
 
 use bytes::Bytes;
-use http::{Request, Response, header::DATE};
-use jiff::{Timestamp, fmt::rfc2822};
-use postback_core::{Call, Error, FoundClick, FoundFlow, FoundOffer, LookUpSource, Result, Verdict, client};
+use http::{Request, Response};
+use postback_core::{
+    Call, FoundClick, FoundFlow, FoundOffer, LookUpSource, Result, Verdict,
+    client::{self, ClientError, answered_at},
+};
 use tower_service::Service;
 
 use crate::{AlterCpa, ClickQuery, Lead, Origin, found, lead::Action, look_up, verdict::verdict};
-
-/// Why a call of the client brought nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError<E> {
-    /// It was refused: here before anything was sent, or by the network in answer to a look-up.
-    #[error(transparent)]
-    Refused(#[from] Error),
-    /// The service failed; whether the network had it, the service's error says.
-    #[error("the network could not be called")]
-    Service(#[source] E),
-}
 
 impl AlterCpa {
     /// A lead to create (AC-2). Without `exto` a repeat makes a second lead.
@@ -90,7 +81,7 @@ impl Lead<'_> {
         S: Service<Request<Bytes>, Response = Response<Bytes>>,
     {
         let answer = send(self.call()?, service).await?;
-        Ok(verdict(self.action(), &answer, time_of(&answer)))
+        Ok(verdict(self.action(), &answer, answered_at(&answer)))
     }
 }
 
@@ -99,10 +90,4 @@ where
     S: Service<Request<Bytes>, Response = Response<Bytes>>,
 {
     client::send(service, call.request).await.map_err(ClientError::Service)
-}
-
-/// The network's own time, against which a `Retry-After` with a date is read: there is no clock here.
-fn time_of(answer: &Response<Bytes>) -> Timestamp {
-    let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
-    date.and_then(|date| rfc2822::DateTimeParser::new().parse_timestamp(date).ok()).unwrap_or(Timestamp::MAX)
 }

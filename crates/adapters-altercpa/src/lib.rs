@@ -1,3 +1,5 @@
+//! AlterCPA's dialect: its clicks, its calls, its look-ups and its answers.
+//!
 #![doc = include_str!("../README.md")]
 
 mod answer;
@@ -23,11 +25,11 @@ use postback_core::{
     Adapter, Call, ClickId, Found, LandingQuery, LookUp, NoClick, Postback, Result, Verdict,
 };
 
-pub use client::ClientError;
 pub use config::{AlterCpa, Settings};
 pub use lead::Lead;
 pub use look_up::ClickQuery;
 pub use origin::Origin;
+pub use postback_core::client::ClientError;
 pub use status::{Lists, Recognized, Words, recognize};
 
 impl Adapter for AlterCpa {

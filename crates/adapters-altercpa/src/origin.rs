@@ -2,7 +2,7 @@
 
 use postback_core::{ClickId, Error, FlowCode, FlowId, OnAmbiguous, Repeat, Result, Source};
 
-use crate::{fields, form::Form, lead::Action};
+use crate::{click, fields, form::Form, lead::Action};
 
 /// Where a lead comes from, or by what it is found again: a click, a flow or a flow's code, each alone or with the
 /// advertiser's own id of the lead (`exto`), or a lead by its id at the network (AC-2, AC-10).
@@ -67,6 +67,12 @@ impl Origin {
     fn check(&self, action: Action) -> Result<()> {
         if let Some(exto) = &self.exto {
             fields::check_text("exto", exto, 128)?;
+        }
+        if let By::Click(id) = &self.by {
+            click::check(id).map_err(|_| {
+                let message = format!("`{}` is a macro that was not replaced", fields::quoted(id.as_str()));
+                Error::invalid("click_id", message)
+            })?;
         }
         match (&self.by, action) {
             (By::Order(_), Action::Create) => {

@@ -12,7 +12,7 @@ use crate::Error;
 /// Why a call of an adapter's client brought nothing.
 #[derive(Debug)]
 pub enum ClientError<E> {
-    /// It was refused here: nothing was sent.
+    /// It was refused: here, before anything was sent, or by the network in its answer to a look-up.
     Refused(Error),
     /// The service failed; whether the network had it, the service's error says.
     Service(E),

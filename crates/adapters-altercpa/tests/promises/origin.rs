@@ -56,6 +56,7 @@ fn ac_2_other_combinations_are_refused_before_anything_is_sent() {
     assert_eq!(fault(create(by_click().exto(""))), "exto");
     assert_eq!(fault(create(by_click().exto("a\nb"))), "exto");
     assert_eq!(fault(create(by_click().exto("x".repeat(129)))), "exto");
+    assert_eq!(fault(create(Origin::click(ClickId::parse("{click}").unwrap()))), "click_id");
     assert_eq!(fault(plain().lead(by_click()).field("flow", "1234").call()), "fields.flow");
     assert_eq!(fault(plain().lead(by_click()).field("exto", "A-1").call()), "fields.exto");
 }

@@ -1,6 +1,7 @@
 //! The account's settings, checked when they are read.
 
-use postback_adapters_altercpa::Settings;
+use postback_adapters_altercpa::{AlterCpa, Settings};
+use postback_core::BaseUrl;
 
 use crate::support::*;
 
@@ -42,7 +43,14 @@ fn an_unknown_or_wrong_key_is_refused_where_it_stands() {
 
 #[test]
 fn an_empty_token_is_missing() {
-    let base_url = postback_core::BaseUrl::parse("https://cpa.example").unwrap();
-    let altercpa = postback_adapters_altercpa::AlterCpa::new(Settings::new(base_url, "".into()));
+    let base_url = BaseUrl::parse("https://cpa.example").unwrap();
+    let altercpa = AlterCpa::new(Settings::new(base_url, "".into()));
     assert_eq!(refused(altercpa).to_string(), "token: is empty; want SITE-KEY or a global key");
+}
+
+#[test]
+fn an_address_that_cannot_be_called_is_refused() {
+    let base_url = BaseUrl::parse(&format!("https://cpa.example/{}", "x".repeat(70_000))).unwrap();
+    let altercpa = AlterCpa::new(Settings::new(base_url, TOKEN.into()));
+    assert_eq!(refused(altercpa).to_string(), "base_url: cannot be called");
 }

@@ -1,4 +1,5 @@
-//! The network's rules, each proven by a test that names its id.
+//! What AlterCPA promises, one test or more for each promise: names begin with the promise's id.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod arbitrary;
 mod authorization;
