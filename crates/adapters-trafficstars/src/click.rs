@@ -16,7 +16,7 @@ pub(crate) fn click_id(
     ClickId::parse(value).map_err(|_| NoClick::Malformed)
 }
 
-/// Whether this is an id of the account's form (TS-2).
+/// Whether this is an id of the account's form (TS-2); its length is [`ClickId`]'s matter.
 pub(crate) fn check(form: ClickIdForm, id: &str) -> Result<(), NoClick> {
     if id.is_empty() {
         return Err(NoClick::Empty);
@@ -26,7 +26,7 @@ pub(crate) fn check(form: ClickIdForm, id: &str) -> Result<(), NoClick> {
     }
     let right = match form {
         ClickIdForm::Hex40 => id.len() == 40 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')),
-        ClickIdForm::Opaque => id.len() <= 512 && id.bytes().all(|b| b.is_ascii_graphic()) && !is_dots(id),
+        ClickIdForm::Opaque => id.bytes().all(|b| b.is_ascii_graphic()) && !is_dots(id),
     };
     if right { Ok(()) } else { Err(NoClick::Malformed) }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, header::RETRY_AFTER};
 use jiff::Timestamp;
-use postback_adapters_trafficstars::Complaint;
+use postback_adapters_trafficstars::{Complaint, TrafficStars};
 use postback_core::{Adapter, Event, Postback, Reason, Verdict};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{CLICK, KEY, click, conversion, keyed, lead};
+use crate::{CLICK, KEY, account, click, conversion, keyed, lead};
 
 /// Every HTTP status under which an answer may come.
 const STATUSES: [u16; 12] = [200, 201, 302, 400, 401, 403, 404, 409, 429, 500, 502, 503];
@@ -20,9 +20,13 @@ fn verdict(status: u16, body: impl Into<Bytes>) -> Verdict {
 }
 
 fn judge(answer: &Response<Bytes>) -> Verdict {
+    judge_by(&keyed(""), answer)
+}
+
+fn judge_by(account: &TrafficStars, answer: &Response<Bytes>) -> Verdict {
     let conversion = conversion(click(CLICK), lead());
     let postback = Postback { conversion: &conversion, event: &Event::Created };
-    keyed("").verdict(&postback, answer, Timestamp::UNIX_EPOCH)
+    account.verdict(&postback, answer, Timestamp::UNIX_EPOCH)
 }
 
 fn complaint(message: &str) -> String {
@@ -98,6 +102,9 @@ fn ts_9_a_key_in_a_complaint_is_masked() {
     let shown = verdict(200, complaint(&format!("{}no such key: {KEY}", "x".repeat(490))));
     let Verdict::Rejected { reason } = shown else { panic!() };
     assert!(reason.message.ends_with("no such key: ***"), "{reason}");
+    let answer = Response::new(complaint("?key=a%2Fb or a/b").into());
+    let Verdict::Rejected { reason } = judge_by(&account("key = 'a/b'"), &answer) else { panic!() };
+    assert_eq!(reason.message, "?key=*** or ***");
 }
 
 #[test]

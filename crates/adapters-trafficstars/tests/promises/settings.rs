@@ -50,6 +50,7 @@ fn a_wrong_setting_is_refused_in_words() {
     assert_eq!(with("key = ''"), "key: is empty; want the account's secret, or no key");
     let canary = "key: is not valid; want 1 to 256 visible ASCII characters";
     assert_eq!(with("key = 'canary with a space'"), canary);
+    assert_eq!(with(&format!("key = '{}'", "x".repeat(257))), canary);
     assert_eq!(with("click_id = 'hex'"), "unknown variant `hex`, expected `hex40` or `opaque`");
     assert_eq!(with("form = 'body'"), "unknown variant `body`, expected `path` or `query`");
     assert_eq!(refusal("currency = 'usd'"), "currency: `usd` is not an ISO 4217 code such as EUR");
