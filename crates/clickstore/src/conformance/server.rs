@@ -1,0 +1,171 @@
+//! A real Redis server for tests, on a free port of the loopback.
+//!
+//! It runs under a small shell that waits for its standard input to end: when the test process ends, however it
+//! ends, the server is killed and its directory removed.
+
+use std::{
+    env, fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+/// Runs the server in the background, names its process, and kills it when told or left alone.
+const GUARD: &str = r#"
+dir=$1; shift
+redis-server "$dir/redis.conf" "$@" & server=$!
+echo "server $server"
+read -r order
+kill -9 "$server"; wait "$server" 2>/dev/null
+[ "$order" = keep ] || rm -rf "$dir""#;
+
+/// How many ports are tried before it must be something else.
+const TRIES: usize = 20;
+
+/// One `redis-server`, killed when dropped.
+pub struct RedisServer {
+    port: u16,
+    options: Vec<String>,
+    dir: PathBuf,
+    running: Option<Running>,
+}
+
+struct Running {
+    guard: Child,
+    log: BufReader<ChildStdout>,
+    server: String,
+}
+
+impl RedisServer {
+    /// Starts a server that saves nothing.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with further options, such as `--maxmemory 2mb`.
+    pub fn start_with(options: &[&str]) -> Self {
+        Self::start_as("", options, READY)
+    }
+
+    /// Starts a server with a config file and options, and waits for the words in its log that say it is ready.
+    pub(super) fn start_as(config: &str, options: &[&str], ready: &str) -> Self {
+        for _ in 0..TRIES {
+            let port = free_port();
+            let dir = env::temp_dir().join(format!("postback-redis-{}-{port}", std::process::id()));
+            fs::create_dir_all(&dir).expect("cannot make a directory for redis");
+            fs::write(dir.join("redis.conf"), config).expect("cannot write redis.conf");
+            let options = options.iter().map(|option| (*option).to_owned()).collect();
+            let mut server = Self { port, options, dir, running: None };
+            if server.run(ready) {
+                return server;
+            }
+        }
+        panic!("redis-server does not start; is it installed? (Debian: apt-get install redis-server)");
+    }
+
+    /// Starts it, and waits until it is ready; whether it is.
+    fn run(&mut self, ready: &str) -> bool {
+        let port = self.port.to_string();
+        let mut guard = Command::new("sh")
+            .args(["-c", GUARD, "guard"])
+            .arg(&self.dir)
+            .args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no", "--dir"])
+            .arg(&self.dir)
+            .args(&self.options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("cannot start sh");
+        let mut log = BufReader::new(guard.stdout.take().expect("stdout is piped"));
+        let named = wait_for(&mut log, "server ").expect("the guard names the server");
+        let server = named.trim_start_matches("server ").to_owned();
+        let ready = wait_for(&mut log, ready).is_some();
+        self.running = Some(Running { guard, log, server });
+        ready
+    }
+
+    /// The server's URL.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The server's port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills the server as a crash does.
+    pub fn kill(&mut self) {
+        self.end("keep\n");
+    }
+
+    /// Starts it again on the same port, after [`RedisServer::kill`].
+    pub fn restart(&mut self) {
+        assert!(self.run(READY), "redis does not start again on port {}", self.port);
+    }
+
+    /// Stops the process where it stands: it takes commands and does nothing about them.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Waits until these words are in the log.
+    pub(super) fn wait_for(&mut self, words: &str) {
+        let running = self.running.as_mut().expect("the server runs");
+        wait_for(&mut running.log, words).expect("redis ended early");
+    }
+
+    /// Sends a command whose answer does not matter.
+    pub(super) fn tell(&self, command: &redis::Cmd) {
+        let client = redis::Client::open(self.url()).expect("a URL of redis");
+        let mut connection = client.get_connection().expect("redis runs");
+        command.query::<()>(&mut connection).expect("redis does as it is told");
+    }
+
+    fn signal(&self, signal: &str) {
+        let running = self.running.as_ref().expect("the server runs");
+        let status = Command::new("kill").args([signal, &running.server]).status();
+        assert!(status.expect("cannot run kill").success());
+    }
+
+    fn end(&mut self, order: &str) {
+        let Some(mut running) = self.running.take() else { return };
+        if let Some(mut stdin) = running.guard.stdin.take() {
+            // A guard that is gone has nothing left to kill.
+            let _ = stdin.write_all(order.as_bytes());
+        }
+        let _ = running.guard.wait();
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.end("");
+    }
+}
+
+/// What a server says when it serves.
+pub(super) const READY: &str = "eady to accept connections";
+
+/// A port that is free now. No outgoing connection is given it meanwhile, nor the one 10000 above, which a node of
+/// a cluster takes too: they get higher ones.
+fn free_port() -> u16 {
+    loop {
+        let port = 10_000 + (RandomState::new().build_hasher().finish() % 10_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Reads the log up to the line that holds `words`; none where it ends before.
+fn wait_for(log: &mut impl BufRead, words: &str) -> Option<String> {
+    log.lines().map_while(Result::ok).find(|line| line.contains(words))
+}

@@ -1,0 +1,262 @@
+//! The tables of the file, and every step that changes them inside a transaction.
+
+use jiff::Timestamp;
+use postback_core::{
+    AccountId, Click, ClickId, Result, UserId,
+    ports::{Attribution, FindClicks},
+};
+use redb::{
+    Database, ReadTransaction, ReadableTable, StorageError, Table, TableDefinition, WriteTransaction,
+};
+
+use crate::{attributions, finding, key, record};
+
+type Definition<V> = TableDefinition<'static, &'static [u8], V>;
+
+/// A click's name -> its record.
+const CLICKS: Definition<&[u8]> = TableDefinition::new("clicks");
+/// A user's id -> the list of clicks that brought it.
+const USERS: Definition<&[u8]> = TableDefinition::new("users");
+/// A place, a time of capture and a click's name: what is found by address and campaign.
+const PLACES: Definition<()> = TableDefinition::new("places");
+/// A time of end, a [`Kept`] and a key of its table: what is to be swept, in order.
+const ENDS: Definition<()> = TableDefinition::new("ends");
+
+/// The table in which something lies that ends.
+#[derive(Clone, Copy)]
+enum Kept {
+    Click = 1,
+    User = 2,
+    Place = 3,
+}
+
+/// The tables open for writing in one transaction.
+pub(super) struct Tables<'txn> {
+    clicks: Table<'txn, &'static [u8], &'static [u8]>,
+    users: Table<'txn, &'static [u8], &'static [u8]>,
+    places: Table<'txn, &'static [u8], ()>,
+    ends: Table<'txn, &'static [u8], ()>,
+    changed: bool,
+}
+
+/// Makes the tables that are missing, so that readers find them.
+pub(super) fn create(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    Tables::open(&transaction)?;
+    Ok(transaction.commit()?)
+}
+
+/// The record of the click with this name.
+pub(super) fn click(txn: &ReadTransaction, name: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
+    Ok(txn.open_table(CLICKS)?.get(name)?.map(|record| record.value().to_vec()))
+}
+
+/// The list of the clicks that brought `user`; empty where there is none.
+pub(super) fn clicks_of(txn: &ReadTransaction, user: &UserId) -> Result<Vec<u8>, redb::Error> {
+    let list = txn.open_table(USERS)?.get(user.as_str().as_bytes())?;
+    Ok(list.map(|list| list.value().to_vec()).unwrap_or_default())
+}
+
+/// A click as it lies in the file.
+pub(super) struct Stored {
+    /// Its name.
+    pub(super) name: Vec<u8>,
+    /// Its record.
+    pub(super) record: Vec<u8>,
+}
+
+/// The latest clicks of each place that is asked for, captured at `since` or after.
+pub(super) fn find(
+    txn: &ReadTransaction,
+    find: &FindClicks,
+    since: Timestamp,
+) -> Result<Vec<Stored>, redb::Error> {
+    let (places, clicks) = (txn.open_table(PLACES)?, txn.open_table(CLICKS)?);
+    let mut found = Vec::new();
+    for ip in &find.ip {
+        let place = key::of_place(&find.campaign, ip);
+        let first = [&place[..], &millis(since)].concat();
+        let last = [&place[..], &[u8::MAX; 8]].concat();
+        for entry in places.range(&first[..]..&last[..])?.rev().take(finding::limit(find)) {
+            let name = entry?.0.value()[first.len()..].to_vec();
+            if let Some(record) = clicks.get(&name[..])? {
+                found.push(Stored { record: record.value().to_vec(), name });
+            }
+        }
+    }
+    Ok(found)
+}
+
+impl<'txn> Tables<'txn> {
+    /// Opens all of them.
+    pub(super) fn open(transaction: &'txn WriteTransaction) -> Result<Self, redb::Error> {
+        Ok(Self {
+            clicks: transaction.open_table(CLICKS)?,
+            users: transaction.open_table(USERS)?,
+            places: transaction.open_table(PLACES)?,
+            ends: transaction.open_table(ENDS)?,
+            changed: false,
+        })
+    }
+
+    /// Whether there is anything to commit.
+    pub(super) fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Nothing but a sign of life from the engine.
+    pub(super) fn touch(&mut self) -> Result<Result<()>, StorageError> {
+        self.ends.first().map(|_| Ok(()))
+    }
+
+    /// Keeps `click` unless its like is there; returns the one that is kept.
+    pub(super) fn capture(
+        &mut self,
+        click: Click,
+        findable: bool,
+        now: Timestamp,
+    ) -> Result<Result<Click>, StorageError> {
+        let (account, id) = (&click.click.account, &click.click.id);
+        let old = match self.stored(account, id)? {
+            Some(Err(damaged)) => return Ok(Err(damaged)),
+            Some(Ok(old)) => Some(old),
+            None => None,
+        };
+        let kept = match old {
+            Some(old) if !old.click.is_expired(now) => old,
+            _ if click.click.is_expired(now) => return Ok(Ok(click)),
+            old => {
+                if let Some(old) = old {
+                    self.remove_click(&old)?;
+                }
+                self.insert_click(&click)?;
+                click.clone()
+            }
+        };
+        if let Some(ip) = finding::indexed(&kept, &click, findable, now) {
+            let row = place_row(&kept, &key::of_place(&kept.campaign, &ip.hash));
+            if self.places.insert(&row[..], ())?.is_none() {
+                self.ends.insert(&end_row(finding::end(&kept), Kept::Place, &row)[..], ())?;
+                self.changed = true;
+            }
+        }
+        Ok(Ok(kept))
+    }
+
+    /// Enters a click into the list of `user`.
+    pub(super) fn attach(
+        &mut self,
+        user: &UserId,
+        attribution: Attribution,
+        now: Timestamp,
+    ) -> Result<Result<()>, StorageError> {
+        let old = match self.list_of(user)? {
+            Ok(list) => list,
+            Err(damaged) => return Ok(Err(damaged)),
+        };
+        let old_end = attributions::end(&old);
+        let Some(list) = attributions::attach(old, attribution, now) else { return Ok(Ok(())) };
+        let name = user.as_str().as_bytes();
+        self.ends.remove(&end_row(old_end, Kept::User, name)[..])?;
+        self.ends.insert(&end_row(attributions::end(&list), Kept::User, name)[..], ())?;
+        self.users.insert(name, &attributions::encode(&list)[..])?;
+        self.changed = true;
+        Ok(Ok(()))
+    }
+
+    /// Removes a click from everywhere but users' lists; whether it lived.
+    pub(super) fn erase_click(
+        &mut self,
+        account: &AccountId,
+        id: &ClickId,
+        now: Timestamp,
+    ) -> Result<Result<bool>, StorageError> {
+        match self.stored(account, id)? {
+            Some(Ok(click)) => {
+                self.remove_click(&click)?;
+                Ok(Ok(!click.click.is_expired(now)))
+            }
+            Some(Err(_)) => {
+                self.clicks.remove(&key::of_click(account, id)[..])?;
+                self.changed = true;
+                Ok(Ok(true))
+            }
+            None => Ok(Ok(false)),
+        }
+    }
+
+    /// Removes a user's list; whether any of it lived.
+    pub(super) fn erase_user(&mut self, user: &UserId, now: Timestamp) -> Result<Result<bool>, StorageError> {
+        let list = self.list_of(user)?;
+        let name = user.as_str().as_bytes();
+        self.changed |= self.users.remove(name)?.is_some();
+        let Ok(list) = list else { return Ok(Ok(true)) };
+        self.ends.remove(&end_row(attributions::end(&list), Kept::User, name)[..])?;
+        Ok(Ok(!attributions::alive(list, now).is_empty()))
+    }
+
+    /// Removes at most `most` things that have ended; how many it was.
+    pub(super) fn sweep(&mut self, now: Timestamp, most: usize) -> Result<Result<usize>, StorageError> {
+        let mut ended = Vec::new();
+        for row in self.ends.range::<&[u8]>(..&millis(now)[..])?.take(most) {
+            ended.push(row?.0.value().to_vec());
+        }
+        for row in &ended {
+            self.ends.remove(&row[..])?;
+            let (kept, name) = (row[8], &row[9..]);
+            if kept == Kept::Click as u8 {
+                self.clicks.remove(name)?;
+            } else if kept == Kept::User as u8 {
+                self.users.remove(name)?;
+            } else {
+                self.places.remove(name)?;
+            }
+            self.changed = true;
+        }
+        Ok(Ok(ended.len()))
+    }
+
+    fn stored(&self, account: &AccountId, id: &ClickId) -> Result<Option<Result<Click>>, StorageError> {
+        let record = self.clicks.get(&key::of_click(account, id)[..])?;
+        Ok(record.map(|record| record::decode(account, id, record.value())))
+    }
+
+    fn list_of(&self, user: &UserId) -> Result<Result<Vec<Attribution>>, StorageError> {
+        let list = self.users.get(user.as_str().as_bytes())?;
+        Ok(list.map_or(Ok(Vec::new()), |list| attributions::decode(list.value())))
+    }
+
+    fn insert_click(&mut self, click: &Click) -> Result<(), StorageError> {
+        let name = key::of_click(&click.click.account, &click.click.id);
+        self.clicks.insert(&name[..], &record::encode(click)[..])?;
+        self.ends.insert(&end_row(click.click.expires_at(), Kept::Click, &name)[..], ())?;
+        self.changed = true;
+        Ok(())
+    }
+
+    fn remove_click(&mut self, click: &Click) -> Result<(), StorageError> {
+        let name = key::of_click(&click.click.account, &click.click.id);
+        self.clicks.remove(&name[..])?;
+        self.ends.remove(&end_row(click.click.expires_at(), Kept::Click, &name)[..])?;
+        if let Some(ip) = &click.ip {
+            let row = place_row(click, &key::of_place(&click.campaign, &ip.hash));
+            self.places.remove(&row[..])?;
+            self.ends.remove(&end_row(finding::end(click), Kept::Place, &row)[..])?;
+        }
+        self.changed = true;
+        Ok(())
+    }
+}
+
+/// A time as bytes that sort like it.
+fn millis(time: Timestamp) -> [u8; 8] {
+    u64::try_from(time.as_millisecond()).unwrap_or(0).to_be_bytes()
+}
+
+fn end_row(end: Timestamp, kept: Kept, name: &[u8]) -> Vec<u8> {
+    [&millis(end)[..], &[kept as u8], name].concat()
+}
+
+fn place_row(click: &Click, place: &[u8]) -> Vec<u8> {
+    [place, &millis(click.click.captured_at), &key::of_click(&click.click.account, &click.click.id)].concat()
+}

@@ -1,0 +1,236 @@
+//! The Redis engine: several processes share one server, one master behind Sentinel, or one Cluster.
+
+mod link;
+mod refusal;
+mod settings;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use postback_core::{
+    AccountId, Click, ClickId, Error, IpHash, Result, UserId,
+    ports::{Attribution, ClickStore, Clock, FindClicks},
+};
+use redis::cmd;
+use sha2::{Digest, Sha256};
+
+use self::link::Link;
+pub use self::settings::{RedisSettings, Topology};
+use crate::{attributions, finding, key, record};
+
+/// Puts ARGV[2] in the place of ARGV[1], for ARGV[3] ms; where something else lies there, nothing changes.
+const SWAP: &str = "\
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1";
+
+/// Enters ARGV[2] at ARGV[1] ms, drops what was entered before ARGV[3] or is not among the latest, for ARGV[5] ms.
+const INDEX: &str = "\
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, ARGV[4])
+return redis.call('PEXPIRE', KEYS[1], ARGV[5])";
+
+/// How often a swap is tried again after another process was faster.
+const SWAPS: usize = 64;
+
+/// What lies under a key; it follows the prefix.
+#[derive(Clone, Copy)]
+enum Kept {
+    /// A string: the click's record.
+    Click = b'c' as isize,
+    /// A string: the list of a user's clicks.
+    User = b'u' as isize,
+    /// A sorted set: the names of a place's clicks by their capture.
+    Place = b'p' as isize,
+}
+
+/// Clicks in Redis 7 or Valkey, under one key each: the prefix, a letter, and 16 bytes that name the click.
+///
+/// Each step touches one key, so that any Cluster serves it; each may be repeated, so that a lost answer does no harm.
+/// What ends is given its end as it is written: Redis expires it.
+pub struct RedisClicks {
+    link: Link,
+    prefix: String,
+    clock: Arc<dyn Clock>,
+}
+
+impl RedisClicks {
+    /// The store behind `settings`. Connects when first asked, and again whenever the connection is lost.
+    ///
+    /// # Errors
+    /// `InvalidArgument` at `urls` or `prefix`.
+    pub fn connect(settings: &RedisSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+        Ok(Self { link: Link::new(settings)?, prefix: settings.prefix.clone(), clock })
+    }
+
+    fn key(&self, kept: Kept, name: &[u8]) -> Vec<u8> {
+        [self.prefix.as_bytes(), &[kept as u8], &Sha256::digest(name)[..16]].concat()
+    }
+
+    fn key_of(&self, account: &AccountId, id: &ClickId) -> Vec<u8> {
+        self.key(Kept::Click, &key::of_click(account, id))
+    }
+
+    async fn swap(&self, key: &[u8], old: &[u8], new: &[u8], life: u64) -> Result<bool> {
+        self.link.ask(cmd("EVAL").arg(SWAP).arg(1).arg(key).arg(old).arg(new).arg(life)).await
+    }
+
+    /// Keeps `click` under `key` for `life` ms unless one lives there; the one that does, or none where
+    /// another process was at it at the same time.
+    async fn keep(&self, key: &[u8], click: &Click, life: u64, now: Timestamp) -> Result<Option<Click>> {
+        let new = record::encode(click);
+        let set = cmd("SET").arg(key).arg(&new).arg("NX").arg("GET").arg("PX").arg(life).take();
+        let Some(old): Option<Vec<u8>> = self.link.ask(&set).await? else { return Ok(Some(click.clone())) };
+        let kept = record::decode(&click.click.account, &click.click.id, &old)?;
+        if !kept.click.is_expired(now) {
+            return Ok(Some(kept));
+        }
+        Ok(self.swap(key, &old, &new, life).await?.then(|| click.clone()))
+    }
+
+    async fn index(&self, click: &Click, ip: &IpHash, now: Timestamp) -> Result<()> {
+        let key = self.key(Kept::Place, &key::of_place(&click.campaign, ip));
+        let earliest = now.saturating_sub(finding::WINDOW).unwrap_or(Timestamp::MIN);
+        let _: i64 = self
+            .link
+            .ask(
+                cmd("EVAL")
+                    .arg(INDEX)
+                    .arg(1)
+                    .arg(key)
+                    .arg(click.click.captured_at.as_millisecond())
+                    .arg(key::of_click(&click.click.account, &click.click.id))
+                    .arg(earliest.as_millisecond())
+                    .arg(format!("-{}", finding::MOST + 1))
+                    .arg(finding::WINDOW.as_millis() as i64),
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// The names of a place's latest clicks.
+    async fn named(&self, find: &FindClicks, ip: &IpHash, since: Timestamp) -> Result<Vec<Vec<u8>>> {
+        let mut range = cmd("ZREVRANGEBYSCORE");
+        range.arg(self.key(Kept::Place, &key::of_place(&find.campaign, ip)));
+        range.arg("+inf").arg(since.as_millisecond());
+        self.link.ask(range.arg("LIMIT").arg(0).arg(finding::limit(find))).await
+    }
+}
+
+#[async_trait]
+impl ClickStore for RedisClicks {
+    async fn capture(&self, click: Click, findable: bool) -> Result<Click> {
+        let key = self.key_of(&click.click.account, &click.click.id);
+        for _ in 0..SWAPS {
+            let now = self.clock.now();
+            let Some(life) = left(click.click.expires_at(), now) else { return Ok(click) };
+            let Some(kept) = self.keep(&key, &click, life, now).await? else { continue };
+            if let Some(ip) = finding::indexed(&kept, &click, findable, now) {
+                self.index(&kept, &ip.hash, now).await?;
+            }
+            return Ok(kept);
+        }
+        Err(contended("click"))
+    }
+
+    async fn click(&self, account: &AccountId, id: &ClickId) -> Result<Option<Click>> {
+        let record: Option<Vec<u8>> = self.link.ask(cmd("GET").arg(self.key_of(account, id))).await?;
+        let Some(record) = record else { return Ok(None) };
+        let click = record::decode(account, id, &record)?;
+        Ok((!click.click.is_expired(self.clock.now())).then_some(click))
+    }
+
+    async fn attach(&self, user: &UserId, attribution: Attribution) -> Result<()> {
+        let key = self.key(Kept::User, user.as_str().as_bytes());
+        for _ in 0..SWAPS {
+            let old: Option<Vec<u8>> = self.link.ask(cmd("GET").arg(&key)).await?;
+            let old = old.unwrap_or_default();
+            let now = self.clock.now();
+            let list = attributions::attach(attributions::decode(&old)?, attribution.clone(), now);
+            let Some(list) = list else { return Ok(()) };
+            let Some(life) = left(attributions::end(&list), now) else { return Ok(()) };
+            if self.swap(&key, &old, &attributions::encode(&list), life).await? {
+                return Ok(());
+            }
+        }
+        Err(contended("user"))
+    }
+
+    async fn clicks_of(&self, user: &UserId) -> Result<Vec<Attribution>> {
+        let key = self.key(Kept::User, user.as_str().as_bytes());
+        let list: Option<Vec<u8>> = self.link.ask(cmd("GET").arg(key)).await?;
+        Ok(attributions::alive(attributions::decode(&list.unwrap_or_default())?, self.clock.now()))
+    }
+
+    async fn find(&self, find: &FindClicks) -> Result<Vec<Click>> {
+        let now = self.clock.now();
+        let since = finding::since(find, now);
+        let mut names = BTreeSet::new();
+        for ip in &find.ip {
+            names.extend(self.named(find, ip, since).await?);
+        }
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = names.iter().map(|name| key::parse_click(name)).collect::<Result<Vec<_>>>()?;
+        let mut get = cmd("MGET");
+        for (account, id) in &ids {
+            get.arg(self.key_of(account, id));
+        }
+        let records: Vec<Option<Vec<u8>>> = self.link.ask(&get).await?;
+        let mut clicks = Vec::with_capacity(records.len());
+        for ((account, id), record) in ids.iter().zip(records) {
+            if let Some(record) = record {
+                clicks.push(record::decode(account, id, &record)?);
+            }
+        }
+        Ok(finding::pick(clicks, find, now))
+    }
+
+    async fn erase_click(&self, account: &AccountId, id: &ClickId) -> Result<bool> {
+        let key = self.key_of(account, id);
+        let Some(record): Option<Vec<u8>> = self.link.ask(cmd("GET").arg(&key)).await? else {
+            return Ok(false);
+        };
+        let click = record::decode(account, id, &record).ok();
+        if let Some(click) = &click
+            && let Some(ip) = &click.ip
+        {
+            let place = self.key(Kept::Place, &key::of_place(&click.campaign, &ip.hash));
+            let _: u64 = self.link.ask(cmd("ZREM").arg(place).arg(key::of_click(account, id))).await?;
+        }
+        let removed: u64 = self.link.ask(cmd("UNLINK").arg(&key)).await?;
+        Ok(removed > 0 && click.is_none_or(|click| !click.click.is_expired(self.clock.now())))
+    }
+
+    async fn erase_user(&self, user: &UserId) -> Result<bool> {
+        let key = self.key(Kept::User, user.as_str().as_bytes());
+        let Some(list): Option<Vec<u8>> = self.link.ask(cmd("GET").arg(&key)).await? else {
+            return Ok(false);
+        };
+        let removed: u64 = self.link.ask(cmd("UNLINK").arg(&key)).await?;
+        let alive = attributions::decode(&list)
+            .is_ok_and(|list| attributions::alive(list, self.clock.now()).is_empty());
+        Ok(removed > 0 && !alive)
+    }
+
+    async fn sweep(&self) -> Result<usize> {
+        Ok(0)
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let _: String = self.link.ask(&cmd("PING")).await?;
+        Ok(())
+    }
+}
+
+/// How many milliseconds are left until `end`; none where it is over.
+fn left(end: Timestamp, now: Timestamp) -> Option<u64> {
+    u64::try_from(end.as_millisecond() - now.as_millisecond()).ok().filter(|left| *left > 0)
+}
+
+fn contended(what: &'static str) -> Error {
+    Error::unavailable(format!("too many writes at once to one {what}"))
+}
