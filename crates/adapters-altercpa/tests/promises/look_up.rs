@@ -35,9 +35,9 @@ fn asked(call: &Call) -> String {
     format!("{} {pairs}", path(call))
 }
 
-fn global() -> AlterCpa {
+fn with_token(token: &str) -> AlterCpa {
     let base_url = BaseUrl::parse("https://cpa.example").unwrap();
-    AlterCpa::new(Settings::new(base_url, "0123456789abcdef".into())).unwrap()
+    AlterCpa::new(Settings::new(base_url, token.into())).unwrap()
 }
 
 fn found(ask: &LookUp, body: &str) -> Result<Found, Error> {
@@ -94,11 +94,23 @@ fn ac_14_a_visitors_address_is_not_shown() {
 
 #[test]
 fn ac_14_a_global_token_needs_the_offer() {
-    let refusal = refused(global().look_up(&any_click()));
-    assert_eq!((refusal.field(), refusal.reason()), (Some("offer"), "MISSING"));
-    let LookUp::Click { ip, .. } = any_click() else { panic!("it asks for a click") };
-    let with_offer = LookUp::Click { ip, offer: Some(5), flow: None, code: None, since: None };
-    assert_eq!(asked(&global().look_up(&with_offer).unwrap()), "/api/site/fetch.json offer=5&ip=192.0.2.7");
+    let with_offer = LookUp::Click {
+        ip: "192.0.2.7".parse().unwrap(),
+        offer: Some(5),
+        flow: None,
+        code: None,
+        since: None,
+    };
+    for global in ["0123456789abcdef", "ab-cd", "123-", "-abc"] {
+        let altercpa = with_token(global);
+        let refusal = refused(altercpa.look_up(&any_click()));
+        assert_eq!((refusal.field(), refusal.reason()), (Some("offer"), "MISSING"), "{global}");
+        assert_eq!(
+            asked(&altercpa.look_up(&with_offer).unwrap()),
+            "/api/site/fetch.json offer=5&ip=192.0.2.7"
+        );
+    }
+    assert!(with_token("12-a-b").look_up(&any_click()).is_ok(), "a site's token names its offer");
 }
 
 #[test]
