@@ -22,6 +22,7 @@ install() {
 }
 
 command -v redis-server >/dev/null || install redis-server
+command -v curl >/dev/null || install curl
 command -v cc >/dev/null || install gcc libc6-dev
 python3 -c 'import ensurepip, venv' 2>/dev/null || install python3 python3-venv
 

@@ -61,11 +61,9 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(postback_proto::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(io::Error::other)?;
+    let reflection = reflection().build_v1().map_err(io::Error::other)?;
+    // Many clients, Python's among them, still ask by the older name.
+    let reflection_alpha = reflection().build_v1alpha().map_err(io::Error::other)?;
     let api = Api { hub };
     let clicks = ClickServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let conversions = ConversionServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
@@ -92,6 +90,7 @@ pub async fn serve(
         .layer(observe::layer())
         .add_service(health_service)
         .add_service(reflection)
+        .add_service(reflection_alpha)
         .add_service(clicks)
         .add_service(conversions)
         .add_service(deliveries)
@@ -108,4 +107,10 @@ pub async fn serve(
             Ok(())
         }
     }
+}
+
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(postback_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }

@@ -1,2 +1,9 @@
-//! The postback binary.
-fn main() {}
+//! The `postback` program; everything it does is in the library beside it.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    postback::cli::Cli::parse().run()
+}

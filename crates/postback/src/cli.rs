@@ -1,0 +1,151 @@
+//! The command line.
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{
+    config::{Config, LogFormat, Problem},
+    demo, keygen, link, logs, serve,
+};
+
+/// Tells ad networks of conversions: once, in order, with proof.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows everything at work on this machine: three simulated networks, visitors, conversions, deliveries.
+    ///
+    /// Needs no service, no key and no config. Prints what each side counted, then goes on serving.
+    Demo(demo::Options),
+    /// Runs the hub.
+    Serve {
+        /// The config; without one, POSTBACK_* variables alone.
+        #[arg(long, env = "POSTBACK_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// What this process does; hubs that share a Redis can part the work.
+        #[arg(long, value_enum, value_delimiter = ',', default_values_t = Role::ALL)]
+        role: Vec<Role>,
+    },
+    /// Runs the three simulated networks alone.
+    Sandbox {
+        /// Where they listen.
+        #[arg(long, default_value = "127.0.0.1:9100")]
+        listen: SocketAddr,
+        /// What they know at the start; by default the examples of the networks' documents.
+        #[arg(long, value_name = "FILE")]
+        seed: Option<PathBuf>,
+    },
+    /// Says line by line what is wrong with a config.
+    Check {
+        /// The config.
+        file: PathBuf,
+    },
+    /// Prints a new key for `key.current`.
+    Keygen {
+        /// The key's number, 0 to 255: another one for each key of a deployment.
+        #[arg(long, default_value_t = 1)]
+        id: u8,
+    },
+    /// Prints the URL to paste into a campaign's network panel.
+    Link {
+        /// The campaign.
+        campaign: String,
+        /// The config.
+        #[arg(long, env = "POSTBACK_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+/// A part of the hub's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Catches clicks and redirects.
+    Edge,
+    /// Takes in conversions over gRPC.
+    Api,
+    /// Delivers to the networks.
+    Dispatch,
+    /// Answers probes and serves metrics.
+    Console,
+}
+
+impl Role {
+    const ALL: [Self; 4] = [Self::Edge, Self::Api, Self::Dispatch, Self::Console];
+}
+
+/// Why a command ended badly.
+pub(crate) enum Failure {
+    /// A config that is wrong.
+    Config(Vec<Problem>),
+    /// Anything else.
+    Other(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl Cli {
+    /// Does what was asked; says on standard error what went wrong.
+    pub fn run(self) -> ExitCode {
+        let (mut out, mut err) = (io::stdout(), io::stderr());
+        let written = match self.command.run(&mut out) {
+            Ok(code) => return code,
+            Err(Failure::Config(problems)) => problems.iter().try_for_each(|problem| writeln!(err, "{problem}")),
+            Err(Failure::Other(error)) => writeln!(err, "postback: {error:#}"),
+        };
+        if written.is_err() { ExitCode::from(74) } else { ExitCode::FAILURE }
+    }
+}
+
+fn load(file: Option<PathBuf>) -> Result<Config, Failure> {
+    Config::load(file.as_deref()).map_err(Failure::Config)
+}
+
+impl Command {
+    fn run(self, out: &mut impl Write) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Demo(options) => return demo::run(&options, out),
+            Self::Serve { config: file, role } => {
+                let config = load(file.clone())?;
+                logs::start(config.log.format, &config.log.filter)?;
+                serve::block_on(serve::run(config, file, &role))??;
+            }
+            Self::Sandbox { listen, seed } => {
+                logs::start(LogFormat::Auto, "info")?;
+                serve::block_on(serve::sandbox(listen, seed))??;
+            }
+            Self::Check { file } => {
+                load(Some(file.clone()))?;
+                writeln!(out, "{} is right", file.display())?;
+            }
+            Self::Keygen { id } => writeln!(out, "{}", keygen::key(id)?.reveal())?,
+            Self::Link { campaign, config } => writeln!(out, "{}", link::link(&load(config)?, &campaign)?)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Edge => "edge",
+            Self::Api => "api",
+            Self::Dispatch => "dispatch",
+            Self::Console => "console",
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! The config: TOML, overlaid by `POSTBACK_*` variables, checked whole before anything starts.
+
+mod accounts;
+mod de;
+mod sections;
+mod tree;
+
+use std::{env, fmt, fs, path::Path};
+
+use postback_core::{Accounts, Keyring};
+use postback_hub::{Campaign, Registry};
+
+pub(crate) use sections::{Api, Console, Dispatch, Edge, Engine, Log, LogFormat, Store};
+use tree::{Node, Origin, Table};
+
+/// The documented example; its settings are what holds where a file says nothing.
+pub const EXAMPLE: &str = include_str!("../../../../postback.example.toml");
+
+/// One thing that is wrong with a config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    origin: Option<Origin>,
+    path: String,
+    message: String,
+}
+
+impl Problem {
+    fn at(origin: Origin, path: &str, message: impl Into<String>) -> Self {
+        Self { origin: Some(origin), path: path.to_owned(), message: message.into() }
+    }
+
+    fn whole(message: impl Into<String>) -> Self {
+        Self { origin: None, path: String::new(), message: message.into() }
+    }
+
+    fn place(&self) -> (usize, &str) {
+        match &self.origin {
+            None => (0, ""),
+            Some(Origin::Line(line)) => (*line, ""),
+            Some(Origin::Env(name)) => (usize::MAX, name),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(origin) = &self.origin {
+            write!(f, "{origin}: ")?;
+        }
+        match self.path.as_str() {
+            "" => f.write_str(&self.message),
+            path => write!(f, "{path}: {}", self.message),
+        }
+    }
+}
+
+/// A config that is right.
+#[derive(Debug)]
+pub struct Config {
+    pub(crate) keyring: Keyring,
+    pub(crate) store: Store,
+    pub(crate) edge: Edge,
+    pub(crate) api: Api,
+    pub(crate) console: Console,
+    pub(crate) dispatch: Dispatch,
+    pub(crate) log: Log,
+    pub(crate) accounts: Accounts,
+    pub(crate) campaigns: Vec<Campaign>,
+}
+
+impl Config {
+    /// Reads a file, or the variables alone where there is none.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the file.
+    pub fn load(file: Option<&Path>) -> Result<Self, Vec<Problem>> {
+        let text = match file {
+            None => String::new(),
+            Some(file) => fs::read_to_string(file)
+                .map_err(|error| vec![Problem::whole(format!("`{}` cannot be read: {error}", file.display()))])?,
+        };
+        Self::read(&text, env::vars())
+    }
+
+    /// Reads a text with variables laid over it.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the file.
+    pub fn read(text: &str, env: impl Iterator<Item = (String, String)>) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut root = tree::parse(text, &mut problems);
+        tree::overlay(&mut root, env, &mut problems);
+        tree::read_files(&mut root, "", &mut problems);
+        let config = Self::build(root, &mut problems);
+        problems.sort_by(|one, other| one.place().cmp(&other.place()));
+        config.filter(|_| problems.is_empty()).ok_or(problems)
+    }
+
+    fn build(mut root: Table, problems: &mut Vec<Problem>) -> Option<Self> {
+        let mut section = |name: &str| root.remove(name).map_or_else(Node::absent, |(_, node)| node);
+        let keyring = sections::keyring(section("key"), problems);
+        let store = sections::store(section("store"), problems);
+        let edge = sections::edge(section("edge"), problems);
+        let api = sections::api(section("api"), problems);
+        let console = sections::console(section("console"), problems);
+        let dispatch = sections::dispatch(section("dispatch"), problems);
+        let log = de::read(section("log"), "log", problems);
+        let accounts = accounts::accounts(section("accounts"), problems);
+        let campaigns = accounts::campaigns(section("campaigns"), &accounts, problems);
+        problems.extend(root.into_iter().map(|(key, (origin, _))| {
+            let want = "key, store, edge, api, console, dispatch, log, accounts or campaigns";
+            Problem::at(origin, "", format!("`{key}` is no section; want {want}"))
+        }));
+        Some(Self {
+            keyring: keyring?,
+            store: store?,
+            edge: edge?,
+            api: api?,
+            console: console?,
+            dispatch: dispatch?,
+            log: log?,
+            accounts,
+            campaigns,
+        })
+    }
+
+    /// The accounts and campaigns, for the hub.
+    pub(crate) fn registry(&self) -> postback_core::Result<Registry> {
+        Registry::new(self.accounts.clone(), self.campaigns.clone())
+    }
+}

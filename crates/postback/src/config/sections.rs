@@ -1,0 +1,346 @@
+//! The sections of the config, but for accounts and campaigns.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use http::HeaderName;
+use postback_core::{Error, Key, Keyring};
+use postback_edge::{CookieSettings, Limits, Proxies, ReferrerPolicy};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    Problem,
+    de::read,
+    tree::{Node, Origin, Table},
+};
+
+const fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct KeySection {
+    current: Option<SecretString>,
+    older: Vec<SecretString>,
+}
+
+/// Where clicks and conversions are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Store {
+    pub(crate) engine: Engine,
+    pub(crate) path: PathBuf,
+    pub(crate) redis: Vec<SecretString>,
+    pub(crate) cluster: bool,
+    pub(crate) sentinel_master: Option<String>,
+    pub(crate) prefix: String,
+    pub(crate) wait_replicas: usize,
+    pub(crate) retention_days: u32,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            engine: Engine::Embedded,
+            path: "data".into(),
+            redis: Vec::new(),
+            cluster: false,
+            sentinel_master: None,
+            prefix: "postback:".into(),
+            wait_replicas: 0,
+            retention_days: 90,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Engine {
+    Embedded,
+    Redis,
+}
+
+/// The HTTP side that visitors land on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Edge {
+    pub(crate) listen: SocketAddr,
+    pub(crate) public_url: Option<Url>,
+    pub(crate) capture_deadline_ms: u64,
+    pub(crate) buffered_clicks: usize,
+    pub(crate) cookie: String,
+    pub(crate) cookie_domain: Option<String>,
+    pub(crate) referrer_policy: String,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) country_header: String,
+    pub(crate) device_header: String,
+}
+
+impl Default for Edge {
+    fn default() -> Self {
+        Self {
+            listen: local(8080),
+            public_url: None,
+            capture_deadline_ms: 25,
+            buffered_clicks: 100_000,
+            cookie: "postback_click".into(),
+            cookie_domain: None,
+            referrer_policy: "strict-origin-when-cross-origin".into(),
+            trusted_proxies: Vec::new(),
+            country_header: "x-country".into(),
+            device_header: "x-device".into(),
+        }
+    }
+}
+
+impl Edge {
+    /// What of it the edge itself checks, by setting.
+    fn checks(&self) -> [(&'static str, postback_core::Result<()>); 5] {
+        [
+            ("cookie", self.cookie_settings().map(drop)),
+            ("trusted_proxies", self.proxies().map(drop)),
+            ("referrer_policy", self.referrer_policy.parse::<ReferrerPolicy>().map(drop)),
+            ("country_header", header(&self.country_header).map(drop)),
+            ("device_header", header(&self.device_header).map(drop)),
+        ]
+    }
+
+    fn cookie_settings(&self) -> postback_core::Result<CookieSettings> {
+        CookieSettings::new(&self.cookie, self.cookie_domain.as_deref())
+    }
+
+    fn proxies(&self) -> postback_core::Result<Proxies> {
+        self.trusted_proxies.iter().map(|network| network.parse()).collect()
+    }
+
+    /// What the edge is told.
+    pub(crate) fn settings(&self) -> postback_core::Result<postback_edge::Settings> {
+        Ok(postback_edge::Settings {
+            cookie: self.cookie_settings()?,
+            proxies: self.proxies()?,
+            country_header: header(&self.country_header)?,
+            device_header: header(&self.device_header)?,
+            referrer_policy: self.referrer_policy.parse()?,
+            limits: Limits::default(),
+        })
+    }
+}
+
+/// A header's name; none where it is empty.
+fn header(name: &str) -> postback_core::Result<Option<HeaderName>> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let refuse = |_| Error::invalid("header", format!("`{name}` is not the name of a header"));
+    name.parse().map(Some).map_err(refuse)
+}
+
+/// The gRPC side.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Api {
+    pub(crate) listen: SocketAddr,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { listen: local(50_051) }
+    }
+}
+
+/// The operators' HTTP side.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Console {
+    pub(crate) listen: SocketAddr,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self { listen: local(9090) }
+    }
+}
+
+/// How deliveries are taken and sent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Dispatch {
+    pub(crate) timeout_ms: u64,
+    pub(crate) lease_ms: u64,
+    pub(crate) poll_ms: u64,
+}
+
+impl Default for Dispatch {
+    fn default() -> Self {
+        Self { timeout_ms: 5_000, lease_ms: 30_000, poll_ms: 250 }
+    }
+}
+
+/// What the log says and how.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Auto, filter: "info".into() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    Text,
+    Json,
+}
+
+/// Where each key of a section came from, for checks after it was read.
+struct Origins(Origin, Table);
+
+impl Origins {
+    fn of(node: &mut Node) -> Self {
+        Self(node.origin.clone(), node.table().cloned().unwrap_or_default())
+    }
+
+    fn problem(&self, section: &str, key: &str, message: impl Into<String>) -> Problem {
+        let origin = self.1.get(key).map_or(&self.0, |(origin, _)| origin);
+        Problem::at(origin.clone(), &format!("{section}.{key}"), message)
+    }
+}
+
+pub(super) fn keyring(mut node: Node, problems: &mut Vec<Problem>) -> Option<Keyring> {
+    let origins = Origins::of(&mut node);
+    let section: KeySection = read(node, "key", problems)?;
+    let Some(current) = section.current else {
+        problems.push(origins.problem("key", "current", "is missing; `postback keygen` prints one"));
+        return None;
+    };
+    let mut parse = |name: &str, key: &SecretString| match key.expose_secret().parse::<Key>() {
+        Ok(key) => Some(key),
+        Err(error) => {
+            problems.push(origins.problem("key", name, error.message()));
+            None
+        }
+    };
+    let current = parse("current", &current);
+    let older: Vec<Option<Key>> = section.older.iter().map(|key| parse("older", key)).collect();
+    let ring = Keyring::new(current?, older.into_iter().collect::<Option<Vec<_>>>()?);
+    ring.map_err(|error| problems.push(origins.problem("key", "older", error.message()))).ok()
+}
+
+pub(super) fn store(mut node: Node, problems: &mut Vec<Problem>) -> Option<Store> {
+    let origins = Origins::of(&mut node);
+    let store: Store = read(node, "store", problems)?;
+    let before = problems.len();
+    let mut wrong = |key: &str, message: &str| problems.push(origins.problem("store", key, message));
+    if store.engine == Engine::Redis && store.redis.is_empty() {
+        wrong("redis", "is empty; want at least one URL such as redis://127.0.0.1:6379");
+    }
+    if store.redis.iter().any(|url| !is_redis(url.expose_secret())) {
+        wrong("redis", "holds what is not a URL such as redis://127.0.0.1:6379");
+    }
+    if store.redis.len() > 1 && !store.cluster && store.sentinel_master.is_none() {
+        wrong("redis", "names several servers; want one, or cluster = true, or sentinel_master");
+    }
+    if store.cluster && store.sentinel_master.is_some() {
+        wrong("sentinel_master", "is set beside cluster = true; want one of them");
+    }
+    if store.engine == Engine::Embedded && (!store.redis.is_empty() || store.cluster || store.wait_replicas > 0) {
+        wrong("engine", "is embedded, but redis, cluster or wait_replicas is set; want engine = \"redis\"");
+    }
+    if store.prefix.is_empty() || !store.prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-:".contains(&b)) {
+        wrong("prefix", "is not letters, digits, -, _ and :");
+    }
+    if store.retention_days < 37 {
+        wrong("retention_days", "is below 37; the keys that tell a repeat must outlive a click by a week");
+    }
+    (problems.len() == before).then_some(store)
+}
+
+fn is_redis(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host())
+}
+
+pub(super) fn edge(mut node: Node, problems: &mut Vec<Problem>) -> Option<Edge> {
+    let origins = Origins::of(&mut node);
+    let edge: Edge = read(node, "edge", problems)?;
+    let before = problems.len();
+    let mut wrong = |key: &str, message: &str| problems.push(origins.problem("edge", key, message));
+    if let Some(url) = &edge.public_url
+        && !(matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none())
+    {
+        wrong("public_url", "is not a URL such as https://click.example");
+    }
+    for (key, checked) in edge.checks() {
+        if let Err(error) = checked {
+            wrong(key, error.message());
+        }
+    }
+    if !(1..=1_000).contains(&edge.capture_deadline_ms) {
+        wrong("capture_deadline_ms", "is not 1 to 1000");
+    }
+    if edge.buffered_clicks == 0 {
+        wrong("buffered_clicks", "is 0; want at least 1");
+    }
+    (problems.len() == before).then_some(edge)
+}
+
+pub(super) fn api(mut node: Node, problems: &mut Vec<Problem>) -> Option<Api> {
+    let origins = Origins::of(&mut node);
+    let api: Api = read(node, "api", problems)?;
+    loopback(api.listen, "api", &origins, problems).then_some(api)
+}
+
+pub(super) fn console(mut node: Node, problems: &mut Vec<Problem>) -> Option<Console> {
+    let origins = Origins::of(&mut node);
+    let console: Console = read(node, "console", problems)?;
+    loopback(console.listen, "console", &origins, problems).then_some(console)
+}
+
+fn loopback(listen: SocketAddr, section: &str, origins: &Origins, problems: &mut Vec<Problem>) -> bool {
+    if listen.ip().is_loopback() {
+        return true;
+    }
+    let message = format!(
+        "`{listen}` can be reached from other machines, and {section} asks nobody who they are; want an address \
+         of this machine alone such as 127.0.0.1:{}, and a proxy that authenticates in front of it",
+        listen.port()
+    );
+    problems.push(origins.problem(section, "listen", message));
+    false
+}
+
+pub(super) fn dispatch(mut node: Node, problems: &mut Vec<Problem>) -> Option<Dispatch> {
+    let origins = Origins::of(&mut node);
+    let dispatch: Dispatch = read(node, "dispatch", problems)?;
+    let before = problems.len();
+    let mut wrong = |key: &str, message: &str| problems.push(origins.problem("dispatch", key, message));
+    if !(100..=5_000).contains(&dispatch.timeout_ms) {
+        wrong("timeout_ms", "is not 100 to 5000");
+    }
+    if dispatch.lease_ms < 2 * dispatch.timeout_ms {
+        wrong("lease_ms", "is less than twice timeout_ms: a delivery could be leased again while it is sent");
+    }
+    if !(10..=60_000).contains(&dispatch.poll_ms) {
+        wrong("poll_ms", "is not 10 to 60000");
+    }
+    (problems.len() == before).then_some(dispatch)
+}
+
+impl Dispatch {
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+}

@@ -1,0 +1,183 @@
+//! The config as a tree: each value with the line or the environment variable that it came from.
+
+use std::{collections::BTreeMap, fmt, fs};
+
+use toml::de::{DeTable, DeValue};
+
+use super::Problem;
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A line of the file, from 1.
+    Line(usize),
+    /// An environment variable.
+    Env(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Env(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) origin: Origin,
+    pub(crate) value: Value,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    Array(Vec<Node>),
+    Table(Table),
+}
+
+/// Keys with their values, each with the origin of its key.
+pub(crate) type Table = BTreeMap<String, (Origin, Node)>;
+
+impl Node {
+    /// An empty table that a section which is not there stands for.
+    pub(crate) fn absent() -> Self {
+        Self { origin: Origin::Line(1), value: Value::Table(Table::new()) }
+    }
+
+    pub(crate) fn table(&mut self) -> Option<&mut Table> {
+        match &mut self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+}
+
+/// Reads TOML; syntax errors become problems, and what could be read is returned.
+pub(crate) fn parse(text: &str, problems: &mut Vec<Problem>) -> Table {
+    let lines = Lines::of(text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    problems.extend(errors.iter().map(|error| {
+        let line = error.span().map_or(1, |span| lines.line(span.start));
+        Problem::at(Origin::Line(line), "", error.message())
+    }));
+    lines.table(table.into_inner(), problems)
+}
+
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.0.partition_point(|&end| end < at) + 1
+    }
+
+    fn table(&self, table: DeTable<'_>, problems: &mut Vec<Problem>) -> Table {
+        let mut read = Table::new();
+        for (key, value) in table {
+            let origin = Origin::Line(self.line(key.span().start));
+            let at = Origin::Line(self.line(value.span().start));
+            let value = self.value(value.into_inner(), &at, problems);
+            read.insert(key.into_inner().into_owned(), (origin, Node { origin: at, value }));
+        }
+        read
+    }
+
+    fn value(&self, value: DeValue<'_>, at: &Origin, problems: &mut Vec<Problem>) -> Value {
+        match value {
+            DeValue::String(text) => Value::Text(text.into_owned()),
+            DeValue::Boolean(boolean) => Value::Boolean(boolean),
+            DeValue::Datetime(time) => Value::Text(time.to_string()),
+            DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
+                Ok(integer) => Value::Integer(integer),
+                Err(_) => {
+                    problems.push(Problem::at(at.clone(), "", "is an integer outside 64 bits"));
+                    Value::Integer(0)
+                }
+            },
+            DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
+            DeValue::Array(items) => Value::Array(
+                items
+                    .into_iter()
+                    .map(|item| {
+                        let origin = Origin::Line(self.line(item.span().start));
+                        Node { value: self.value(item.into_inner(), &origin, problems), origin }
+                    })
+                    .collect(),
+            ),
+            DeValue::Table(table) => Value::Table(self.table(table, problems)),
+        }
+    }
+}
+
+/// The prefix of every variable that sets a setting; the path follows, its steps parted by `__`.
+pub(crate) const PREFIX: &str = "POSTBACK_";
+/// Variables of the command line, which are no settings.
+const COMMAND_LINE: [&str; 2] = ["POSTBACK_CONFIG", "POSTBACK_API"];
+
+/// Lays environment variables over the file: `POSTBACK_ACCOUNTS__TRAFFICSTARS__KEY` is `accounts.trafficstars.key`.
+/// A `-` in a name is written `_`.
+pub(crate) fn overlay(root: &mut Table, env: impl Iterator<Item = (String, String)>, problems: &mut Vec<Problem>) {
+    for (name, text) in env {
+        let Some(path) = name.strip_prefix(PREFIX).filter(|_| !COMMAND_LINE.contains(&name.as_str())) else {
+            continue;
+        };
+        let origin = Origin::Env(name.clone());
+        let steps: Vec<String> = path.split("__").map(str::to_lowercase).collect();
+        if steps.iter().any(String::is_empty) || !put(root, &steps, &origin, text) {
+            problems.push(Problem::at(origin, "", "names no setting"));
+        }
+    }
+}
+
+fn put(table: &mut Table, steps: &[String], origin: &Origin, text: String) -> bool {
+    let Some((step, rest)) = steps.split_first() else { return false };
+    let key = table.keys().find(|key| key.replace('-', "_") == *step).unwrap_or(step).clone();
+    if rest.is_empty() {
+        table.insert(key, (origin.clone(), Node { origin: origin.clone(), value: Value::Text(text) }));
+        return true;
+    }
+    let inner = table.entry(key).or_insert_with(|| {
+        let value = Value::Table(Table::new());
+        (origin.clone(), Node { origin: origin.clone(), value })
+    });
+    inner.1.table().is_some_and(|inner| put(inner, rest, origin, text))
+}
+
+/// Replaces each `NAME_file = "PATH"` by `NAME`, read from that file without its last line break.
+pub(crate) fn read_files(table: &mut Table, path: &str, problems: &mut Vec<Problem>) {
+    let names: Vec<String> = table.keys().filter(|key| key.ends_with("_file")).cloned().collect();
+    for name in names {
+        let Some((origin, node)) = table.remove(&name) else { continue };
+        let target = name.trim_end_matches("_file");
+        let full = format!("{path}{name}");
+        let Value::Text(file) = &node.value else {
+            problems.push(Problem::at(origin, &full, "is not the path of a file"));
+            continue;
+        };
+        if table.contains_key(target) {
+            problems.push(Problem::at(origin, &full, format!("is set beside {target}; want one of them")));
+            continue;
+        }
+        match fs::read_to_string(file) {
+            Ok(text) => {
+                let value = Value::Text(text.trim_end_matches(['\r', '\n']).to_owned());
+                table.insert(target.to_owned(), (origin.clone(), Node { origin, value }));
+            }
+            Err(error) => problems.push(Problem::at(origin, &full, format!("`{file}` cannot be read: {error}"))),
+        }
+    }
+    for (key, (_, node)) in table.iter_mut() {
+        if let Value::Table(inner) = &mut node.value {
+            read_files(inner, &format!("{path}{key}."), problems);
+        }
+    }
+}

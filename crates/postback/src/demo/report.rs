@@ -1,0 +1,96 @@
+//! What the demo saw on both sides.
+
+use std::{io::Write, time::Duration};
+
+use comfy_table::{CellAlignment, Table};
+use postback_proto::v1::Account;
+use serde::{Serialize, ser::SerializeMap};
+
+/// One network's counts.
+#[derive(Default, Serialize)]
+pub(super) struct Row {
+    #[serde(skip)]
+    pub(super) network: &'static str,
+    pub(super) clicks: u64,
+    pub(super) conversions: u64,
+    pub(super) delivered: u64,
+    pub(super) in_doubt: u64,
+    pub(super) dead: u64,
+    pub(super) pending: u64,
+    pub(super) received: u64,
+}
+
+impl Row {
+    /// Takes over what the hub says.
+    pub(super) fn take(&mut self, account: &Account) {
+        let count = |number: i64| u64::try_from(number).unwrap_or_default();
+        self.delivered = count(account.delivered);
+        self.in_doubt = count(account.in_doubt);
+        self.dead = count(account.dead);
+        self.pending = count(account.pending) + count(account.waiting);
+    }
+
+    /// Whether every conversion is somewhere, and the network counted exactly what the hub calls delivered, or
+    /// what is in doubt beside it.
+    fn accounted(&self) -> bool {
+        let certain = self.delivered;
+        self.pending == 0
+            && self.conversions == self.delivered + self.in_doubt + self.dead
+            && (certain..=certain + self.in_doubt).contains(&self.received)
+    }
+}
+
+/// All networks' counts.
+pub(super) struct Report {
+    pub(super) rows: Vec<Row>,
+}
+
+impl Serialize for Report {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Networks<'a>(&'a [Row]);
+        impl Serialize for Networks<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.iter().map(|row| (row.network, row)))
+            }
+        }
+        let mut object = serializer.serialize_map(Some(2))?;
+        object.serialize_entry("accounted", &self.accounted())?;
+        object.serialize_entry("networks", &Networks(&self.rows))?;
+        object.end()
+    }
+}
+
+impl Report {
+    pub(super) fn accounted(&self) -> bool {
+        self.rows.iter().all(Row::accounted)
+    }
+
+    pub(super) fn print(&self, json: bool, took: Duration, out: &mut impl Write) -> anyhow::Result<()> {
+        if json {
+            writeln!(out, "{}", serde_json::to_string(self)?)?;
+            return Ok(out.flush()?);
+        }
+        let mut table = Table::new();
+        table.load_style(comfy_table::TableStyle::UTF8_FULL_CONDENSED);
+        table.set_header([
+            "network", "clicks", "conversions", "delivered", "in doubt", "dead", "pending", "sandbox received",
+            "accounted",
+        ]);
+        for row in &self.rows {
+            let numbers = [row.clicks, row.conversions, row.delivered, row.in_doubt, row.dead, row.pending, row.received];
+            let mut cells = vec![row.network.to_owned()];
+            cells.extend(numbers.iter().map(u64::to_string));
+            cells.push(if row.accounted() { "yes" } else { "NO" }.to_owned());
+            table.add_row(cells);
+        }
+        for column in 1..=7 {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        writeln!(out, "{table}")?;
+        let conversions: u64 = self.rows.iter().map(|row| row.conversions).sum();
+        writeln!(out, "{conversions} conversions, from the first click to the last verdict, in {:.1} s", took.as_secs_f64())?;
+        Ok(out.flush()?)
+    }
+}

@@ -1,0 +1,14 @@
+//! postback: tells ad networks of conversions, once, in order, with proof.
+//!
+//! The program as a library: its command line, its config and its wiring, so that tests can run the whole hub in
+//! their own process with a clock of their own.
+
+pub mod cli;
+pub mod config;
+mod demo;
+mod keygen;
+mod link;
+mod logs;
+mod reload;
+pub mod serve;
+mod stores;

@@ -1,0 +1,271 @@
+//! Wires the hub together and runs it until a signal.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use postback_core::{Accounts, ports::Clock};
+use postback_dispatch::{Dispatcher, NetworkCaller};
+use postback_hub::{Hub, SystemClock};
+use postback_sandbox::{Sandbox, Seed};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli::Role,
+    config::{Config, Dispatch},
+    reload,
+    stores::Stores,
+};
+
+/// Runs a future on the multi-threaded runtime.
+pub(crate) fn block_on<F: Future>(future: F) -> anyhow::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    Ok(runtime.context("the runtime did not start")?.block_on(future))
+}
+
+/// The hub and what works behind it.
+pub struct House {
+    /// The use cases.
+    pub hub: Hub,
+    accounts: watch::Receiver<Accounts>,
+    wake: Arc<Notify>,
+    stores: Stores,
+    clock: Arc<dyn Clock>,
+    dispatch: Dispatch,
+}
+
+impl House {
+    /// Opens the stores and sets the hub over them.
+    ///
+    /// # Errors
+    /// Where a store cannot be opened or would lose conversions.
+    pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let stores = Stores::open(&config.store, clock.clone()).await?;
+        let (accounts, seen) = watch::channel(Accounts::new());
+        let wake = Arc::new(Notify::new());
+        let caller = NetworkCaller::new(seen.clone(), config.dispatch.timeout())?;
+        let hub = Hub::new(postback_hub::Parts {
+            clicks: stores.clicks.clone(),
+            outbox: stores.outbox.clone(),
+            caller: Arc::new(caller),
+            clock: clock.clone(),
+            keyring: config.keyring.clone(),
+            registry: config.registry()?,
+            accounts,
+            wake: wake.clone(),
+            settings: postback_hub::Settings {
+                capture_deadline: Duration::from_millis(config.edge.capture_deadline_ms),
+                buffered_clicks: config.edge.buffered_clicks,
+            },
+        });
+        let dispatch = config.dispatch.clone();
+        Ok(Self { hub, accounts: seen, wake, stores, clock, dispatch })
+    }
+
+    fn dispatcher(&self) -> anyhow::Result<Dispatcher> {
+        Ok(Dispatcher::new(postback_dispatch::Parts {
+            outbox: self.stores.outbox.clone(),
+            clock: self.clock.clone(),
+            accounts: self.accounts.clone(),
+            wake: self.wake.clone(),
+            settings: postback_dispatch::Settings {
+                timeout: self.dispatch.timeout(),
+                lease: Duration::from_millis(self.dispatch.lease_ms),
+                poll: Duration::from_millis(self.dispatch.poll_ms),
+            },
+        })?)
+    }
+}
+
+/// The listeners of the roles that have one.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// Visitors.
+    pub edge: Option<TcpListener>,
+    /// Internal services.
+    pub api: Option<TcpListener>,
+    /// Operators, and the metrics that they read.
+    pub console: Option<(TcpListener, PrometheusHandle)>,
+}
+
+impl Listeners {
+    async fn bind(config: &Config, roles: &[Role]) -> anyhow::Result<Self> {
+        let has = |role| roles.contains(&role);
+        Ok(Self {
+            edge: bind(has(Role::Edge), "edge.listen", config.edge.listen).await?,
+            api: bind(has(Role::Api), "api.listen", config.api.listen).await?,
+            console: match bind(has(Role::Console), "console.listen", config.console.listen).await? {
+                Some(listener) => Some((listener, postback_console::metrics()?)),
+                None => None,
+            },
+        })
+    }
+}
+
+async fn bind(wanted: bool, setting: &str, address: SocketAddr) -> anyhow::Result<Option<TcpListener>> {
+    if !wanted {
+        return Ok(None);
+    }
+    let listener = TcpListener::bind(address).await;
+    listener.map(Some).with_context(|| format!("{setting}: `{address}` cannot be listened on"))
+}
+
+/// The parts that are running.
+pub struct Running {
+    tasks: JoinSet<(&'static str, anyhow::Result<()>)>,
+    ready: Arc<AtomicBool>,
+    /// Ends the sides that take in work.
+    intake: CancellationToken,
+    /// Ends what works behind them.
+    behind: CancellationToken,
+}
+
+impl Running {
+    /// Starts every part: those with a listener, the dispatcher where it is wanted, the hub's upkeep.
+    ///
+    /// # Errors
+    /// Where a setting of the edge or the dispatcher is wrong.
+    pub fn start(
+        house: &House,
+        config: &Config,
+        listeners: Listeners,
+        deliver: bool,
+    ) -> anyhow::Result<Self> {
+        let (intake, behind) = (CancellationToken::new(), CancellationToken::new());
+        let ready = Arc::new(AtomicBool::new(true));
+        let mut tasks = JoinSet::new();
+        if let Some(listener) = listeners.edge {
+            let settings = config.edge.settings()?;
+            let served = postback_edge::serve(listener, house.hub.clone(), settings, intake.clone());
+            tasks.spawn(async move { ("edge", served.await.map_err(Into::into)) });
+        }
+        if let Some(listener) = listeners.api {
+            let settings = postback_grpc_api::Settings::default();
+            let served = postback_grpc_api::serve(listener, house.hub.clone(), settings, intake.clone());
+            tasks.spawn(async move { ("api", served.await.map_err(Into::into)) });
+        }
+        if let Some((listener, metrics)) = listeners.console {
+            let console = postback_console::Console { hub: house.hub.clone(), ready: ready.clone(), metrics };
+            let served = postback_console::serve(listener, console, behind.clone());
+            tasks.spawn(async move { ("console", served.await.map_err(Into::into)) });
+        }
+        if deliver {
+            let dispatcher = house.dispatcher()?;
+            let stop = behind.clone();
+            tasks.spawn(async move {
+                dispatcher.run(stop).await;
+                ("dispatch", Ok(()))
+            });
+        }
+        let (hub, stop) = (house.hub.clone(), behind.clone());
+        tasks.spawn(async move {
+            hub.run(stop).await;
+            ("hub", Ok(()))
+        });
+        Ok(Self { tasks, ready, intake, behind })
+    }
+
+    /// Waits until `stop`, or until a part ends by itself; then takes in nothing more, finishes what is under
+    /// way and ends.
+    ///
+    /// # Errors
+    /// Where a part failed.
+    pub async fn until(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let early = tokio::select! {
+            () = stop => None,
+            ended = self.tasks.join_next() => ended,
+        };
+        self.ready.store(false, Ordering::Release);
+        self.intake.cancel();
+        let mut outcome = early.map_or(Ok(()), |ended| match ended {
+            Ok((part, Ok(()))) => Err(anyhow::anyhow!("the {part} ended by itself")),
+            Ok((part, Err(error))) => Err(error.context(format!("the {part} failed"))),
+            Err(panicked) => Err(panicked.into()),
+        });
+        tokio::time::sleep(SETTLE).await;
+        self.behind.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            let ended = ended.map_err(Into::into).and_then(|(_, result)| result);
+            outcome = outcome.and(ended);
+        }
+        outcome
+    }
+}
+
+/// How long the console still says "not ready" before it goes, so that a prober sees it.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// `postback serve`
+pub(crate) async fn run(config: Config, file: Option<PathBuf>, roles: &[Role]) -> anyhow::Result<()> {
+    let house = House::build(&config, Arc::new(SystemClock)).await?;
+    match house.stores.outbox.promise().await {
+        Ok(promise) => tracing::info!(promise, "what an acknowledged conversion can count on"),
+        Err(error) if error.kind() == postback_core::ErrorKind::FailedPrecondition => return Err(error.into()),
+        Err(error) => tracing::warn!(%error, "the store is away; the hub starts and waits for it"),
+    }
+    let listeners = Listeners::bind(&config, roles).await?;
+    say(&listeners)?;
+    let running = Running::start(&house, &config, listeners, roles.contains(&Role::Dispatch))?;
+    let reloads = file.map(|file| tokio::spawn(reload::watch(file, house.hub.clone())));
+    let ended = running.until(asked_to_stop()?).await;
+    if let Some(reloads) = reloads {
+        reloads.abort();
+    }
+    tracing::info!("stopped");
+    ended
+}
+
+fn say(listeners: &Listeners) -> anyhow::Result<()> {
+    let console = listeners.console.as_ref().map(|(listener, _)| listener);
+    let parts = [("edge", listeners.edge.as_ref()), ("api", listeners.api.as_ref()), ("console", console)];
+    for (part, listener) in parts {
+        if let Some(listener) = listener {
+            tracing::info!(part, address = %listener.local_addr()?, "listening");
+        }
+    }
+    Ok(())
+}
+
+/// `postback sandbox`
+pub(crate) async fn sandbox(listen: SocketAddr, seed: Option<PathBuf>) -> anyhow::Result<()> {
+    let seed = match seed {
+        None => Seed::documented(),
+        Some(file) => {
+            let text = tokio::fs::read_to_string(&file).await;
+            let text = text.with_context(|| format!("`{}` cannot be read", file.display()))?;
+            text.parse::<Seed>().with_context(|| format!("`{}` is not a seed", file.display()))?
+        }
+    };
+    let sandbox = Sandbox::new(seed)?;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("--listen: `{listen}` cannot be listened on"))?;
+    tracing::info!(address = %listener.local_addr()?, "the sandbox is listening");
+    Ok(sandbox.serve(listener, asked_to_stop()?).await?)
+}
+
+/// Ends at SIGTERM or SIGINT.
+pub(crate) fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut term = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
+    let mut int = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => tracing::info!("SIGTERM: finishing what is under way"),
+            _ = int.recv() => tracing::info!("SIGINT: finishing what is under way"),
+        }
+    })
+}

@@ -1,0 +1,202 @@
+//! The program as an operator runs it: processes, exit codes, signals.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, Stdio},
+};
+
+use postback_tests::{Postback, Visitor};
+use serde_json::Value;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A started hub, killed where a test fails before it ends it.
+struct Hub {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Hub {
+    fn start(arguments: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut hub = Postback::with(arguments);
+        for (name, value) in env {
+            hub = hub.env(name, value);
+        }
+        let mut child = hub.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program starts");
+        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        Self { child, lines }
+    }
+
+    /// Reads the log up to a line that holds all of these, and returns it.
+    fn until(&mut self, words: &[&str]) -> Value {
+        for line in self.lines.by_ref() {
+            let line = line.expect("a line of the log");
+            if words.iter().all(|word| line.contains(word)) {
+                return serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+            }
+        }
+        panic!("the log ended without {words:?}");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = std::process::Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+}
+
+#[test]
+fn the_demo_accounts_for_every_conversion_on_both_sides() {
+    let output = Postback::with(&["demo", "--once", "--json", "--conversions", "60"]).output();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["accounted"], true);
+    for network in ["powerspace", "trafficstars", "altercpa"] {
+        let row = &shown["networks"][network];
+        for count in ["clicks", "conversions", "delivered", "received"] {
+            assert_eq!(row[count], 20, "{network} {count}: {shown}");
+        }
+        for count in ["in_doubt", "dead", "pending"] {
+            assert_eq!(row[count], 0, "{network} {count}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn the_demo_prints_a_table_of_both_sides() {
+    let output = Postback::with(&["demo", "--once", "--conversions", "3"]).output();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    for word in ["network", "powerspace", "trafficstars", "altercpa", "sandbox received", "3 conversions"] {
+        assert!(shown.contains(word), "{word} in\n{shown}");
+    }
+}
+
+#[test]
+fn a_new_key_is_printed_and_no_two_are_alike() {
+    let key = || text(&Postback::with(&["keygen", "--id", "7"]).output().stdout);
+    let (one, other) = (key(), key());
+    assert_ne!(one, other);
+    assert!(one.starts_with("7:") && one.trim().parse::<postback_core::Key>().is_ok(), "{one}");
+}
+
+#[test]
+fn the_example_config_is_right_once_it_has_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = Postback::with(&["keygen"]).output().stdout;
+    fs::write(folder.path().join("postback.key"), key).unwrap();
+    fs::write(folder.path().join("postback.toml"), postback::config::EXAMPLE).unwrap();
+    let mut check = Postback::with(&["check", "postback.toml"]).command();
+    let output = check.current_dir(folder.path()).output().unwrap();
+    assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str()), ("postback.toml is right\n", ""));
+    assert!(output.status.success());
+}
+
+#[test]
+fn a_link_has_the_networks_macros_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postback.toml");
+    let key = text(&Postback::with(&["keygen"]).output().stdout);
+    let config = format!(
+        r#"
+        key.current = "{}"
+        edge.public_url = "https://click.example"
+        [accounts]
+        ps = {{ network = "powerspace" }}
+        ts = {{ network = "trafficstars", currency = "USD" }}
+        [campaigns]
+        spring = {{ account = "ps", landing = "https://shop.example/" }}
+        summer = {{ account = "ts", landing = "https://shop.example/", parameter = "tracking_param" }}
+        "#,
+        key.trim()
+    );
+    fs::write(&file, config).unwrap();
+    let link = |campaign: &str| {
+        let output = Postback::with(&["link", campaign, "--config", file.to_str().unwrap()]).output();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    assert_eq!(link("spring").1, "https://click.example/c/spring\n");
+    assert_eq!(link("summer").1, "https://click.example/c/summer?tracking_param={click_id}\n");
+    let (found, _, said) = link("winter");
+    assert!(!found && said.contains("winter"), "{said}");
+}
+
+fn settings(folder: &std::path::Path) -> String {
+    let key = postback_core::Key::new(1, [7; 32]).reveal();
+    format!(
+        r#"
+        key.current = "{key}"
+        store.path = '{}'
+        edge.listen = "127.0.0.1:0"
+        api.listen = "127.0.0.1:0"
+        console.listen = "127.0.0.1:0"
+        [accounts.ps]
+        network = "powerspace"
+        base_url = "http://127.0.0.1:9"
+        [campaigns.spring]
+        account = "ps"
+        landing = "https://shop.example/old"
+        "#,
+        folder.join("data").display()
+    )
+}
+
+#[test]
+fn a_hub_serves_reloads_refuses_to_share_its_store_and_ends_at_sigterm() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postback.toml");
+    fs::write(&file, settings(folder.path())).unwrap();
+    let arguments = ["serve", "--config", file.to_str().unwrap()];
+    let mut hub = Hub::start(&arguments, &[("POSTBACK_LOG__FORMAT", "json")]);
+    let address = |line: &Value| line["address"].as_str().unwrap().parse().unwrap();
+    let edge = Visitor::of(address(&hub.until(&["listening", "edge"])));
+    let console = Visitor::of(address(&hub.until(&["listening", "console"])));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let landing = |path: &str| {
+        let answer = runtime.block_on(edge.get(path));
+        answer.header("location").map(str::to_owned)
+    };
+    assert_eq!(landing("/c/spring?clickId=abc").as_deref(), Some("https://shop.example/old"));
+    assert_eq!(runtime.block_on(console.get("/livez")).status, 200);
+    assert_eq!(runtime.block_on(console.get("/readyz")).status, 200);
+    let metrics = runtime.block_on(console.get("/metrics")).body;
+    assert!(metrics.contains("postback_redirects_total"), "{metrics}");
+
+    let second = Postback::with(&arguments).output();
+    let said = text(&second.stderr);
+    assert!(!second.status.success() && said.contains("redis"), "{said}");
+
+    fs::write(&file, settings(folder.path()).replace("/old", "/new")).unwrap();
+    hub.signal("-HUP");
+    hub.until(&["reloaded"]);
+    assert_eq!(landing("/c/spring?clickId=abc").as_deref(), Some("https://shop.example/new"));
+    fs::write(&file, settings(folder.path()).replace("https://shop.example/old", "nonsense")).unwrap();
+    hub.signal("-HUP");
+    let wrong = hub.until(&["what held before holds on"]);
+    assert!(wrong["problems"].as_str().unwrap().contains("campaigns.spring.landing"), "{wrong}");
+    assert_eq!(landing("/c/spring?clickId=abc").as_deref(), Some("https://shop.example/new"));
+
+    hub.signal("-TERM");
+    hub.until(&["stopped"]);
+    assert!(hub.child.wait().unwrap().success());
+}
+
+#[test]
+fn the_sandbox_serves_alone_and_ends_at_sigterm() {
+    let mut sandbox = Hub::start(&["sandbox", "--listen", "127.0.0.1:0"], &[]);
+    let address = sandbox.until(&["the sandbox is listening"])["address"].as_str().unwrap().parse().unwrap();
+    let answer = tokio::runtime::Runtime::new().unwrap().block_on(Visitor::of(address).get("/ld?qci=abc123xyz789"));
+    assert_eq!(answer.status, 200);
+    sandbox.signal("-TERM");
+    let ended = sandbox.child.wait().unwrap();
+    assert!(ended.success());
+}

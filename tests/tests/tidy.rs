@@ -1,0 +1,142 @@
+//! The house as it must stand: who depends on whom, and what a file looks like.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every crate of ours with the crates of ours and of others that it needs, tests aside.
+fn crates() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo speaks JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    packages
+        .iter()
+        .map(|package| {
+            let needs = package["dependencies"].as_array().expect("dependencies").iter();
+            let needs = needs.filter(|dependency| dependency["kind"].is_null());
+            let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
+            (name(package), needs.map(name).collect())
+        })
+        .collect()
+}
+
+/// The ranks of the house, bottom to top. A crate needs only crates of lower ranks.
+const RANKS: [&[&str]; 7] = [
+    &["core"],
+    &["proto", "adapters-powerspace", "adapters-trafficstars", "adapters-altercpa"],
+    &["clickstore", "outbox"],
+    &["hub", "dispatch"],
+    &["edge", "grpc-api", "console", "sandbox"],
+    &["postback"],
+    &["tests"],
+];
+
+fn rank(name: &str) -> Option<usize> {
+    let name = name.strip_prefix("postback-").unwrap_or(name);
+    RANKS.iter().position(|rank| rank.contains(&name))
+}
+
+#[test]
+fn a_crate_needs_only_crates_of_lower_ranks() {
+    let crates = crates();
+    assert_eq!(crates.len(), RANKS.iter().map(|rank| rank.len()).sum::<usize>(), "a crate without a rank");
+    for (name, needs) in &crates {
+        let own = rank(name).unwrap_or_else(|| panic!("{name} has no rank"));
+        for need in needs.iter().filter(|need| crates.contains_key(*need)) {
+            assert!(rank(need) < Some(own), "{name} needs {need}");
+        }
+    }
+}
+
+#[test]
+fn an_adapter_needs_the_core_alone_and_no_runtime() {
+    let crates = crates();
+    for (name, needs) in crates.iter().filter(|(name, _)| name.contains("adapters-")) {
+        let ours: Vec<_> = needs.iter().filter(|need| crates.contains_key(*need)).collect();
+        assert_eq!(ours, ["postback-core"], "{name}");
+    }
+    let outside = ["tokio", "hyper", "redis", "redb", "rustls", "tracing", "tonic", "reqwest"];
+    for (name, needs) in crates.iter().filter(|(name, _)| name.contains("adapters-") || name.ends_with("-core")) {
+        for need in outside {
+            assert!(!needs.contains(need), "{name} needs {need}");
+        }
+    }
+}
+
+#[test]
+fn only_the_stores_know_their_engines() {
+    for (name, needs) in crates() {
+        let store = ["postback-clickstore", "postback-outbox"].contains(&name.as_str());
+        assert!(store || !needs.contains("redis") && !needs.contains("redb"), "{name}");
+    }
+}
+
+#[test]
+fn hub_and_dispatch_know_no_network() {
+    for (name, needs) in crates() {
+        if name != "postback" {
+            assert!(!needs.iter().any(|need| need.contains("adapters-")), "{name} knows a network");
+        }
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                sources(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all_sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    sources(&root().join("crates"), &mut found);
+    sources(&root().join("tests"), &mut found);
+    found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("a source"))).collect()
+}
+
+#[test]
+fn every_file_opens_with_a_line_that_says_what_it_holds() {
+    for (path, text) in all_sources() {
+        let first = text.lines().next().unwrap_or_default();
+        let documented = first.starts_with("//! ") || text.starts_with("#![doc = include_str!");
+        assert!(documented, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_file_of_code_is_short() {
+    for (path, text) in all_sources() {
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().lines().count();
+        let tests = path.components().any(|part| part.as_os_str() == "tests");
+        assert!(tests || code <= 420, "{} has {code} lines", path.display());
+    }
+}
+
+#[test]
+fn nothing_is_ignored_and_nothing_is_left_to_do() {
+    let left = ["#[ig".to_owned() + "nore", "to".to_owned() + "do!(", "TO".to_owned() + "DO", "unimpl".to_owned() + "emented!("];
+    for (path, text) in all_sources() {
+        for word in &left {
+            assert!(!text.contains(word.as_str()), "{word} in {}", path.display());
+        }
+    }
+}
