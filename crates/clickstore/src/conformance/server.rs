@@ -16,7 +16,7 @@ use std::{
 const GUARD: &str = r#"
 dir=$1; shift
 redis-server "$dir/redis.conf" "$@" & server=$!
-echo "server $server"
+echo "server $server"; exec >&-
 read -r order
 kill -9 "$server"; wait "$server" 2>/dev/null
 [ "$order" = keep ] || rm -rf "$dir""#;
@@ -148,6 +148,8 @@ impl RedisServer {
 impl Drop for RedisServer {
     fn drop(&mut self) {
         self.end("");
+        // Nothing is left to remove where the guard did it.
+        let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
@@ -168,4 +170,26 @@ fn free_port() -> u16 {
 /// Reads the log up to the line that holds `words`; none where it ends before.
 fn wait_for(log: &mut impl BufRead, words: &str) -> Option<String> {
     log.lines().map_while(Result::ok).find(|line| line.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "redis-server does not start")]
+    fn a_server_that_does_not_start_is_no_endless_wait() {
+        RedisServer::start_with(&["--no-such-option", "yes"]);
+    }
+
+    #[test]
+    fn a_server_that_is_dropped_leaves_nothing_behind() {
+        let mut server = RedisServer::start();
+        let (port, dir) = (server.port(), server.dir.clone());
+        server.kill();
+        server.restart();
+        drop(server);
+        assert!(TcpListener::bind(("127.0.0.1", port)).is_ok());
+        assert!(!dir.exists());
+    }
 }
