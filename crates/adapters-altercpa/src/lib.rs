@@ -24,6 +24,7 @@ use jiff::Timestamp;
 use postback_core::{
     Adapter, Call, ClickId, Found, LandingQuery, LookUp, NoClick, Postback, Result, Verdict,
 };
+use secrecy::ExposeSecret;
 
 pub use config::{AlterCpa, Settings};
 pub use lead::Lead;
@@ -55,6 +56,10 @@ impl Adapter for AlterCpa {
 
     fn verdict(&self, postback: &Postback<'_>, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
         verdict::verdict(lead::Action::of(postback.event), answer, now)
+    }
+
+    fn mask(&self, text: String) -> String {
+        text.replace(self.token.expose_secret(), "***")
     }
 
     fn look_up(&self, ask: &LookUp) -> Result<Call> {

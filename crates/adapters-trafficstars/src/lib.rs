@@ -44,4 +44,8 @@ impl Adapter for TrafficStars {
     fn verdict(&self, _postback: &Postback<'_>, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
         verdict::verdict(self.settings(), answer, now)
     }
+
+    fn mask(&self, text: String) -> String {
+        verdict::masked(self.settings(), &text)
+    }
 }

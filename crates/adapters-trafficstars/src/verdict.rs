@@ -69,8 +69,8 @@ fn complaint(settings: &Settings, message: &str, answer: &Response<Bytes>, now: 
     }
 }
 
-/// The message without the key, should the network repeat it.
-fn masked(settings: &Settings, message: &str) -> String {
+/// The text without the key, should the network repeat it.
+pub(crate) fn masked(settings: &Settings, message: &str) -> String {
     let Some(key) = &settings.key else { return message.to_owned() };
     let key = key.expose_secret();
     message.replace(key, "***").replace(&utf8_percent_encode(key, ESCAPED).to_string(), "***")

@@ -38,6 +38,11 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     /// The body may be cut at the dispatcher's limit. `now` is for a `Retry-After` that names a date.
     fn verdict(&self, postback: &Postback<'_>, answer: &Response<Bytes>, now: Timestamp) -> Verdict;
 
+    /// A text of the network without the account's secrets: an answer may repeat what it was sent.
+    fn mask(&self, text: String) -> String {
+        text
+    }
+
     /// The call that looks something up at the network.
     ///
     /// # Errors

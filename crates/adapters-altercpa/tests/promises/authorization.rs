@@ -46,6 +46,12 @@ fn ac_1_the_token_is_in_no_debug_and_in_no_error() {
 }
 
 #[test]
+fn ac_1_an_answer_that_repeats_the_token_is_masked() {
+    let masked = canary().mask(format!("token={CANARY}&click=1"));
+    assert_eq!(masked, "token=***&click=1");
+}
+
+#[test]
 fn ac_1_each_installation_has_its_own_address() {
     let at = |url: &str| {
         let settings = Settings::new(BaseUrl::parse(url).unwrap(), TOKEN.into());

@@ -42,6 +42,11 @@ fn misconfigured(code: &str, message: &str) -> Verdict {
 }
 
 #[test]
+fn ts_4_an_answer_that_repeats_the_key_is_masked() {
+    assert_eq!(keyed("").mask(format!("<p>/action/1?key={KEY}</p>")), "<p>/action/1?key=***</p>");
+}
+
+#[test]
 fn ts_8_ok_is_success() {
     for body in
         ["{\"ok\": true}", "{\n\"ok\": true\n}\n", "{\"ok\":true,\"id\":7}", "{\"ok\":true,\"error\":null}"]
