@@ -1,7 +1,12 @@
-//! Conversions, their deliveries and the schedule: the port [`postback_core::ports::Outbox`] on two engines,
-//! and the suite that proves that both are alike.
+//! Conversions, their deliveries and the schedule, on two engines: embedded in a file, or on Redis.
+//!
+//! Both are an [`Outbox`](postback_core::ports::Outbox) and pass the same suite, `conformance` (behind the
+//! feature of that name). [`Embedded`] is for one process on one machine.
 
 mod embedded;
 mod rules;
 
-pub use embedded::Embedded;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+pub use self::embedded::Embedded;

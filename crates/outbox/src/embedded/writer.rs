@@ -97,7 +97,9 @@ impl Drop for Writer {
 fn work(database: &Database, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
     while let Some(first) = waiting.blocking_recv() {
         let mut jobs = vec![first];
-        while let (true, Ok(next)) = (jobs.len() < BATCH, waiting.try_recv()) {
+        while jobs.len() < BATCH
+            && let Ok(next) = waiting.try_recv()
+        {
             jobs.push(next);
         }
         make(database, jobs);

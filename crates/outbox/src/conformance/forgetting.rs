@@ -1,0 +1,148 @@
+//! What is erased and removed.
+
+use postback_core::{Change, Event, Status, ports::AccountStats};
+use postback_core::{Customer, ports::Target};
+
+use super::{
+    Bench,
+    bench::{DELIVERED, MINUTE, days, dead, words},
+    recording::full,
+};
+
+/// Names are kept only while they are needed.
+pub async fn a_customer_is_forgotten_once_all_is_settled(bench: &Bench) {
+    let lead = full(bench, "c1");
+    let one = bench.record(&lead).await;
+    let two = bench.changed(&lead, Status::Hold).await;
+    bench.end(one, DELIVERED).await;
+    let customer = async || bench.store.story(lead.id).await.unwrap().unwrap().conversion.details.customer;
+    assert_eq!(customer().await, lead.details.customer);
+    assert_eq!(bench.claim_of(two).await.conversion, lead);
+    bench.clock.advance(MINUTE);
+    bench.end(two, dead("bad_status")).await;
+    assert_eq!(customer().await, Customer { country: Some("FR".into()), ..Customer::default() });
+    let kept = bench.store.story(lead.id).await.unwrap().unwrap().conversion;
+    assert_eq!((&kept.user, &kept.details.fields), (&lead.user, &lead.details.fields));
+
+    bench.store.replay(two).await.unwrap();
+    assert!(bench.claim_of(two).await.conversion.details.customer.is_anonymous());
+}
+
+/// A person asked to be forgotten, by the click.
+pub async fn erasing_a_click_leaves_nothing_of_a_person(bench: &Bench) {
+    let lead = full(bench, "c1");
+    bench.record(&lead).await;
+    let mut change = bench.change(&lead, Status::Hold);
+    let fields = [("comment".into(), "call Ada".into())].into();
+    change.event = Event::Changed(Change { status: Some(Status::Hold), fields, ..Change::default() });
+    bench.store.change(Target::Conversion(lead.id), change.clone()).await.unwrap();
+    let bare = bench.lead("c1", None);
+    bench.record(&bare).await;
+    let other = full(bench, "c2");
+    bench.record(&other).await;
+
+    let click = "c1".parse().unwrap();
+    assert_eq!(bench.store.erase_click(&lead.account, &click).await.unwrap(), 1);
+    assert_eq!(bench.store.erase_click(&lead.account, &click).await.unwrap(), 0);
+    let kept = bench.store.story(lead.id).await.unwrap().unwrap();
+    let mut want = lead.clone();
+    want.user = None;
+    want.details.fields.clear();
+    want.details.customer.erase();
+    assert_eq!(kept.conversion, want);
+    assert_eq!(
+        kept.deliveries[1].event,
+        Event::Changed(Change { status: Some(Status::Hold), ..Change::default() })
+    );
+    assert_eq!(bench.store.story(other.id).await.unwrap().unwrap().conversion, other);
+    assert_eq!(bench.claims(10).await.claims.len(), 2, "what is to be told is told all the same");
+
+    let repeat = bench.store.record(lead.clone(), bench.delivery(&lead), words("first")).await.unwrap();
+    assert!(!repeat.fresh, "an erased conversion is still known");
+}
+
+/// A person asked to be forgotten, by the user.
+pub async fn erasing_a_user_leaves_nothing_of_a_person(bench: &Bench) {
+    let (one, two) = (full(bench, "c1"), full(bench, "c2"));
+    let mut other = full(bench, "c3");
+    other.user = Some("user-8".parse().unwrap());
+    for lead in [&one, &two, &other] {
+        bench.record(lead).await;
+    }
+    let user = one.user.clone().unwrap();
+    assert_eq!(bench.store.erase_user(&user).await.unwrap(), 2);
+    assert_eq!(bench.store.erase_user(&user).await.unwrap(), 0);
+    for lead in [&one, &two] {
+        let kept = bench.store.story(lead.id).await.unwrap().unwrap().conversion;
+        assert!(
+            kept.user.is_none() && kept.details.fields.is_empty() && kept.details.customer.is_anonymous()
+        );
+        assert_eq!(kept.details.customer.country.as_deref(), Some("FR"));
+    }
+    assert_eq!(bench.store.story(other.id).await.unwrap().unwrap().conversion, other);
+    assert_eq!(bench.store.erase_user(&"nobody".parse().unwrap()).await.unwrap(), 0);
+}
+
+/// After its time a conversion is gone with everything of it, and nothing else is.
+pub async fn what_is_settled_is_removed_after_its_retention(bench: &Bench) {
+    let lead = full(bench, "c1");
+    let one = bench.record(&lead).await;
+    let two = bench.changed(&lead, Status::Hold).await;
+    bench.end(one, DELIVERED).await;
+    bench.end(two, DELIVERED).await;
+    bench.clock.advance(days(90) - MINUTE);
+    bench.sweep().await;
+    assert_eq!(bench.told(lead.id).await, [one, two]);
+    let (young, last) = bench.recorded("c1").await;
+    bench.end(last, DELIVERED).await;
+    bench.clock.advance(MINUTE * 2);
+    bench.sweep().await;
+    assert_eq!(bench.store.story(lead.id).await.unwrap(), None);
+    assert_eq!(bench.store.delivery(one).await.unwrap(), None);
+    assert_eq!(bench.told(young.id).await, [last]);
+    let listed = bench.store.conversions(&Default::default(), 10, None).await.unwrap();
+    assert_eq!(listed.items.iter().map(|conversion| conversion.id).collect::<Vec<_>>(), [young.id]);
+    let listed = bench.store.deliveries(&Default::default(), 10, None).await.unwrap();
+    assert_eq!(listed.items.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [last]);
+    let stats = bench.store.stats(&lead.account).await.unwrap();
+    assert_eq!(stats, AccountStats { conversions: 1, delivered: 1, ..AccountStats::default() });
+    assert_eq!(bench.store.erase_user(lead.user.as_ref().unwrap()).await.unwrap(), 0);
+
+    let again = bench.lead("c1", Some("order-42"));
+    assert!(bench.store.record(again.clone(), bench.delivery(&again), words("other")).await.unwrap().fresh);
+}
+
+/// What a person must decide waits for the person.
+pub async fn what_is_not_settled_is_never_removed(bench: &Bench) {
+    let (lead, one) = bench.recorded("c1").await;
+    bench.end(one, super::bench::in_doubt()).await;
+    let (_, two) = bench.recorded("c2").await;
+    bench.clock.advance(days(400));
+    bench.sweep().await;
+    assert_eq!(bench.told(lead.id).await, [one]);
+    bench.claim_of(two).await;
+}
+
+/// A late change keeps its conversion.
+pub async fn a_change_starts_the_retention_anew(bench: &Bench) {
+    let (lead, one) = bench.recorded("c1").await;
+    bench.end(one, DELIVERED).await;
+    bench.clock.advance(days(80));
+    let two = bench.changed(&lead, Status::Hold).await;
+    bench.clock.advance(days(20));
+    bench.sweep().await;
+    assert_eq!(bench.told(lead.id).await, [one, two]);
+    bench.end(two, DELIVERED).await;
+    bench.clock.advance(days(80));
+    bench.sweep().await;
+    assert_eq!(bench.told(lead.id).await, [one, two]);
+    bench.clock.advance(days(11));
+    bench.sweep().await;
+    assert_eq!(bench.store.story(lead.id).await.unwrap(), None);
+}
+
+/// There is an end to sweeping.
+pub async fn a_sweep_of_nothing_touches_nothing(bench: &Bench) {
+    bench.recorded("c1").await;
+    assert_eq!(bench.store.sweep().await.unwrap(), 0);
+}

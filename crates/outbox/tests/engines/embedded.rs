@@ -1,0 +1,103 @@
+//! The embedded engine.
+
+use std::{sync::Arc, time::Duration};
+
+use postback_core::{
+    ErrorKind, Status,
+    ports::{Clock, Outbox, Settlement, Target},
+};
+use postback_outbox::{
+    Embedded,
+    conformance::{Bench, ShiftedClock},
+};
+use tempfile::TempDir;
+
+postback_outbox::conformance!(bench);
+
+const RETENTION: Duration = Duration::from_hours(24 * 90);
+
+async fn open(dir: &TempDir, clock: &Arc<ShiftedClock>) -> postback_core::Result<Embedded> {
+    Embedded::open(dir.path(), Arc::clone(clock) as Arc<dyn Clock>, RETENTION).await
+}
+
+pub(crate) async fn bench() -> Bench {
+    let (dir, clock) = (TempDir::new().unwrap(), Arc::default());
+    Bench { store: Arc::new(open(&dir, &clock).await.unwrap()), clock, held: Box::new(dir) }
+}
+
+#[tokio::test]
+async fn a_file_that_is_in_use_is_refused_with_what_to_do() {
+    let (dir, clock) = (TempDir::new().unwrap(), Arc::default());
+    let first = open(&dir, &clock).await.unwrap();
+    let refused = open(&dir, &clock).await.err().unwrap();
+    assert_eq!((refused.kind(), refused.reason()), (ErrorKind::FailedPrecondition, "STORE_IN_USE"));
+    let path = dir.path().join("outbox.redb");
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "{} is open in another process; stop that one, or share a Redis between the two",
+            path.display()
+        )
+    );
+    drop(first);
+    open(&dir, &clock).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_unavailable() {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let clock: Arc<ShiftedClock> = Arc::default();
+    let refused = Embedded::open(&dir.path().join("file/data"), clock, RETENTION).await.err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let (dir, clock) = (TempDir::new().unwrap(), Arc::default());
+    let bench = Bench {
+        store: Arc::new(open(&dir, &clock).await.unwrap()),
+        clock: clock.clone(),
+        held: Box::new(()),
+    };
+    let (lead, one) = bench.recorded("c1").await;
+    let two = bench.changed(&lead, Status::Hold).await;
+    let account = lead.account.clone();
+    let claims = bench.store.claim(&account, 10, Duration::from_secs(30)).await.unwrap();
+    let fence = claims.claims[0].fence.clone();
+    drop(bench);
+
+    let store = open(&dir, &clock).await.unwrap();
+    let story = store.story(lead.id).await.unwrap().unwrap();
+    assert_eq!(story.deliveries.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [one, two]);
+    assert!(store.settle(&fence, None, Settlement::Delivered { remote_id: None }).await.unwrap());
+    let next = store.claim(&account, 10, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(next.claims[0].fence.delivery, two);
+    assert!(next.claims[0].fence.token > fence.token);
+}
+
+#[tokio::test]
+async fn a_refusal_harms_none_of_the_steps_made_with_it() {
+    let bench = bench().await;
+    let steps: Vec<_> = (0..64)
+        .map(|number| {
+            let lead = bench.lead(&format!("c{number}"), None);
+            let (store, delivery) = (bench.store.clone(), bench.delivery(&lead));
+            let change = bench.change(&bench.lead("unknown", None), Status::Hold);
+            tokio::spawn(async move {
+                if number % 2 == 0 {
+                    let unknown = Target::Conversion(change.conversion);
+                    store.change(unknown, change).await.unwrap_err();
+                } else {
+                    let words = postback_core::Fingerprint::of(&["first"]);
+                    assert!(store.record(lead, delivery, words).await.unwrap().fresh);
+                }
+            })
+        })
+        .collect();
+    for step in steps {
+        step.await.unwrap();
+    }
+    let stats = bench.store.stats(&"network".parse().unwrap()).await.unwrap();
+    assert_eq!((stats.conversions, stats.pending), (32, 32));
+}

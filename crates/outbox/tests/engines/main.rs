@@ -1,0 +1,3 @@
+//! Each engine under the conformance suite, and what each alone promises.
+
+mod embedded;
