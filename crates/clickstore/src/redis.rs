@@ -12,7 +12,7 @@ use postback_core::{
     AccountId, Click, ClickId, Error, IpHash, Result, UserId,
     ports::{Attribution, ClickStore, Clock, FindClicks},
 };
-use redis::cmd;
+use redis::{Cmd, cmd};
 use sha2::{Digest, Sha256};
 
 use self::link::Link;
@@ -52,8 +52,15 @@ enum Kept {
 /// What ends is given its end as it is written: Redis expires it.
 pub struct RedisClicks {
     link: Link,
+    confirmed: Option<Confirmed>,
     prefix: String,
     clock: Arc<dyn Clock>,
+}
+
+/// A link of its own for writes that wait for replicas, so that nothing else waits with them.
+struct Confirmed {
+    link: Link,
+    replicas: usize,
 }
 
 impl RedisClicks {
@@ -62,7 +69,11 @@ impl RedisClicks {
     /// # Errors
     /// `InvalidArgument` at `urls` or `prefix`.
     pub fn connect(settings: &RedisSettings, clock: Arc<dyn Clock>) -> Result<Self> {
-        Ok(Self { link: Link::new(settings)?, prefix: settings.prefix.clone(), clock })
+        let confirmed = match settings.wait_replicas {
+            0 => None,
+            replicas => Some(Confirmed { link: Link::new(settings)?, replicas }),
+        };
+        Ok(Self { link: Link::new(settings)?, confirmed, prefix: settings.prefix.clone(), clock })
     }
 
     fn key(&self, kept: Kept, name: &[u8]) -> Vec<u8> {
@@ -73,8 +84,13 @@ impl RedisClicks {
         self.key(Kept::Click, &key::of_click(account, id))
     }
 
-    async fn swap(&self, key: &[u8], old: &[u8], new: &[u8], life: u64) -> Result<bool> {
-        self.link.ask(cmd("EVAL").arg(SWAP).arg(1).arg(key).arg(old).arg(new).arg(life)).await
+    /// Puts a user's list in the place of the one that was read; whether that still lay there.
+    async fn swap_list(&self, key: &[u8], old: &[u8], new: &[u8], life: u64) -> Result<bool> {
+        let swap = swap(key, old, new, life);
+        match &self.confirmed {
+            Some(confirmed) => confirmed.link.ask_replicas(swap, confirmed.replicas).await,
+            None => self.link.ask(&swap).await,
+        }
     }
 
     /// Keeps `click` under `key` for `life` ms unless one lives there; the one that does, or none where
@@ -87,7 +103,8 @@ impl RedisClicks {
         if !kept.click.is_expired(now) {
             return Ok(Some(kept));
         }
-        Ok(self.swap(key, &old, &new, life).await?.then(|| click.clone()))
+        let swapped: bool = self.link.ask(&swap(key, &old, &new, life)).await?;
+        Ok(swapped.then(|| click.clone()))
     }
 
     async fn index(&self, click: &Click, ip: &IpHash, now: Timestamp) -> Result<()> {
@@ -147,11 +164,15 @@ impl ClickStore for RedisClicks {
         for _ in 0..SWAPS {
             let old: Option<Vec<u8>> = self.link.ask(cmd("GET").arg(&key)).await?;
             let old = old.unwrap_or_default();
-            let now = self.clock.now();
-            let list = attributions::attach(attributions::decode(&old)?, attribution.clone(), now);
-            let Some(list) = list else { return Ok(()) };
+            let (kept, now) = (attributions::decode(&old)?, self.clock.now());
+            let list = match attributions::attach(kept.clone(), attribution.clone(), now) {
+                Some(list) => list,
+                None if self.confirmed.is_none() => return Ok(()),
+                // What is there already may not have reached the replicas: written again, it will.
+                None => attributions::alive(kept, now),
+            };
             let Some(life) = left(attributions::end(&list), now) else { return Ok(()) };
-            if self.swap(&key, &old, &attributions::encode(&list), life).await? {
+            if self.swap_list(&key, &old, &attributions::encode(&list), life).await? {
                 return Ok(());
             }
         }
@@ -224,6 +245,10 @@ impl ClickStore for RedisClicks {
         let _: String = self.link.ask(&cmd("PING")).await?;
         Ok(())
     }
+}
+
+fn swap(key: &[u8], old: &[u8], new: &[u8], life: u64) -> Cmd {
+    cmd("EVAL").arg(SWAP).arg(1).arg(key).arg(old).arg(new).arg(life).take()
 }
 
 /// How many milliseconds are left until `end`; none where it is over.

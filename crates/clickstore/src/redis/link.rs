@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use postback_core::{Error, Result};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, RedisError, RedisResult,
-    aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, Pipeline, RedisError, RedisResult,
+    aio::{ConnectionLike, MultiplexedConnection},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::{
-    refusal::{ends_cluster, ends_connection, late, refused},
+    refusal::{ends_cluster, ends_connection, late, refused, unconfirmed},
     settings::{RedisSettings, Topology},
 };
 
@@ -72,20 +72,49 @@ impl Link {
     ///
     /// A connection that turns out to be lost is replaced at once, and the command sent again.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
-        tokio::time::timeout(self.timeout, self.shared.ask(command))
+        self.put(Question::One(command)).await
+    }
+
+    /// The same for a write that so many replicas must have. All that shares this link waits meanwhile.
+    pub(super) async fn ask_replicas<T: FromRedisValue>(&self, write: Cmd, replicas: usize) -> Result<T> {
+        let patience = u64::try_from(self.timeout.as_millis() / 2).unwrap_or(u64::MAX);
+        let mut both = redis::pipe();
+        both.add_command(write).cmd("WAIT").arg(replicas).arg(patience);
+        let (answer, reached): (T, usize) = self.put(Question::Confirmed(&both)).await?;
+        if reached < replicas { Err(unconfirmed(reached, replicas)) } else { Ok(answer) }
+    }
+
+    async fn put<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T> {
+        tokio::time::timeout(self.timeout, self.shared.put(question))
             .await
             .map_err(|_| late(self.timeout))?
             .map_err(refused)
     }
 }
 
+/// What is sent in one go.
+#[derive(Clone, Copy)]
+enum Question<'a> {
+    One(&'a Cmd),
+    Confirmed(&'a Pipeline),
+}
+
+impl Question<'_> {
+    async fn put<T: FromRedisValue>(self, connection: &mut impl ConnectionLike) -> RedisResult<T> {
+        match self {
+            Self::One(command) => command.query_async(connection).await,
+            Self::Confirmed(commands) => commands.query_async(connection).await,
+        }
+    }
+}
+
 impl Shared {
-    async fn ask<T: FromRedisValue>(self: &Arc<Self>, command: &Cmd) -> RedisResult<T> {
+    async fn put<T: FromRedisValue>(self: &Arc<Self>, question: Question<'_>) -> RedisResult<T> {
         loop {
             let (live, fresh) = self.live().await?;
             let (answer, ends): (RedisResult<T>, fn(&RedisError) -> bool) = match live.connection.clone() {
-                Connection::Server(mut one) => (command.query_async(&mut one).await, ends_connection),
-                Connection::Cluster(mut all) => (command.query_async(&mut all).await, ends_cluster),
+                Connection::Server(mut one) => (question.put(&mut one).await, ends_connection),
+                Connection::Cluster(mut all) => (question.put(&mut all).await, ends_cluster),
             };
             match answer {
                 Err(error) if ends(&error) => {

@@ -44,6 +44,12 @@ pub(super) fn late(timeout: Duration) -> Error {
     Error::unavailable(format!("redis did not answer within {timeout:?}"))
 }
 
+/// The error for a write that too few replicas have. It may stand all the same; it is safe to repeat.
+pub(super) fn unconfirmed(reached: usize, wanted: usize) -> Error {
+    Error::unavailable(format!("the write reached {reached} of {wanted} replicas"))
+        .because("REPLICAS_MISSING")
+}
+
 /// Whether the connection is of no use any more: lost, or to a server that is no master now.
 pub(super) fn ends_connection(error: &RedisError) -> bool {
     error.is_io_error()

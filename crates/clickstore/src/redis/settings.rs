@@ -28,8 +28,11 @@ pub struct RedisSettings {
     pub urls: Vec<String>,
     /// How the servers stand together.
     pub topology: Topology,
-    /// What every key begins with: at most 32 of a-z, 0-9, `-`, `_`, `.` and `:`.
+    /// What every key begins with: at most 32 ASCII letters, digits, `-`, `_`, `.` and `:`.
     pub prefix: String,
+    /// How many replicas must have a user's click before it is acknowledged. A click's own record never waits for one:
+    /// its token attributes without it.
+    pub wait_replicas: usize,
     /// How long one step may take, reconnecting included; past it the store is `Unavailable`.
     pub timeout: Duration,
 }
@@ -40,6 +43,7 @@ impl Default for RedisSettings {
             urls: vec!["redis://127.0.0.1:6379".into()],
             topology: Topology::Single,
             prefix: "pb:".into(),
+            wait_replicas: 0,
             timeout: Duration::from_millis(500),
         }
     }
@@ -52,6 +56,7 @@ impl fmt::Debug for RedisSettings {
             .field("urls", &hosts)
             .field("topology", &self.topology)
             .field("prefix", &self.prefix)
+            .field("wait_replicas", &self.wait_replicas)
             .field("timeout", &self.timeout)
             .finish()
     }
@@ -63,10 +68,10 @@ impl RedisSettings {
     /// # Errors
     /// `InvalidArgument` at `urls` or `prefix`; it never shows a URL, for it may hold a password.
     pub(super) fn servers(&self) -> Result<Vec<ConnectionInfo>> {
-        let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-_.:".contains(&c);
+        let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-_.:".contains(&c);
         if self.prefix.len() > 32 || !self.prefix.bytes().all(allowed) {
             let message =
-                format!("`{}` is not valid; want at most 32 of a-z, 0-9, -, _, . and :", self.prefix);
+                format!("`{}` is not valid; want at most 32 letters, digits, -, _, . and :", self.prefix);
             return Err(Error::invalid("prefix", message));
         }
         if self.urls.is_empty() || (self.topology == Topology::Single && self.urls.len() > 1) {
@@ -119,7 +124,7 @@ mod tests {
             ),
             (
                 RedisSettings { prefix: "{pb}".into(), ..RedisSettings::default() },
-                "prefix: `{pb}` is not valid; want at most 32 of a-z, 0-9, -, _, . and :",
+                "prefix: `{pb}` is not valid; want at most 32 letters, digits, -, _, . and :",
             ),
         ] {
             assert_eq!(refusal(&settings), expected);

@@ -1,23 +1,40 @@
 //! The Redis engine on a Cluster of three nodes.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use postback_clickstore::{
-    Topology,
+    RedisSettings, Topology,
     conformance::{Bench, RedisCluster},
 };
 use postback_core::ErrorKind;
 
-use crate::redis::bench_on;
+use crate::redis::{bench_on, bench_with};
 
 postback_clickstore::conformance!(bench);
 
-/// On the one cluster that all tests share, of which the store is told one node.
-async fn bench() -> Bench {
+/// One node of the cluster that all tests share.
+fn urls() -> Vec<String> {
     static CLUSTER: OnceLock<RedisCluster> = OnceLock::new();
     let mut urls = CLUSTER.get_or_init(RedisCluster::start).urls();
     urls.truncate(1);
-    bench_on(urls, Topology::Cluster)
+    urls
+}
+
+async fn bench() -> Bench {
+    bench_on(urls(), Topology::Cluster)
+}
+
+#[tokio::test]
+async fn a_users_click_waits_for_the_replicas_of_its_own_node() {
+    let bench = bench_with(&RedisSettings {
+        urls: urls(),
+        topology: Topology::Cluster,
+        prefix: "waiting:".into(),
+        wait_replicas: 1,
+        timeout: Duration::from_secs(2),
+    });
+    let attached = bench.store.attach(&"user".parse().unwrap(), bench.attribution(&bench.click("c1"))).await;
+    assert_eq!(attached.unwrap_err().to_string(), "the write reached 0 of 1 replicas");
 }
 
 #[tokio::test]

@@ -21,11 +21,10 @@ postback_clickstore::conformance!(bench);
 pub(crate) fn bench_on(urls: Vec<String>, topology: Topology) -> Bench {
     static BENCHES: AtomicUsize = AtomicUsize::new(0);
     let prefix = format!("t{}:", BENCHES.fetch_add(1, Ordering::Relaxed));
-    let settings = RedisSettings { urls, topology, prefix, timeout: Duration::from_secs(5) };
-    bench_with(&settings)
+    bench_with(&RedisSettings { urls, topology, prefix, timeout: Duration::from_secs(5), wait_replicas: 0 })
 }
 
-fn bench_with(settings: &RedisSettings) -> Bench {
+pub(crate) fn bench_with(settings: &RedisSettings) -> Bench {
     let clock = Arc::new(ShiftedClock::default());
     let store = RedisClicks::connect(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
     Bench { store: Arc::new(store), clock, held: Box::new(()) }
@@ -119,6 +118,20 @@ async fn a_full_server_is_exhausted_and_keeps_its_cause() {
     assert_eq!((full.kind(), full.reason()), (ErrorKind::ResourceExhausted, "STORE_FULL"));
     let cause = std::error::Error::source(&full).unwrap().to_string();
     assert!(cause.contains("maxmemory"), "{cause}");
+}
+
+#[tokio::test]
+async fn a_users_click_that_too_few_replicas_have_is_not_acknowledged() {
+    let server = RedisServer::start();
+    let timeout = Duration::from_millis(400);
+    let bench = bench_with(&RedisSettings { wait_replicas: 1, ..own(&server, timeout) });
+    let click = bench.store.capture(bench.click("c1"), false).await.unwrap();
+    for _ in 0..2 {
+        let attached = bench.store.attach(&"user".parse().unwrap(), bench.attribution(&click)).await;
+        let missing = attached.unwrap_err();
+        assert_eq!((missing.kind(), missing.reason()), (ErrorKind::Unavailable, "REPLICAS_MISSING"));
+        assert_eq!(missing.to_string(), "the write reached 0 of 1 replicas");
+    }
 }
 
 #[tokio::test]
