@@ -61,9 +61,9 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    let reflection = reflection().build_v1().map_err(io::Error::other)?;
+    let current = reflection().build_v1().map_err(io::Error::other)?;
     // Many clients, Python's among them, still ask by the older name.
-    let reflection_alpha = reflection().build_v1alpha().map_err(io::Error::other)?;
+    let older = reflection().build_v1alpha().map_err(io::Error::other)?;
     let api = Api { hub };
     let clicks = ClickServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let conversions = ConversionServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
@@ -89,8 +89,8 @@ pub async fn serve(
         .http2_max_header_list_size(16 * 1024)
         .layer(observe::layer())
         .add_service(health_service)
-        .add_service(reflection)
-        .add_service(reflection_alpha)
+        .add_service(current)
+        .add_service(older)
         .add_service(clicks)
         .add_service(conversions)
         .add_service(deliveries)

@@ -22,11 +22,37 @@ impl Stores {
         if store.engine == Engine::Embedded {
             return Ok(Self {
                 clicks: Arc::new(EmbeddedClicks::open(&store.path, clock.clone())?),
-                outbox: Arc::new(EmbeddedOutbox::open(&store.path, clock, retention)?),
+                outbox: Arc::new(EmbeddedOutbox::open(&store.path, clock, retention).await?),
             });
         }
         let urls: Vec<String> = store.redis.iter().map(|url| url.expose_secret().to_owned()).collect();
-        drop((urls, retention, ExposeSecret::<str>::expose_secret));
-        todo!()
+        let (prefix, wait_replicas) = (store.prefix.clone(), store.wait_replicas);
+        let clicks = postback_clickstore::RedisSettings {
+            urls: urls.clone(),
+            topology: match (&store.sentinel_master, store.cluster) {
+                (Some(master), _) => postback_clickstore::Topology::Sentinel { master: master.clone() },
+                (None, true) => postback_clickstore::Topology::Cluster,
+                (None, false) => postback_clickstore::Topology::Single,
+            },
+            prefix: prefix.clone(),
+            wait_replicas,
+            ..postback_clickstore::RedisSettings::default()
+        };
+        let outbox = postback_outbox::RedisSettings {
+            urls,
+            topology: match (&store.sentinel_master, store.cluster) {
+                (Some(master), _) => postback_outbox::Topology::Sentinel { master: master.clone() },
+                (None, true) => postback_outbox::Topology::Cluster,
+                (None, false) => postback_outbox::Topology::Single,
+            },
+            prefix,
+            wait_replicas,
+            retention,
+            ..postback_outbox::RedisSettings::default()
+        };
+        Ok(Self {
+            clicks: Arc::new(RedisClicks::connect(&clicks, clock.clone())?),
+            outbox: Arc::new(RedisOutbox::connect(&outbox, clock)?),
+        })
     }
 }

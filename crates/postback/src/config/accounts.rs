@@ -111,6 +111,7 @@ fn account(
         problems.push(Problem::at(origin.clone(), path, "is not a table"));
         return None;
     };
+    let origins = table.clone();
     let common: Table = COMMON.iter().filter_map(|key| table.remove_entry(*key)).collect();
     let common: Option<Common> =
         read(Node { origin: origin.clone(), value: Value::Table(common.clone()) }, path, problems);
@@ -123,7 +124,9 @@ fn account(
     };
     let adapter = adapter(node, path, problems);
     for problem in &mut problems[before..] {
-        problem.origin.get_or_insert_with(|| origin.clone());
+        let setting = problem.path.strip_prefix(path).unwrap_or_default().trim_start_matches('.');
+        let found = origins.get(setting).map_or(origin, |(origin, _)| origin);
+        problem.origin.get_or_insert_with(|| found.clone());
     }
     Some(Account { id: id?, adapter: adapter?, concurrency: common.concurrency, per_second: common.per_second })
 }

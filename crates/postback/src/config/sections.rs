@@ -53,7 +53,7 @@ impl Default for Store {
             redis: Vec::new(),
             cluster: false,
             sentinel_master: None,
-            prefix: "postback:".into(),
+            prefix: "pb:".into(),
             wait_replicas: 0,
             retention_days: 90,
         }

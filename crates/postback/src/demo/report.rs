@@ -71,7 +71,7 @@ impl Report {
             return Ok(out.flush()?);
         }
         let mut table = Table::new();
-        table.load_style(comfy_table::TableStyle::UTF8_FULL_CONDENSED);
+        table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
         table.set_header([
             "network", "clicks", "conversions", "delivered", "in doubt", "dead", "pending", "sandbox received",
             "accounted",
