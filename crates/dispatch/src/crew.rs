@@ -1,16 +1,20 @@
 //! The workers, one per account, as the accounts come, change and go.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use postback_core::{Account, AccountId, Accounts};
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
+    time::sleep,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info};
 
 use crate::{sending::Shared, worker::Worker};
+
+/// How long after a worker fell the next one begins.
+const REST: Duration = Duration::from_secs(1);
 
 /// All workers.
 pub(crate) struct Crew {
@@ -60,8 +64,7 @@ impl Crew {
         let id = account.id.clone();
         let (sender, receiver) = watch::channel(account);
         let (wake, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        let worker = Worker::new(self.shared.clone(), receiver, wake.clone(), stop.clone());
-        self.running.spawn(worker.run());
+        self.running.spawn(keep(self.shared.clone(), receiver, wake.clone(), stop.clone()));
         self.at_work.insert(id, Post { account: sender, wake, stop });
     }
 
@@ -73,11 +76,22 @@ impl Crew {
     /// Has all workers end what they have under way, and waits for them.
     pub(crate) async fn dismiss(mut self) {
         self.at_work.values().for_each(|post| post.stop.cancel());
-        while let Some(ended) = self.running.join_next().await {
-            if let Err(cause) = ended {
-                error!(%cause, "a worker failed by a defect");
-            }
-        }
+        while self.running.join_next().await.is_some() {}
+    }
+}
+
+/// Has a worker at work until it is told to stop: one that falls by a defect is followed by another.
+async fn keep(
+    shared: Arc<Shared>,
+    account: watch::Receiver<Account>,
+    wake: Arc<Notify>,
+    stop: CancellationToken,
+) {
+    loop {
+        let worker = Worker::new(shared.clone(), account.clone(), wake.clone(), stop.clone());
+        let Err(cause) = AbortOnDropHandle::new(tokio::spawn(worker.run())).await else { return };
+        error!(account = %account.borrow().id, %cause, "an account's worker fell by a defect; another follows");
+        sleep(REST).await;
     }
 }
 

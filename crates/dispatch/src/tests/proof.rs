@@ -1,0 +1,93 @@
+//! What is left of a call for those who ask: log, metrics, and no secret in either.
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+
+use super::{
+    adapter::{CANARY, HOLD, keyed},
+    leaf::{Answer, TestNetwork, WELL},
+    log::Log,
+    rig::{MAIN, Rig, account},
+};
+
+#[tokio::test(start_paused = true)]
+async fn ps_13_every_call_is_logged_with_its_time_and_what_came_of_it() {
+    let (log, _guard) = Log::catch();
+    let network = TestNetwork::new(|_, number| match number {
+        1 => Answer::Says(500, "later", Duration::from_millis(20)),
+        _ => WELL,
+    });
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]).run(network.leaf());
+    rig.settled().await;
+    let lines = log.saying(" postback ");
+    let [first, second] = lines.as_slice() else { panic!("{lines:#?}") };
+    let delivery = rig.outbox.delivery("c");
+    for (line, (attempt, status)) in [first, second].iter().zip(delivery.attempts.iter().zip([500, 200])) {
+        assert!(line.contains(" INFO "), "{line}");
+        for field in [
+            format!("account={MAIN}"),
+            "network=\"testnet\"".to_owned(),
+            format!("delivery={}", delivery.id),
+            format!("conversion={}", delivery.conversion),
+            format!("started_at={}", attempt.started_at),
+            format!("duration_ms={}", attempt.duration.as_millis()),
+            format!("outcome=\"{}\"", attempt.outcome.as_str()),
+            format!("status={status}"),
+            "call=\"GET https://a.example/convert?click=c&key=***\"".to_owned(),
+        ] {
+            assert!(line.contains(&field), "{field} in {line}");
+        }
+    }
+    assert!(first.contains("reason=http_500: the network answered 500"), "{first}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_numbers_say_what_was_delivered_and_how_long_it_took() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let network = TestNetwork::new(|click, _| match click {
+        "hangs" => Answer::Hangs,
+        "bad" => Answer::Says(400, "", Duration::ZERO),
+        _ => WELL,
+    });
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]);
+    let rig = rig.leads(MAIN, ["one", "two", "bad", "hangs"]).run(network.leaf());
+    rig.settled().await;
+    let text = recorder.handle().render();
+    for line in [
+        r#"postback_deliveries_total{account="main",outcome="delivered"} 2"#,
+        r#"postback_deliveries_total{account="main",outcome="dead"} 1"#,
+        r#"postback_deliveries_total{account="main",outcome="in_doubt"} 1"#,
+        r#"postback_attempts_total{account="main",outcome="accepted"} 2"#,
+        r#"postback_attempts_total{account="main",outcome="ambiguous"} 1"#,
+        r#"postback_delivery_seconds_count{account="main",outcome="ambiguous"} 1"#,
+        r#"postback_breaker_open{account="main",calls="deliveries"} 0"#,
+        r#"postback_account_paused{account="main"} 0"#,
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+    assert!(!text.contains(CANARY));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_secret_is_logged_or_kept_whatever_comes_of_a_call() {
+    let (log, _guard) = Log::catch();
+    let network = TestNetwork::new(|click, _| match click {
+        "hangs" => Answer::Hangs,
+        "breaks" => Answer::Breaks,
+        "refuses" => Answer::Refuses,
+        "bad" => Answer::Says(400, "", Duration::ZERO),
+        "forbidden" => Answer::Says(401, "", Duration::from_secs(1)),
+        _ => Answer::Says(503, "", Duration::ZERO),
+    });
+    let rig = Rig::new([account(MAIN, "https://a.example", keyed())]);
+    let clicks = ["hangs", "breaks", "refuses", "bad", "forbidden", "down"];
+    let rig = rig.leads(MAIN, clicks).run(network.leaf());
+    rig.outbox.until(|state| state.lanes.iter().all(|lane| !lane.delivery.attempts.is_empty())).await;
+    assert!(log.text().contains("key=***"));
+    assert!(!log.text().contains(CANARY), "{}", log.text());
+    for click in clicks {
+        assert!(!format!("{:?}", rig.outbox.delivery(click)).contains(CANARY), "{click}");
+    }
+}

@@ -1,0 +1,198 @@
+//! Trouble at home: the outbox away, leases lost, an account refused, a stop in the middle, a defect.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use postback_core::{AccountId, DeliveryState, Outcome, Reason, ports::Outbox};
+
+use super::{
+    adapter::{HOLD, keyed},
+    leaf::{Answer, TestNetwork, WELL},
+    log::Log,
+    rig::{MAIN, Rig, account, at, limited},
+};
+
+fn main_account() -> AccountId {
+    AccountId::parse(MAIN).unwrap()
+}
+
+fn fails(rig: &Rig, step: &'static str, times: usize) {
+    rig.outbox.state().failing.insert(step, times);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outbox_that_is_away_is_asked_seldom_and_spoken_of_once() {
+    let (log, _guard) = Log::catch();
+    let network = TestNetwork::always(WELL);
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]);
+    fails(&rig, "claim", 20);
+    let rig = rig.run(network.leaf());
+    let waker = rig.wake.clone();
+    let wakes = tokio::spawn(async move {
+        loop {
+            waker.notify_one();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    rig.settled().await;
+    wakes.abort();
+    let took = network.calls()[0].1;
+    assert!(took >= Duration::from_secs(35), "{took:?}: 20 tries with growing waits, whoever wakes it");
+    assert_eq!(log.saying("the outbox is away").len(), 1, "{}", log.text());
+    assert_eq!(log.saying("the outbox answers again").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settlement_is_tried_until_it_succeeds_and_the_call_is_not_repeated() {
+    let network = TestNetwork::always(WELL);
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]);
+    fails(&rig, "settle", 5);
+    let rig = rig.run(network.leaf());
+    rig.settled().await;
+    assert_eq!(rig.outbox.delivery("c").state, DeliveryState::Delivered);
+    assert_eq!((rig.outbox.state().asked["settle"], network.calls().len()), (6, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settlement_that_cannot_be_made_leaves_its_lease_to_end_and_the_mark_speaks() {
+    let network = TestNetwork::always(WELL);
+    let (log, _guard) = Log::catch();
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]);
+    fails(&rig, "settle", 13);
+    let rig = rig.run(network.leaf());
+    rig.settled().await;
+    let delivery = rig.outbox.delivery("c");
+    assert_eq!(network.calls().len(), 1, "what may have been counted is not sent again");
+    assert!(matches!(&delivery.state, DeliveryState::InDoubt(reason) if reason.code == "interrupted"));
+    assert!(!log.saying("left to its lease").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_under_a_lost_lease() {
+    let network = TestNetwork::always(WELL);
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]);
+    rig.outbox.state().leases_lost = true;
+    let rig = rig.run(network.leaf());
+    rig.outbox.until(|state| state.asked.get("start") == Some(&1)).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let state = rig.outbox.state();
+    assert_eq!((state.asked.get("settle"), state.asked.get("release")), (None, None));
+    assert_eq!(network.most_at_once(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_marked_is_not_sent_and_no_attempt_is_burnt() {
+    let network = TestNetwork::always(WELL);
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]);
+    fails(&rig, "start", 2);
+    let rig = rig.run(network.leaf());
+    rig.settled().await;
+    let delivery = rig.outbox.delivery("c");
+    assert_eq!((delivery.state, delivery.attempts.len()), (DeliveryState::Delivered, 1));
+    assert_eq!(network.most_at_once(), 1);
+    assert_eq!(rig.outbox.state().released.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_account_is_paused_with_one_alert_and_nothing_is_burnt() {
+    let (log, _guard) = Log::catch();
+    let network = TestNetwork::new(|_, number| match number {
+        ..=4 => Answer::Says(403, "wrong key", Duration::from_millis(100)),
+        _ => WELL,
+    });
+    let rig = Rig::new([limited(account(MAIN, "https://a.example", HOLD), 4, None)]);
+    let rig = rig.leads(MAIN, (0..10).map(|n| format!("c{n}"))).run(network.leaf());
+    rig.outbox.until(|state| state.asked.get("settle") == Some(&4)).await;
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(network.calls().len(), 4, "nothing is sent while it is paused");
+    assert_eq!(log.saying("account paused").len(), 1, "{}", log.text());
+    let paused = rig.outbox.paused(&main_account()).await.unwrap().unwrap();
+    assert_eq!(paused.reason.code, "http_403");
+    let state =
+        |rig: &Rig| rig.outbox.state().lanes.iter().map(|l| l.delivery.state.clone()).collect::<Vec<_>>();
+    assert_eq!(state(&rig), vec![DeliveryState::Pending; 10]);
+
+    rig.outbox.resume(&main_account()).await.unwrap();
+    rig.settled().await;
+    assert_eq!(state(&rig), vec![DeliveryState::Delivered; 10]);
+    let proof: Vec<Outcome> =
+        rig.outbox.delivery("c0").attempts.iter().map(|attempt| attempt.outcome).collect();
+    assert_eq!(proof, [Outcome::Misconfigured, Outcome::Accepted]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_a_person_paused_and_resumed_goes_on_within_a_poll() {
+    let network = TestNetwork::always(WELL);
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]);
+    rig.outbox.pause(&main_account(), Reason::new("operator", "a holiday")).await.unwrap();
+    let rig = rig.run(network.leaf());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(network.calls().is_empty());
+    assert!(rig.outbox.state().asked["claim"] <= 242, "it does not spin over what is due");
+    rig.outbox.resume(&main_account()).await.unwrap();
+    rig.settled().await;
+    assert_eq!(network.seconds(), [60]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_stop_what_is_under_way_is_settled_and_what_waits_is_given_back() {
+    let network = TestNetwork::always(Answer::Says(200, "ok", Duration::from_secs(4)));
+    let mut rig = Rig::new([limited(account(MAIN, "https://a.example", HOLD), 8, Some(2))])
+        .leads(MAIN, (0..20).map(|n| format!("c{n}")))
+        .run(network.leaf());
+    rig.outbox.until(|state| state.claimed.iter().map(|(_, count)| count).sum::<usize>() == 4).await;
+    rig.stop().await;
+    let state = rig.outbox.state();
+    let count = |wanted: DeliveryState| state.lanes.iter().filter(|l| l.delivery.state == wanted).count();
+    assert_eq!((count(DeliveryState::Delivered), count(DeliveryState::Pending)), (2, 18));
+    assert_eq!(state.released.len(), 2);
+    assert_eq!(network.calls().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_takes_no_longer_than_an_attempt() {
+    let network = TestNetwork::always(Answer::Hangs);
+    let mut rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]).run(network.leaf());
+    rig.outbox.until(|state| state.asked.contains_key("start")).await;
+    rig.stop().await;
+    assert!(matches!(rig.outbox.delivery("c").state, DeliveryState::InDoubt(_)));
+    assert_eq!(rig.outbox.delivery("c").attempts[0].duration, Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_with_the_outbox_away_ends_all_the_same() {
+    let network = TestNetwork::always(WELL);
+    let mut rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]);
+    fails(&rig, "settle", usize::MAX);
+    rig = rig.run(network.leaf());
+    rig.outbox.until(|state| state.asked.contains_key("settle")).await;
+    rig.stop().await;
+    let ended = postback_core::ports::Clock::now(rig.clock.as_ref());
+    assert!(ended <= at(0) + SignedDuration::from_secs(11), "{ended}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_defect_in_one_delivery_stops_no_other() {
+    let (log, _guard) = Log::catch();
+    let network = TestNetwork::always(WELL);
+    let rig = Rig::new([limited(account(MAIN, "https://a.example", keyed()), 1, None)])
+        .leads(MAIN, ["defect", "well"])
+        .run(network.leaf());
+    rig.outbox
+        .until(|state| state.lanes.iter().any(|lane| lane.delivery.state == DeliveryState::Delivered))
+        .await;
+    assert_eq!(network.calls()[0].0, "well");
+    assert_eq!(log.saying("by a defect").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_falls_by_a_defect_is_followed_by_another() {
+    let (log, _guard) = Log::catch();
+    let network = TestNetwork::always(WELL);
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]);
+    rig.outbox.state().defects = 2;
+    let rig = rig.run(network.leaf());
+    rig.settled().await;
+    assert_eq!(network.seconds(), [2]);
+    assert_eq!(log.saying("another follows").len(), 2);
+}
