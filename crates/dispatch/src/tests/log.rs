@@ -1,23 +1,34 @@
-//! Catches what is logged on this thread.
+//! Catches what is logged on a test's own thread.
 
 use std::{
+    cell::RefCell,
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
-use tracing::subscriber::{DefaultGuard, set_default};
-use tracing_subscriber::fmt::MakeWriter;
+thread_local! {
+    static CAUGHT: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
 
 #[derive(Clone, Default)]
 pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
 
+/// Ends the catching.
+pub(super) struct Caught;
+
 impl Log {
-    /// Catches everything until the guard is dropped.
-    pub(super) fn catch() -> (Self, DefaultGuard) {
+    /// Catches everything until the guard is dropped. One subscriber serves all threads: of several, each on its
+    /// own thread, one could switch off an event for all.
+    pub(super) fn catch() -> (Self, Caught) {
+        static LISTEN: Once = Once::new();
+        LISTEN.call_once(|| {
+            let format = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
+            tracing::subscriber::set_global_default(format.with_writer(|| Sink).finish()).unwrap();
+            tracing::callsite::rebuild_interest_cache();
+        });
         let log = Self::default();
-        let format = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
-        let guard = set_default(format.with_writer(log.clone()).finish());
-        (log, guard)
+        CAUGHT.set(Some(log.clone()));
+        (log, Caught)
     }
 
     pub(super) fn text(&self) -> String {
@@ -30,21 +41,26 @@ impl Log {
     }
 }
 
-impl io::Write for Log {
+impl Drop for Caught {
+    fn drop(&mut self) {
+        CAUGHT.set(None);
+    }
+}
+
+/// Writes to the thread's log, where it is caught.
+struct Sink;
+
+impl io::Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        CAUGHT.with_borrow(|caught| {
+            if let Some(log) = caught {
+                log.0.lock().unwrap().extend_from_slice(bytes);
+            }
+        });
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
     }
 }

@@ -58,8 +58,11 @@ async fn a_settlement_that_cannot_be_made_leaves_its_lease_to_end_and_the_mark_s
     let network = TestNetwork::always(WELL);
     let (log, _guard) = Log::catch();
     let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]);
-    fails(&rig, "settle", 13);
+    fails(&rig, "settle", usize::MAX);
     let rig = rig.run(network.leaf());
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(rig.outbox.state().claimed.len(), 2, "the lease ended, and it was claimed again");
+    fails(&rig, "settle", 0);
     rig.settled().await;
     let delivery = rig.outbox.delivery("c");
     assert_eq!(network.calls().len(), 1, "what may have been counted is not sent again");
