@@ -1,0 +1,96 @@
+//! Taking connections in, through the failures that pass by themselves.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{sleep, timeout},
+};
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Where connections come from.
+pub(crate) trait Source: Sync {
+    /// The next connection.
+    fn next(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
+}
+
+impl Source for TcpListener {
+    async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.accept().await
+    }
+}
+
+/// The next connection. One that was reset before it was taken is passed over; where the machine has no file
+/// or memory left for one, the kernel's backlog holds it while we wait for others to end.
+pub(crate) async fn accept(source: &impl Source) -> (TcpStream, SocketAddr) {
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        match source.next().await {
+            Ok(taken) => return taken,
+            Err(error) if is_the_peers(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, pause_ms = pause.as_millis(), "no connection can be taken; waiting");
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+/// A connection that waits in the backlog already, if any does.
+pub(crate) async fn accept_waiting(source: &impl Source) -> Option<(TcpStream, SocketAddr)> {
+    timeout(Duration::ZERO, source.next()).await.ok()?.ok()
+}
+
+fn is_the_peers(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Fails as told before it takes a connection.
+    struct Failing {
+        listener: TcpListener,
+        errors: Mutex<Vec<i32>>,
+    }
+
+    impl Source for Failing {
+        async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
+            let error = self.errors.lock().unwrap().pop();
+            match error {
+                Some(code) => Err(io::Error::from_raw_os_error(code)),
+                None => self.listener.accept().await,
+            }
+        }
+    }
+
+    async fn accept_after(errors: Vec<i32>) -> Duration {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let began = Instant::now();
+        let (_, address) = accept(&Failing { listener, errors: Mutex::new(errors) }).await;
+        assert_eq!(address, peer.local_addr().unwrap());
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_without_files_is_waited_for_longer_each_time() {
+        const EMFILE: i32 = 24;
+        assert!(accept_after(vec![EMFILE; 3]).await >= Duration::from_millis(10 + 20 + 40));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_reset_is_passed_over_at_once() {
+        const ECONNABORTED: i32 = 103;
+        assert!(accept_after(vec![ECONNABORTED; 100]).await < Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,57 @@
+//! What the edge measures.
+
+use std::time::Duration;
+
+use metrics::{Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use postback_core::Flags;
+
+use crate::refusal::Refusal;
+
+const REDIRECTS: &str = "postback_redirects_total";
+const REDIRECT_SECONDS: &str = "postback_redirect_seconds";
+const REFUSED: &str = "postback_edge_refused_total";
+const CONNECTIONS: &str = "postback_edge_connections";
+
+/// Names the metrics, once for each recorder.
+pub(crate) fn describe() {
+    describe_counter!(REDIRECTS, "Visitors sent on, by campaign and kind of visitor");
+    describe_histogram!(REDIRECT_SECONDS, Unit::Seconds, "Time from a click's request head to its redirect");
+    describe_counter!(REFUSED, "Requests refused, by reason");
+    describe_gauge!(CONNECTIONS, "Open connections");
+}
+
+/// A visitor was sent on.
+pub(crate) fn redirected(campaign: &str, probe: bool, flags: Flags, took: Duration) {
+    let visitor = match flags {
+        _ if probe => "probe",
+        Flags { bot: true, .. } => "bot",
+        Flags { prefetch: true, .. } => "prefetch",
+        Flags { .. } => "person",
+    };
+    counter!(REDIRECTS, "campaign" => campaign.to_owned(), "visitor" => visitor).increment(1);
+    histogram!(REDIRECT_SECONDS).record(took);
+}
+
+/// A request was refused.
+pub(crate) fn refused(refusal: Refusal) {
+    counter!(REFUSED, "reason" => refusal.reason()).increment(1);
+}
+
+/// Counts one connection while it is kept.
+#[derive(Debug)]
+pub(crate) struct Open(Gauge);
+
+impl Open {
+    /// One connection more.
+    pub(crate) fn new() -> Self {
+        let connections = gauge!(CONNECTIONS);
+        connections.increment(1);
+        Self(connections)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}

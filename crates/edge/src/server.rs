@@ -1,0 +1,104 @@
+//! The edge's life: take connections in, and end them all in good order.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use hyper::server::conn::http1;
+use postback_hub::Hub;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Settings,
+    accept::{accept, accept_waiting},
+    answer::Edge,
+    connection, measure,
+};
+
+/// Serves the edge on `listener` until `shutdown`, then ends its connections: what is under way or in the
+/// kernel's backlog is answered, idle connections are closed, and whatever is left after
+/// [`Limits::drain`](crate::Limits::drain) is cut.
+///
+/// # Errors
+/// None at present: what fails while connections are taken in is logged and waited out.
+pub async fn serve(
+    listener: TcpListener,
+    hub: Hub,
+    settings: Settings,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    measure::describe();
+    let server = Server::new(hub, settings, shutdown);
+    server.take_in(&listener).await;
+    while let Some((stream, peer)) = accept_waiting(&listener).await {
+        server.spawn(stream, peer, None);
+    }
+    drop(listener);
+    server.drain().await;
+    Ok(())
+}
+
+struct Server {
+    edge: Arc<Edge>,
+    protocol: http1::Builder,
+    places: Arc<Semaphore>,
+    connections: TaskTracker,
+    cut: CancellationToken,
+}
+
+impl Server {
+    fn new(hub: Hub, settings: Settings, shutdown: CancellationToken) -> Self {
+        Self {
+            protocol: connection::protocol(&settings.limits),
+            places: Arc::new(Semaphore::new(settings.limits.connections.min(Semaphore::MAX_PERMITS))),
+            connections: TaskTracker::new(),
+            cut: CancellationToken::new(),
+            edge: Arc::new(Edge { hub, settings, shutdown }),
+        }
+    }
+
+    /// Takes connections in until the shutdown, as long as there is a place.
+    async fn take_in(&self, listener: &TcpListener) {
+        let shutdown = self.edge.shutdown.clone();
+        let forever = async {
+            loop {
+                let place = Arc::clone(&self.places).acquire_owned().await.ok();
+                let (stream, peer) = accept(listener).await;
+                self.spawn(stream, peer, place);
+            }
+        };
+        let _: Option<()> = shutdown.run_until_cancelled(forever).await;
+    }
+
+    fn spawn(&self, stream: TcpStream, peer: SocketAddr, place: Option<OwnedSemaphorePermit>) {
+        // Answers are one small piece: waiting for more to send would only delay them.
+        let _ = stream.set_nodelay(true);
+        let serving = connection::serve(
+            Arc::clone(&self.edge),
+            self.protocol.clone(),
+            stream,
+            peer.ip().to_canonical(),
+        );
+        let cut = self.cut.clone();
+        self.connections.spawn(async move {
+            let _place = place;
+            let _: Option<()> = cut.run_until_cancelled(serving).await;
+        });
+    }
+
+    async fn drain(&self) {
+        let limit = self.edge.settings.limits.drain;
+        self.connections.close();
+        if timeout(limit, self.connections.wait()).await.is_err() {
+            tracing::warn!(
+                connections = self.connections.len(),
+                "connections did not end in time and are cut"
+            );
+            self.cut.cancel();
+            self.connections.wait().await;
+        }
+    }
+}
