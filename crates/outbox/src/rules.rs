@@ -149,11 +149,12 @@ pub(crate) fn erase_change(delivery: &mut Delivery) -> bool {
 
 /// Refuses more deliveries than one lane, or one conversion, may have.
 pub(crate) fn room(many: usize) -> Result<()> {
-    if many <= MOST_TOLD {
-        return Ok(());
-    }
+    if many <= MOST_TOLD { Ok(()) } else { Err(full()) }
+}
+
+pub(crate) fn full() -> Error {
     let message = format!("more than {MOST_TOLD} deliveries wait for one source or are of one conversion");
-    Err(Error::new(ErrorKind::ResourceExhausted, "LANE_FULL", message))
+    Error::new(ErrorKind::ResourceExhausted, "LANE_FULL", message)
 }
 
 pub(crate) fn no_conversion(id: ConversionId) -> Error {

@@ -98,6 +98,7 @@ pub(super) fn change(
             (known.unwrap_or(delivery.conversion), Some(*key.as_bytes()))
         }
     };
+    rules::together(&delivery.lane, id.shard(), delivery.id.shard())?;
     let folder = tables.folder(id)?;
     if folder.is_none() && key.is_none() {
         return Err(rules::no_conversion(id).into());
@@ -106,7 +107,6 @@ pub(super) fn change(
     if let Some(conversion) = tables.conversion(id)? {
         delivery.lane = conversion.lane;
     }
-    rules::together(&delivery.lane, id.shard(), delivery.id.shard())?;
     delivery.conversion = id;
     let recorded = Recorded { conversion: id, delivery: delivery.id, fresh: true };
     let lane = tables.lane(delivery.lane)?.unwrap_or_default();

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 postback_outbox::conformance!(bench);
 
-const RETENTION: Duration = Duration::from_hours(24 * 90);
+const RETENTION: Duration = Duration::from_secs(90 * 86_400);
 
 async fn open(dir: &TempDir, clock: &Arc<ShiftedClock>) -> postback_core::Result<Embedded> {
     Embedded::open(dir.path(), Arc::clone(clock) as Arc<dyn Clock>, RETENTION).await

@@ -1,0 +1,114 @@
+//! Claiming over all partitions: each tells what is due, the shares are made, and each leases its part.
+
+use std::time::Duration;
+
+use postback_core::{
+    AccountId, DeliveryId, LaneId, Result,
+    ports::{Claim, Claims, Fence, Outbox},
+};
+
+use super::{
+    PARTITIONS, RedisOutbox,
+    records::{self, StoredConversion, StoredDelivery, unhex},
+    scripts::{CLAIM, Call, PEEK},
+};
+use crate::rules;
+
+/// How much is due in one partition: fresh lanes, lanes to be tried again; and the time of the next.
+type Due = (usize, usize, Option<i64>);
+/// A leased lane, its lease, its head with its conversion, and the state of the conversion's own delivery.
+type Leased = (String, u64, StoredDelivery, StoredConversion, (String, Option<String>, Option<String>));
+
+impl RedisOutbox {
+    pub(super) async fn claim_due(
+        &self,
+        account: &AccountId,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<Claims> {
+        let peeks = PARTITIONS.map(|partition| Call::new(&PEEK, partition).arg(account.as_str()));
+        let (paused, due) = tokio::try_join!(self.paused(account), self.run_all::<Due>(peeks))?;
+        if paused.is_some() {
+            return Ok(Claims::default());
+        }
+        let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX).min(1 << 50);
+        let mut next: Vec<Option<i64>> = due.iter().map(|part| part.2).collect();
+        let parts = parts(&due, limit, fastrand::usize(..due.len().max(1)));
+        let calls = parts.iter().map(|part| {
+            let call = Call::new(&CLAIM, part.partition).arg(account.as_str());
+            call.arg(lease).arg(part.fresh).arg(part.retries)
+        });
+        let mut claims = Vec::new();
+        let leased = self.run_all::<(Vec<Leased>, Option<i64>)>(calls).await?;
+        for (part, (lanes, after)) in parts.iter().zip(leased) {
+            next[usize::from(part.partition)] = after;
+            for lane in lanes {
+                match claim(account, lane) {
+                    Ok(claim) => claims.push(claim),
+                    // It stays leased, and stops no other.
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "a lane cannot be read");
+                    }
+                }
+            }
+        }
+        Ok(Claims { claims, next_due: next.into_iter().flatten().min().map(rules::from_millis) })
+    }
+}
+
+/// How much of a claim one partition leases.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    partition: u8,
+    fresh: usize,
+    retries: usize,
+}
+
+/// Spreads a claim over the partitions, beginning with the one at `first`, so that a full claim leaves none
+/// behind for long.
+fn parts(due: &[Due], limit: usize, first: usize) -> Vec<Part> {
+    let fresh = due.iter().map(|part| part.0).sum();
+    let retries = due.iter().map(|part| part.1).sum();
+    let (mut fresh, mut retries) = rules::shares(limit, fresh, retries);
+    let mut parts = Vec::new();
+    for (partition, due) in PARTITIONS.zip(due).cycle().skip(first).take(due.len()) {
+        let part = Part { partition, fresh: due.0.min(fresh), retries: due.1.min(retries) };
+        fresh -= part.fresh;
+        retries -= part.retries;
+        if part.fresh + part.retries > 0 {
+            parts.push(part);
+        }
+    }
+    parts
+}
+
+fn claim(account: &AccountId, (lane, token, head, conversion, lead): Leased) -> Result<Claim> {
+    let delivery = records::delivery(head)?;
+    let (word, code, message) = lead;
+    Ok(Claim {
+        fence: Fence {
+            account: account.clone(),
+            lane: LaneId::from_bytes(unhex(&lane)?),
+            delivery: DeliveryId::from_bytes(*delivery.id.as_bytes()),
+            token,
+        },
+        conversion: records::conversion(conversion)?,
+        lead: records::state(&word, code.unwrap_or_default(), message.unwrap_or_default())?,
+        delivery,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_spread_over_the_partitions_that_have_work() {
+        let due = [(6, 0, None), (0, 0, Some(1)), (6, 9, None)];
+        let part = |partition, fresh, retries| Part { partition, fresh, retries };
+        assert_eq!(parts(&due, 10, 0), [part(0, 6, 0), part(2, 2, 2)]);
+        assert_eq!(parts(&due, 10, 2), [part(2, 6, 2), part(0, 2, 0)]);
+        assert_eq!(parts(&due, 100, 1), [part(2, 6, 9), part(0, 6, 0)]);
+        assert_eq!(parts(&due, 0, 0), []);
+    }
+}

@@ -1,0 +1,188 @@
+//! Lists over all partitions: each tells its latest ids, the latest of all are read and filtered.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use jiff::Timestamp;
+use postback_core::{
+    Conversion, Delivery, Result,
+    ports::{ConversionFilter, DeliveryFilter, Page},
+};
+use redis::{FromRedisValue, Script};
+
+use super::{
+    PARTITIONS, RedisOutbox,
+    records::{self, StoredConversion, StoredDelivery, hex, unhex},
+    scripts::{CHANGED, Call, GET, LIST, STORY},
+};
+use crate::rules;
+
+type Id = [u8; 16];
+
+/// The lists that the scripts keep for each account, by state.
+const STATES: [&str; 5] = ["pending", "waiting", "in_doubt", "delivered", "dead"];
+
+impl RedisOutbox {
+    pub(super) async fn list_conversions(
+        &self,
+        filter: &ConversionFilter,
+        limit: usize,
+        after: Option<Id>,
+    ) -> Result<Page<Conversion>> {
+        // Where the list alone decides, no more is looked at than is wanted.
+        let exact = filter.campaign.is_none() && filter.kind.is_none() && filter.until.is_none();
+        let exact = exact && filter.since.is_none() && (filter.lane.is_none() || filter.account.is_none());
+        let many = looked_at(exact, limit);
+        let (list, name) = match (&filter.lane, &filter.account) {
+            (Some(lane), _) => ("lane", hex(lane.as_bytes())),
+            (None, Some(account)) => ("conversions", account.to_string()),
+            (None, None) => ("conversions", String::new()),
+        };
+        let partitions = filter.lane.map_or(PARTITIONS, |lane| {
+            let partition = super::partition(lane.shard());
+            partition..partition + 1
+        });
+        let call = |partition| below(partition, after, filter.since, many).arg(&name).arg(list);
+        let ids = self.latest(partitions.map(call), many).await?;
+        let found: BTreeMap<Id, Conversion> =
+            self.read(&ids, "c", |stored: StoredConversion| records::conversion(stored)).await?;
+        Ok(page(&ids, many, limit, found, |conversion| rules::lists_conversion(filter, conversion)))
+    }
+
+    pub(super) async fn list_deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        limit: usize,
+        after: Option<Id>,
+    ) -> Result<Page<Delivery>> {
+        if filter.conversion.is_some() {
+            return self.list_told(filter, limit, after).await;
+        }
+        let many = looked_at(filter.since.is_none() && filter.until.is_none(), limit);
+        let name = filter.account.as_ref().map(ToString::to_string).unwrap_or_default();
+        let lists: Vec<&str> =
+            STATES.into_iter().filter(|word| filter.state.is_none_or(|state| state == *word)).collect();
+        let call = |partition| below(partition, after, filter.since, many).arg(&name).arg(&lists);
+        let ids = self.latest(PARTITIONS.map(call), many).await?;
+        let found = self.read(&ids, "d", records::delivery).await?;
+        Ok(page(&ids, many, limit, found, |delivery| rules::lists_delivery(filter, delivery)))
+    }
+
+    /// The deliveries of one conversion.
+    async fn list_told(
+        &self,
+        filter: &DeliveryFilter,
+        limit: usize,
+        after: Option<Id>,
+    ) -> Result<Page<Delivery>> {
+        let Some(id) = filter.conversion else { return Ok(Page { items: Vec::new(), next: None }) };
+        let call = Call::new(&STORY, super::partition(id.shard())).arg(hex(id.as_bytes()));
+        let story: Option<(StoredConversion, Vec<StoredDelivery>)> = self.run(call).await?;
+        let told = story.map(|story| story.1).unwrap_or_default();
+        let told = told.into_iter().map(records::delivery).collect::<Result<Vec<_>>>()?;
+        let mut found: BTreeMap<Id, Delivery> =
+            told.into_iter().map(|delivery| (*delivery.id.as_bytes(), delivery)).collect();
+        found.retain(|id, _| after.is_none_or(|after| *id < after));
+        let ids: Vec<Id> = found.keys().rev().copied().collect();
+        Ok(page(&ids, usize::MAX, limit, found, |delivery| rules::lists_delivery(filter, delivery)))
+    }
+
+    /// The changes of all partitions, in their order.
+    pub(super) async fn list_changes(&self, since: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
+        let since = rules::millis(since);
+        let calls = PARTITIONS.map(|partition| Call::new(&CHANGED, partition).arg(since).arg(limit));
+        let mut changes = Vec::new();
+        for some in self.run_all::<Vec<(String, i64)>>(calls).await? {
+            for (id, at) in some {
+                changes.push((at, unhex(&id)?));
+            }
+        }
+        changes.sort_unstable();
+        changes.truncate(limit);
+        let ids: Vec<Id> = changes.iter().map(|change| change.1).collect();
+        let mut found = self.read(&ids, "d", records::delivery).await?;
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+    }
+
+    /// The latest ids of some lists, the latest first, and one more than `many` where there are more.
+    async fn latest(&self, calls: impl Iterator<Item = Call>, many: usize) -> Result<Vec<Id>> {
+        let mut ids = Vec::new();
+        for some in self.run_all::<Vec<String>>(calls).await? {
+            for id in some {
+                ids.push(unhex(&id)?);
+            }
+        }
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        ids.truncate(many.saturating_add(1));
+        Ok(ids)
+    }
+
+    /// Reads records by their ids, one call for each partition.
+    async fn read<S: FromRedisValue + Stored + Send + 'static, T>(
+        &self,
+        ids: &[Id],
+        sort: &str,
+        put_together: impl Fn(S) -> Result<T>,
+    ) -> Result<BTreeMap<Id, T>> {
+        let script: &'static LazyLock<Script> = &GET;
+        let mut calls: BTreeMap<u8, Call> = BTreeMap::new();
+        for id in ids {
+            let partition = super::partition(postback_core::Shard::from_byte(id[15]));
+            let call = calls.remove(&partition).unwrap_or_else(|| Call::new(script, partition).arg(sort));
+            calls.insert(partition, call.arg(hex(id)));
+        }
+        let mut found = BTreeMap::new();
+        for some in self.run_all::<Vec<S>>(calls.into_values()).await? {
+            for stored in some {
+                found.insert(unhex(stored.id())?, put_together(stored)?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A record as it is stored, which knows its id.
+trait Stored {
+    fn id(&self) -> &str;
+}
+
+impl Stored for StoredConversion {
+    fn id(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Stored for StoredDelivery {
+    fn id(&self) -> &str {
+        &self.0
+    }
+}
+
+fn looked_at(exact: bool, limit: usize) -> usize {
+    if exact { limit.min(rules::LOOKED_AT) } else { rules::LOOKED_AT }
+}
+
+/// A call for the latest ids below `after`, made since a time, and one more than `many`.
+fn below(partition: u8, after: Option<Id>, since: Option<Timestamp>, many: usize) -> Call {
+    let below = after.map_or_else(|| "+".to_owned(), |after| format!("({}", hex(&after)));
+    let first = format!("[{}", hex(&rules::oldest_id(since)));
+    Call::new(&LIST, partition).arg(below).arg(first).arg(many + 1)
+}
+
+/// The first `limit` records that are wanted, of at most `many` that are looked at.
+fn page<T>(
+    ids: &[Id],
+    many: usize,
+    limit: usize,
+    mut found: BTreeMap<Id, T>,
+    wanted: impl Fn(&T) -> bool,
+) -> Page<T> {
+    let mut items = Vec::new();
+    for (place, id) in ids.iter().enumerate() {
+        items.extend(found.remove(id).filter(&wanted));
+        if items.len() >= limit || place + 1 == many {
+            let next = (place + 1 < ids.len()).then_some(*id);
+            return Page { items, next };
+        }
+    }
+    Page { items, next: None }
+}

@@ -1,0 +1,21 @@
+-- Leases due lanes of an account: so many fresh ones, so many to be tried again; and when the next one is due.
+local account, ends = ARGV[3], now + ARGV[4]
+local claims = {}
+for place, class in ipairs({'fresh', 'retry'}) do
+  local lanes = key(class, account)
+  for _, lane in ipairs(call('ZRANGE', lanes, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[4 + place])) do
+    local head = call('LINDEX', key('l', lane, 'line'), 0)
+    local conversion = head and call('HGET', key('d', head), 'conversion')
+    if conversion then
+      local token = call('INCR', key('lease'))
+      call('ZADD', lanes, ends, lane)
+      call('HSET', key('l', lane), 'lease', token, 'ends', ends)
+      local lead = call('LINDEX', key('c', conversion, 'told'), 0)
+      local stands = call('HMGET', key('d', lead), 'state', 'code', 'message')
+      table.insert(claims, {lane, token, whole(head), record(conversion), stands})
+    else
+      call('ZREM', lanes, lane)
+    end
+  end
+end
+return {claims, next_due(account)}

@@ -1,0 +1,26 @@
+-- Ends a claim: keeps the attempt, and lets the lane go on, wait or stand.
+local lane, id, token = ARGV[3], ARGV[4], ARGV[5]
+local state, code, message, remote, at, attempt = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local most = tonumber(ARGV[12])
+if not held(lane, id, token) then return ended(id, token, 'settled') end
+
+local d, attempts = key('d', id), key('d', id, 'attempts')
+local account = call('HGET', d, 'account')
+if attempt ~= '' and call('RPUSH', attempts, attempt) > most then
+  local first = call('LPOP', attempts)
+  call('LPOP', attempts)
+  call('LPUSH', attempts, first)
+end
+if attempt ~= '' or state ~= 'in_doubt' then call('HDEL', d, 'started') end
+if remote ~= '' then call('HSET', d, 'remote', remote) end
+if at ~= '' then call('HSET', d, 'due', at) else call('HDEL', d, 'due') end
+finish(lane, id, token, 'settled')
+move(id, state, code, message)
+if state == 'pending' then
+  schedule(lane, account, id, at)
+elseif state == 'in_doubt' then
+  hide(lane, account)
+else
+  pop(lane, account)
+end
+return 1

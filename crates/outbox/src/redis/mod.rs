@@ -1,0 +1,381 @@
+//! The outbox in Redis 7 or Valkey, for several hubs: one server, one master behind Sentinel, or a Cluster.
+//!
+//! All records of a lane lie in one of 16 partitions, and all keys of a partition in one slot of a Cluster. Each
+//! step is one script over one partition, which may run twice, for the client repeats what got no answer. Time
+//! is Redis's own.
+
+mod claim;
+mod link;
+mod list;
+mod promise;
+mod records;
+mod refusal;
+mod scripts;
+mod settings;
+
+use std::{ops::Range, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use postback_core::{
+    AccountId, Attempt, ClickId, Conversion, ConversionId, Delivery, DeliveryId, Error, Fingerprint, LaneId,
+    Reason, Result, Shard, Source, UserId,
+    ports::{
+        AccountStats, Claims, Clock, ConversionFilter, DeliveryFilter, Fence, Outbox, Page, Paused, Recorded,
+        RequestKey, Reservation, Resolution, Settlement, Story, Target,
+    },
+};
+use postback_proto::v1;
+use prost::Message;
+use redis::{FromRedisValue, cmd};
+
+pub use self::settings::{RedisSettings, Topology};
+use self::{
+    link::Link,
+    records::{StoredConversion, StoredDelivery, hex, unhex},
+    scripts::{
+        CHANGE, Call, ERASE, PAUSE, PAUSED, RECORD, RELEASE, REPLAY, RESERVE, RESOLVE, SETTLE, START, STATS,
+        STORY, SWEEP,
+    },
+};
+use crate::rules;
+
+/// The partitions. Their number is in every key: it cannot be changed for an outbox that holds something.
+const PARTITIONS: Range<u8> = 0..16;
+
+/// The partition of a shard.
+const fn partition(shard: Shard) -> u8 {
+    shard.byte() & 15
+}
+
+/// The outbox in Redis.
+pub struct RedisOutbox {
+    link: Arc<Link>,
+    clock: Arc<dyn Clock>,
+    retention: SignedDuration,
+    replicas: usize,
+}
+
+impl RedisOutbox {
+    /// The outbox behind `settings`. Connects when first asked, and again whenever the connection is lost.
+    ///
+    /// # Errors
+    /// `InvalidArgument` at `urls` or `prefix`.
+    pub fn connect(settings: &RedisSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+        Ok(Self {
+            link: Arc::new(Link::new(settings)?),
+            clock,
+            retention: rules::retention(settings.retention),
+            replicas: settings.wait_replicas,
+        })
+    }
+
+    async fn run<T: FromRedisValue>(&self, call: Call) -> Result<T> {
+        self.link.run(&call, self.clock.ahead_ms()).await
+    }
+
+    /// Runs calls at the same time; their answers, in the order of the calls.
+    async fn run_all<T: FromRedisValue + Send + 'static>(
+        &self,
+        calls: impl Iterator<Item = Call>,
+    ) -> Result<Vec<T>> {
+        let ahead = self.clock.ahead_ms();
+        let running: Vec<_> = calls
+            .map(|call| {
+                let link = Arc::clone(&self.link);
+                tokio::spawn(async move { link.run(&call, ahead).await })
+            })
+            .collect();
+        let mut answers = Vec::with_capacity(running.len());
+        for call in running {
+            let ended = call.await.map_err(|error| Error::internal("a call broke off").caused_by(error))?;
+            answers.push(ended?);
+        }
+        Ok(answers)
+    }
+
+    /// Pauses or resumes; whether that changed anything.
+    async fn set_pause(&self, account: &AccountId, paused: bool, reason: &Reason) -> Result<bool> {
+        let call = Call::acknowledging(&PAUSE, 0).arg(account.as_str()).arg(i64::from(paused));
+        self.run(call.arg(&reason.code).arg(&reason.message)).await
+    }
+
+    /// Erases in the partitions; how many conversions were touched.
+    async fn erase(&self, partitions: Range<u8>, list: &str, name: &str) -> Result<usize> {
+        let calls = partitions.map(|partition| Call::acknowledging(&ERASE, partition).arg(list).arg(name));
+        Ok(self.run_all::<usize>(calls).await?.into_iter().sum())
+    }
+}
+
+/// A call of a step that a fence guards.
+fn fenced(call: Call, fence: &Fence) -> Call {
+    call.arg(hex(fence.lane.as_bytes())).arg(hex(fence.delivery.as_bytes())).arg(fence.token)
+}
+
+/// What a script says of a step.
+type Said<T> = (String, T);
+
+fn unheard(word: &str) -> Error {
+    Error::internal(format!("a script says `{word}`, which is not understood"))
+}
+
+/// The answer of a decision, or why it was refused.
+fn decided(id: DeliveryId, (word, rest): Said<redis::Value>, refused: fn(&str) -> Error) -> Result<Delivery> {
+    match word.as_str() {
+        "done" => {
+            let stored: StoredDelivery =
+                redis::from_redis_value(rest).map_err(|e| refusal::refused(e.into()))?;
+            records::delivery(stored)
+        }
+        "none" => Err(rules::no_delivery(id)),
+        "not" => {
+            let state: String = redis::from_redis_value(rest).map_err(|e| refusal::refused(e.into()))?;
+            Err(refused(&state))
+        }
+        "over" => Err(rules::life_over()),
+        "alone" => Err(rules::no_lead()),
+        "full" => Err(rules::full()),
+        word => Err(unheard(word)),
+    }
+}
+
+#[async_trait]
+impl Outbox for RedisOutbox {
+    async fn reserve(&self, key: RequestKey, mine: Reservation) -> Result<Reservation> {
+        let partition = partition(Shard::from_byte(key.as_bytes()[0]));
+        let record = v1::ReservationRecord::from(&mine).encode_to_vec();
+        let call = Call::acknowledging(&RESERVE, partition).arg(hex(key.as_bytes()));
+        let kept: Vec<u8> = self.run(call.arg(rules::ends(&mine)).arg(record)).await?;
+        let kept = v1::ReservationRecord::decode(kept.as_slice());
+        kept.map_err(|error| Error::internal("a stored record cannot be read").caused_by(error))?.try_into()
+    }
+
+    async fn record(
+        &self,
+        conversion: Conversion,
+        delivery: Delivery,
+        fingerprint: Fingerprint,
+    ) -> Result<Recorded> {
+        rules::together(&conversion.lane, conversion.id.shard(), delivery.id.shard())?;
+        let parts = records::split(&conversion);
+        let call = Call::acknowledging(&RECORD, partition(conversion.lane.shard()))
+            .arg(hex(conversion.id.as_bytes()))
+            .arg(hex(conversion.lane.as_bytes()))
+            .arg(conversion.account.as_str())
+            .arg(conversion.key().map(|key| hex(key.as_bytes())).unwrap_or_default())
+            .arg(fingerprint.as_bytes().as_slice())
+            .arg(parts.body)
+            .arg(parts.customer)
+            .arg(parts.person)
+            .arg(conversion.user.as_ref().map(|user| hex(&rules::user_key(user))).unwrap_or_default())
+            .arg(hex(delivery.id.as_bytes()))
+            .arg(records::split_delivery(&delivery).0)
+            .arg(delivery.due_at.map(|due| rules::millis(due).to_string()).unwrap_or_default())
+            .arg(rules::millis(delivery.expires_at))
+            .arg(rules::MOST_TOLD);
+        let (word, id, lead): (String, String, String) = self.run(call).await?;
+        match word.as_str() {
+            "new" | "old" => Ok(Recorded {
+                conversion: ConversionId::from_bytes(unhex(&id)?),
+                delivery: DeliveryId::from_bytes(unhex(&lead)?),
+                fresh: word == "new",
+            }),
+            "other" => Err(Error::conflict("transaction_id")),
+            "full" => Err(rules::full()),
+            word => Err(unheard(word)),
+        }
+    }
+
+    async fn change(&self, target: Target, delivery: Delivery) -> Result<Recorded> {
+        let (id, key) = match target {
+            Target::Conversion(id) => (id, None),
+            Target::Key(key) => (delivery.conversion, Some(key)),
+        };
+        rules::together(&delivery.lane, id.shard(), delivery.id.shard())?;
+        let (body, fields) = records::split_delivery(&delivery);
+        let call = Call::acknowledging(&CHANGE, partition(id.shard()))
+            .arg(hex(delivery.id.as_bytes()))
+            .arg(hex(id.as_bytes()))
+            .arg(key.map(|key| hex(key.as_bytes())).unwrap_or_default())
+            .arg(hex(delivery.conversion.as_bytes()))
+            .arg(delivery.account.as_str())
+            .arg(hex(delivery.lane.as_bytes()))
+            .arg(body)
+            .arg(fields)
+            .arg(delivery.due_at.map(|due| rules::millis(due).to_string()).unwrap_or_default())
+            .arg(rules::millis(delivery.expires_at))
+            .arg(rules::MOST_TOLD);
+        let (word, conversion): Said<String> = self.run(call).await?;
+        match word.as_str() {
+            "new" | "old" => Ok(Recorded {
+                conversion: ConversionId::from_bytes(unhex(&conversion)?),
+                delivery: delivery.id,
+                fresh: word == "new",
+            }),
+            "none" => Err(rules::no_conversion(id)),
+            "full" => Err(rules::full()),
+            word => Err(unheard(word)),
+        }
+    }
+
+    async fn claim(&self, account: &AccountId, limit: usize, lease: Duration) -> Result<Claims> {
+        self.claim_due(account, limit, lease).await
+    }
+
+    async fn start(&self, fence: &Fence) -> Result<bool> {
+        self.run(fenced(Call::acknowledging(&START, partition(fence.lane.shard())), fence)).await
+    }
+
+    async fn settle(&self, fence: &Fence, attempt: Option<Attempt>, settlement: Settlement) -> Result<bool> {
+        let (state, reason, remote, at) = match settlement {
+            Settlement::Delivered { remote_id } => ("delivered", None, remote_id, None),
+            Settlement::Retry { at } => ("pending", None, None, Some(at)),
+            Settlement::InDoubt(reason) => ("in_doubt", Some(reason), None, None),
+            Settlement::Dead(reason) => ("dead", Some(reason), None, None),
+        };
+        let Reason { code, message } = reason.unwrap_or_else(|| Reason::new("", ""));
+        let attempt = attempt.map(|attempt| v1::Attempt::from(&attempt).encode_to_vec());
+        let call = fenced(Call::acknowledging(&SETTLE, partition(fence.lane.shard())), fence)
+            .arg(state)
+            .arg(code)
+            .arg(message)
+            .arg(remote.unwrap_or_default())
+            .arg(at.map(|at| rules::millis(at).to_string()).unwrap_or_default())
+            .arg(attempt.unwrap_or_default())
+            .arg(rules::ATTEMPTS_KEPT);
+        self.run(call).await
+    }
+
+    async fn release(&self, fence: &Fence, at: Timestamp) -> Result<bool> {
+        let call = fenced(Call::new(&RELEASE, partition(fence.lane.shard())), fence);
+        self.run(call.arg(rules::millis(at))).await
+    }
+
+    async fn resolve(&self, id: DeliveryId, resolution: Resolution) -> Result<Delivery> {
+        let word = match resolution {
+            Resolution::Delivered => "delivered",
+            Resolution::Resend => "resend",
+        };
+        let call = Call::acknowledging(&RESOLVE, partition(id.shard())).arg(hex(id.as_bytes())).arg(word);
+        decided(id, self.run(call).await?, rules::not_in_doubt)
+    }
+
+    async fn replay(&self, id: DeliveryId) -> Result<Delivery> {
+        let call = Call::acknowledging(&REPLAY, partition(id.shard()))
+            .arg(hex(id.as_bytes()))
+            .arg(rules::LEAD_NOT_DELIVERED)
+            .arg(rules::MOST_TOLD);
+        decided(id, self.run(call).await?, rules::not_dead)
+    }
+
+    async fn pause(&self, account: &AccountId, reason: Reason) -> Result<bool> {
+        self.set_pause(account, true, &reason).await
+    }
+
+    async fn resume(&self, account: &AccountId) -> Result<bool> {
+        self.set_pause(account, false, &Reason::new("", "")).await
+    }
+
+    async fn paused(&self, account: &AccountId) -> Result<Option<Paused>> {
+        let paused: Option<(i64, String, String)> =
+            self.run(Call::new(&PAUSED, 0).arg(account.as_str())).await?;
+        Ok(paused.map(|(since, code, message)| Paused {
+            since: rules::from_millis(since),
+            reason: Reason { code, message },
+        }))
+    }
+
+    async fn story(&self, id: ConversionId) -> Result<Option<Story>> {
+        let call = Call::new(&STORY, partition(id.shard())).arg(hex(id.as_bytes()));
+        let story: Option<(StoredConversion, Vec<StoredDelivery>)> = self.run(call).await?;
+        let Some((conversion, told)) = story else { return Ok(None) };
+        let deliveries = told.into_iter().map(records::delivery).collect::<Result<_>>()?;
+        Ok(Some(Story { conversion: records::conversion(conversion)?, deliveries }))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
+        let call = Call::new(&scripts::GET, partition(id.shard())).arg("d").arg(hex(id.as_bytes()));
+        let found: Vec<StoredDelivery> = self.run(call).await?;
+        found.into_iter().next().map(records::delivery).transpose()
+    }
+
+    async fn conversions(
+        &self,
+        filter: &ConversionFilter,
+        limit: usize,
+        after: Option<[u8; 16]>,
+    ) -> Result<Page<Conversion>> {
+        self.list_conversions(filter, limit, after).await
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        limit: usize,
+        after: Option<[u8; 16]>,
+    ) -> Result<Page<Delivery>> {
+        self.list_deliveries(filter, limit, after).await
+    }
+
+    async fn changed_since(&self, since: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
+        self.list_changes(since, limit).await
+    }
+
+    async fn stats(&self, account: &AccountId) -> Result<AccountStats> {
+        let calls = PARTITIONS.map(|partition| Call::new(&STATS, partition).arg(account.as_str()));
+        let mut stats = AccountStats::default();
+        for (counts, oldest) in self.run_all::<([u64; 6], Vec<StoredDelivery>)>(calls).await? {
+            let [conversions, pending, waiting, in_doubt, delivered, dead] = counts;
+            stats.conversions += conversions;
+            stats.pending += pending;
+            stats.waiting += waiting;
+            stats.in_doubt += in_doubt;
+            stats.delivered += delivered;
+            stats.dead += dead;
+            for stored in oldest {
+                let created = records::delivery(stored)?.created_at;
+                stats.oldest_pending =
+                    Some(stats.oldest_pending.map_or(created, |oldest| oldest.min(created)));
+            }
+        }
+        Ok(stats)
+    }
+
+    async fn erase_click(&self, account: &AccountId, click: &ClickId) -> Result<usize> {
+        let lane = LaneId::of(account, &Source::Click(click.clone()), "");
+        let partition = partition(lane.shard());
+        self.erase(partition..partition + 1, "lane", &hex(lane.as_bytes())).await
+    }
+
+    async fn erase_user(&self, user: &UserId) -> Result<usize> {
+        self.erase(PARTITIONS, "user", &hex(&rules::user_key(user))).await
+    }
+
+    async fn sweep(&self) -> Result<usize> {
+        let never_came = rules::never_came();
+        let mut touched = 0;
+        for partition in PARTITIONS {
+            let call = Call::new(&SWEEP, partition)
+                .arg(millis(self.retention))
+                .arg(millis(rules::CHANGES_KEPT))
+                .arg(rules::SWEPT)
+                .arg(&never_came.code)
+                .arg(&never_came.message);
+            touched += self.run::<usize>(call).await?;
+        }
+        Ok(touched)
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.link.ask::<String>(&cmd("PING")).await.map(drop)
+    }
+
+    async fn promise(&self) -> Result<String> {
+        promise::promise(&self.link, self.replicas).await
+    }
+}
+
+/// A length of time in milliseconds that a script can count with.
+fn millis(long: SignedDuration) -> i64 {
+    i64::try_from(long.as_millis()).unwrap_or(i64::MAX).min(1 << 50)
+}

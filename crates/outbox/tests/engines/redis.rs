@@ -1,0 +1,264 @@
+//! The Redis engine on a single server.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use postback_clickstore::conformance::RedisServer;
+use postback_core::{
+    ErrorKind, Fingerprint, Outcome, Status,
+    ports::{Clock, Settlement, Target},
+};
+use postback_outbox::{
+    RedisOutbox, RedisSettings, Topology,
+    conformance::{Bench, ShiftedClock},
+};
+use redis::{Commands, Connection};
+
+postback_outbox::conformance!(bench);
+
+const DELIVERED: Settlement = Settlement::Delivered { remote_id: None };
+const LEASE: Duration = Duration::from_secs(30);
+
+/// A bench on `urls`, under a prefix of its own.
+pub(crate) fn bench_on(urls: Vec<String>, topology: Topology) -> Bench {
+    static BENCHES: AtomicUsize = AtomicUsize::new(0);
+    let prefix = format!("t{}:", BENCHES.fetch_add(1, Ordering::Relaxed));
+    bench_with(&RedisSettings {
+        urls,
+        topology,
+        prefix,
+        timeout: Duration::from_secs(20),
+        ..RedisSettings::default()
+    })
+}
+
+pub(crate) fn bench_with(settings: &RedisSettings) -> Bench {
+    let clock = Arc::new(ShiftedClock::default());
+    let store = RedisOutbox::connect(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    Bench { store: Arc::new(store), clock, held: Box::new(()) }
+}
+
+/// On the one server that all tests share.
+async fn bench() -> Bench {
+    static SERVER: OnceLock<RedisServer> = OnceLock::new();
+    bench_on(vec![SERVER.get_or_init(RedisServer::start).url()], Topology::Single)
+}
+
+fn own(server: &RedisServer, timeout: Duration) -> RedisSettings {
+    RedisSettings { urls: vec![server.url()], timeout, ..RedisSettings::default() }
+}
+
+fn patient(server: &RedisServer) -> RedisSettings {
+    own(server, Duration::from_secs(10))
+}
+
+fn look_into(server: &RedisServer) -> Connection {
+    redis::Client::open(server.url()).unwrap().get_connection().unwrap()
+}
+
+fn config(server: &RedisServer, name: &str, value: &str) {
+    let mut set = redis::cmd("CONFIG");
+    set.arg("SET").arg(name).arg(value).query::<()>(&mut look_into(server)).unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_unavailable_and_works_again_when_it_is_back() {
+    let mut server = RedisServer::start();
+    server.kill();
+    let bench = bench_with(&patient(&server));
+    for _ in 0..3 {
+        let away = bench.store.ping().await.unwrap_err();
+        assert_eq!((away.kind(), away.reason()), (ErrorKind::Unavailable, "STORE_UNAVAILABLE"));
+        assert_eq!(away.to_string(), "redis cannot be reached");
+    }
+    server.restart();
+    bench.recorded("c1").await;
+
+    server.kill();
+    let away = bench.store.claim(&"network".parse().unwrap(), 10, LEASE).await.unwrap_err();
+    assert_eq!(away.kind(), ErrorKind::Unavailable);
+    server.restart();
+    bench.recorded("c2").await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_restarted_in_a_quiet_hour_costs_no_error() {
+    let mut server = RedisServer::start();
+    let bench = bench_with(&patient(&server));
+    for click in ["c1", "c2", "c3"] {
+        bench.recorded(click).await;
+        server.kill();
+        server.restart();
+    }
+    bench.recorded("c4").await;
+}
+
+#[tokio::test]
+async fn a_frozen_server_is_unavailable_in_time_and_its_step_can_be_made_again() {
+    let server = RedisServer::start();
+    let bench = bench_with(&own(&server, Duration::from_millis(300)));
+    bench.store.ping().await.unwrap();
+    let lead = bench.lead("c1", Some("t1"));
+    let delivery = bench.delivery(&lead);
+    let words = Fingerprint::of(&["first"]);
+    server.freeze();
+    let late = bench.store.record(lead.clone(), delivery.clone(), words).await.unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Unavailable);
+    assert_eq!(late.to_string(), "redis did not answer within 300ms");
+    server.thaw();
+    bench.store.ping().await.unwrap();
+    let recorded = bench.store.record(lead.clone(), delivery.clone(), words).await.unwrap();
+    assert_eq!((recorded.conversion, recorded.delivery), (lead.id, delivery.id));
+    assert_eq!(bench.store.story(lead.id).await.unwrap().unwrap().deliveries.len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_server_takes_nothing_in_and_forgets_no_outcome() {
+    let server = RedisServer::start_with(&["--maxmemory-policy", "noeviction"]);
+    let bench = bench_with(&patient(&server));
+    let (lead, one) = bench.recorded("c1").await;
+    config(&server, "maxmemory", "1");
+
+    let two = bench.lead("c2", None);
+    let full = bench.store.record(two.clone(), bench.delivery(&two), Fingerprint::of(&["first"])).await;
+    let full = full.unwrap_err();
+    assert_eq!((full.kind(), full.reason()), (ErrorKind::ResourceExhausted, "STORE_FULL"));
+    let change = bench.change(&lead, Status::Hold);
+    let full = bench.store.change(Target::Conversion(lead.id), change).await.unwrap_err();
+    assert_eq!(full.kind(), ErrorKind::ResourceExhausted);
+    assert_eq!(bench.store.story(two.id).await.unwrap(), None, "nothing is half written");
+
+    let claims = bench.store.claim(&lead.account, 10, LEASE).await.unwrap();
+    let fence = &claims.claims[0].fence;
+    assert!(bench.store.start(fence).await.unwrap());
+    assert!(bench.store.settle(fence, None, DELIVERED).await.unwrap());
+    assert_eq!(bench.store.delivery(one).await.unwrap().unwrap().state.as_str(), "delivered");
+    config(&server, "maxmemory", "0");
+    bench.record(&two).await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_unavailable_and_shown_nowhere() {
+    let server = RedisServer::start_with(&["--requirepass", "hunter2"]);
+    let with = |password: &str| {
+        bench_on(vec![server.url().replace("//", &format!("//:{password}@"))], Topology::Single)
+    };
+    let refused = with("hunter3").store.ping().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    assert!(refused.to_string().starts_with("redis refuses the user or password"), "{refused}");
+    assert!(!format!("{refused:?}").contains("hunter"), "{refused:?}");
+    with("hunter2").store.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_promise_is_what_the_server_is_set_to() {
+    let server = RedisServer::start();
+    let bench = bench_with(&patient(&server));
+    assert!(bench.store.promise().await.unwrap().contains("memory alone"));
+    config(&server, "appendonly", "yes");
+    config(&server, "appendfsync", "always");
+    assert!(bench.store.promise().await.unwrap().contains("on redis's disk (appendfsync always)"));
+    config(&server, "maxmemory-policy", "allkeys-lru");
+    let refused = bench.store.promise().await.unwrap_err();
+    assert_eq!((refused.kind(), refused.reason()), (ErrorKind::FailedPrecondition, "EVICTION_POLICY"));
+}
+
+#[tokio::test]
+async fn a_server_that_hides_its_settings_is_asked_how_it_does() {
+    let server = RedisServer::start();
+    let mut acl = redis::cmd("ACL");
+    acl.arg("SETUSER").arg(&["app", "on", ">secret", "~*", "&*", "+@all", "-config"]);
+    acl.query::<()>(&mut look_into(&server)).unwrap();
+    let url = server.url().replace("//", "//app:secret@");
+    let bench = bench_with(&RedisSettings { urls: vec![url], ..patient(&server) });
+    assert!(bench.store.promise().await.unwrap().contains("memory alone"));
+    config(&server, "maxmemory-policy", "volatile-ttl");
+    assert_eq!(bench.store.promise().await.unwrap_err().reason(), "EVICTION_POLICY");
+}
+
+#[tokio::test]
+async fn what_no_replica_has_is_not_acknowledged() {
+    let server = RedisServer::start();
+    let bench = bench_with(&RedisSettings { wait_replicas: 1, ..own(&server, Duration::from_secs(3)) });
+    let lead = bench.lead("c1", None);
+    let refused = bench.store.record(lead.clone(), bench.delivery(&lead), Fingerprint::of(&["first"])).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    assert_eq!(refused.to_string(), "the step was made, but 0 of 1 replicas confirmed it in time");
+    let claims = bench.store.claim(&lead.account, 1, LEASE).await.unwrap().claims;
+    assert_eq!(claims.len(), 1, "what is not promised is delivered all the same");
+}
+
+#[tokio::test]
+async fn a_server_that_forgot_its_scripts_is_taught_them_again() {
+    let server = RedisServer::start();
+    let bench = bench_with(&patient(&server));
+    bench.recorded("c1").await;
+    redis::cmd("SCRIPT").arg("FLUSH").query::<()>(&mut look_into(&server)).unwrap();
+    bench.recorded("c2").await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_in_redis_of_what_is_past_its_time() {
+    let server = RedisServer::start();
+    let bench = bench_with(&patient(&server));
+    let mut lead = bench.lead("c1", Some("t1"));
+    lead.user = Some("user".parse().unwrap());
+    bench.record(&lead).await;
+    bench.changed(&lead, Status::Hold).await;
+    let other = bench.lead("c2", Some("t2"));
+    let early = bench.change(&other, Status::Hold);
+    bench.store.change(Target::Key(other.key().unwrap()), early).await.unwrap();
+    for _ in 0..2 {
+        let claims = bench.store.claim(&lead.account, 10, LEASE).await.unwrap().claims;
+        let attempt = postback_core::Attempt {
+            started_at: bench.clock.now(),
+            duration: Duration::ZERO,
+            call: "GET /".into(),
+            status: None,
+            answer: String::new(),
+            outcome: Outcome::Accepted,
+            reason: None,
+        };
+        assert!(bench.store.settle(&claims[0].fence, Some(attempt), DELIVERED).await.unwrap());
+    }
+    for _ in 0..2 {
+        bench.clock.advance(jiff::SignedDuration::from_hours(24 * 95));
+        while bench.store.sweep().await.unwrap() > 0 {}
+    }
+    let mut kept: Vec<String> = look_into(&server).keys("*").unwrap();
+    kept.retain(|key| !["accounts", "counts:network", "lease"].iter().any(|name| key.ends_with(name)));
+    assert_eq!(kept, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn no_customer_is_left_in_redis_once_all_is_settled() {
+    let server = RedisServer::start();
+    let bench = bench_with(&patient(&server));
+    let mut lead = bench.lead("c1", None);
+    lead.details.customer.email = Some("canary@example.org".into());
+    bench.record(&lead).await;
+    assert!(dump(&server).contains("canary"), "the check sees what is there");
+    let claims = bench.store.claim(&lead.account, 10, LEASE).await.unwrap().claims;
+    assert!(bench.store.settle(&claims[0].fence, None, DELIVERED).await.unwrap());
+    assert!(!dump(&server).contains("canary"));
+}
+
+/// All hashes of a server as text.
+fn dump(server: &RedisServer) -> String {
+    let mut redis = look_into(server);
+    let keys: Vec<String> = redis.keys("*").unwrap();
+    let mut text = String::new();
+    for key in keys {
+        if redis.key_type::<_, String>(&key).unwrap() == "hash" {
+            let fields: Vec<Vec<u8>> = redis.hgetall(&key).unwrap();
+            fields.iter().for_each(|field| text.push_str(&String::from_utf8_lossy(field)));
+        }
+    }
+    text
+}
