@@ -58,15 +58,13 @@ impl Dispatcher {
         let mut crew = Crew::new(shared);
         crew.follow(&accounts.borrow_and_update());
         let mut news = pin!(wake.notified());
-        news.as_mut().enable();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 Ok(()) = accounts.changed() => crew.follow(&accounts.borrow_and_update()),
                 () = news.as_mut() => {
-                    // Listen again before telling the workers: what comes in between is either told now or heard next.
+                    // Listening begins anew before the workers are told: what comes in between is heard next.
                     news.set(wake.notified());
-                    news.as_mut().enable();
                     crew.wake();
                 }
             }

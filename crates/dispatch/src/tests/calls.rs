@@ -4,18 +4,21 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use tokio::net::TcpListener;
+use postback_core::{AccountId, DeliveryState, ports::Outbox};
+use tokio::{net::TcpListener, sync::Notify};
+use tower::ServiceExt;
 
 use super::{
     adapter::HOLD,
     clock::TestClock,
-    rig::{MAIN, account},
+    outbox::TestOutbox,
+    rig::{MAIN, account, lead},
     server::{Act, Server, says},
 };
 use crate::{
     guard::Switch,
     network::Network,
-    outgoing::{Failure, Outgoing},
+    outgoing::{Failure, Mark, Outgoing},
     stack::{Leaf, Stack},
     within::BODY_READ,
 };
@@ -87,6 +90,32 @@ async fn a_name_that_cannot_be_resolved_is_not_sent() {
         not_sent(get(&stack(LONG), &format!("http://{}.example/", "x".repeat(64))).await),
         "connect_failed"
     );
+}
+
+#[tokio::test]
+async fn a_url_that_names_no_host_is_not_sent() {
+    assert_eq!(not_sent(get(&stack(LONG), "/path").await), "connect_failed");
+}
+
+#[tokio::test]
+async fn a_request_that_came_back_from_a_dead_connection_counts_as_not_sent() {
+    let server = Server::always([Act::Reset]).await;
+    let outbox = Arc::new(TestOutbox::new(Arc::new(TestClock::new())));
+    let (conversion, delivery) = lead(MAIN, "c");
+    outbox.add(conversion, delivery, DeliveryState::Pending);
+    let account = AccountId::parse(MAIN).unwrap();
+    let fence = outbox.claim(&account, 1, LONG).await.unwrap().claims.remove(0).fence;
+    let gone = Arc::new(Notify::new());
+    outbox.state().start_waits = Some(gone.clone());
+    let request = Request::get(server.base()).body(Bytes::new()).unwrap();
+    let outgoing = Outgoing::new(request, Some(Mark { outbox, fence }));
+    let sent = outgoing.sent.clone();
+    let call = tokio::spawn(Network::new(LONG).unwrap().oneshot(outgoing));
+    server.until(|seen| seen.reset == 1).await;
+    gone.notify_one();
+    let result = call.await.unwrap();
+    assert!(matches!(result, Err(Failure::NotSent { blip: true, .. })));
+    assert!(!sent.get());
 }
 
 #[tokio::test]

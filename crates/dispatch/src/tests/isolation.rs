@@ -76,6 +76,20 @@ async fn an_account_that_is_changed_goes_on_under_its_new_settings_and_drops_not
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rate_that_is_lifted_binds_no_more() {
+    let network = TestNetwork::always(WELL);
+    let slow = limited(account(MAIN, "https://a.example", HOLD), 8, Some(1));
+    let rig = Rig::new([slow.clone()]).leads(MAIN, ["first"]).run(network.leaf());
+    rig.settled().await;
+    rig.accounts.send_replace(accounts([limited(slow, 8, None)]));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    (0..8).for_each(|n| rig.add(MAIN, &format!("c{n}")));
+    rig.settled().await;
+    assert_eq!(rig.outbox.state().claimed.last().map(|(_, count)| *count), Some(8));
+    assert_eq!(network.seconds(), [0, 1, 1, 1, 1, 1, 1, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reload_that_changes_nothing_changes_nothing() {
     let (log, _guard) = Log::catch();
     let same = account(MAIN, "https://a.example", HOLD);

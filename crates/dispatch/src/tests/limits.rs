@@ -64,6 +64,17 @@ async fn while_the_breaker_is_open_nothing_is_claimed_and_no_attempt_is_burnt() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn half_open_one_is_claimed_however_many_places_are_free() {
+    let network = TestNetwork::always(Answer::Says(503, "", Duration::from_millis(10)));
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, names(40)).run(network.leaf());
+    rig.outbox.until(|state| state.claimed.len() == 6).await;
+    let state = rig.outbox.state();
+    let counts: Vec<usize> = state.claimed.iter().map(|(_, count)| *count).collect();
+    assert_eq!(counts, [8, 1, 1, 1, 1, 1]);
+    assert!(state.released.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_probe_that_succeeds_opens_the_way_for_all() {
     let network =
         TestNetwork::new(|_, number| if number <= 7 { Answer::Says(500, "", Duration::ZERO) } else { WELL });

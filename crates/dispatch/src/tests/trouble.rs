@@ -1,15 +1,23 @@
 //! Trouble at home: the outbox away, leases lost, an account refused, a stop in the middle, a defect.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use postback_core::{AccountId, DeliveryState, Outcome, Reason, ports::Outbox};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     adapter::{HOLD, keyed},
     leaf::{Answer, TestNetwork, WELL},
     log::Log,
     rig::{MAIN, Rig, account, at, limited},
+};
+use crate::{
+    Settings,
+    guard::Switch,
+    sending::{Sending, Shared},
+    stack::Stack,
 };
 
 fn main_account() -> AccountId {
@@ -68,6 +76,24 @@ async fn a_settlement_that_cannot_be_made_leaves_its_lease_to_end_and_the_mark_s
     assert_eq!(network.calls().len(), 1, "what may have been counted is not sent again");
     assert!(matches!(&delivery.state, DeliveryState::InDoubt(reason) if reason.code == "interrupted"));
     assert!(!log.saying("left to its lease").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_lease_would_end_within_an_attempt_is_given_back_unsent() {
+    for (left, calls) in [(5, 0), (6, 1)] {
+        let network = TestNetwork::always(WELL);
+        let rig = Rig::new([]).leads(MAIN, ["c"]);
+        let (outbox, clock, settings) = (rig.outbox.clone(), rig.clock.clone(), Settings::default());
+        let shared = Arc::new(Shared { outbox, clock: clock.clone(), settings, network: network.leaf() });
+        let account = account(MAIN, "https://a.example", keyed());
+        let switch = Switch::new(account.id.clone(), "deliveries", clock);
+        let stack = Stack::new(&account, switch, shared.settings.timeout, network.leaf());
+        let claim = rig.outbox.claim(&account.id, 1, shared.settings.lease).await.unwrap().claims.remove(0);
+        let ends = Instant::now() + Duration::from_secs(left);
+        let sending = Sending { shared, account, claim, ends, stop: CancellationToken::new() };
+        sending.run(stack, None).await;
+        assert_eq!((network.calls().len(), rig.outbox.state().released.len()), (calls, 1 - calls));
+    }
 }
 
 #[tokio::test(start_paused = true)]
