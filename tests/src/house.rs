@@ -66,7 +66,8 @@ fn config(store: &str, sandbox: SocketAddr, more: &str) -> String {
         store = {store}
         edge.capture_deadline_ms = 1000
         edge.public_url = "https://click.example"
-        dispatch.poll_ms = 20
+        # A lease outlives every leap of the test's clock.
+        dispatch = {{ poll_ms = 20, lease_ms = 86400000 }}
 
         [accounts]
         powerspace = {{ network = "powerspace", base_url = "http://{sandbox}" }}

@@ -173,7 +173,7 @@ fn a_hub_serves_reloads_refuses_to_share_its_store_and_ends_at_sigterm() {
 
     let second = Postback::with(&arguments).output();
     let said = text(&second.stderr);
-    assert!(!second.status.success() && said.contains("redis"), "{said}");
+    assert!(!second.status.success() && said.contains("held by another process") && said.contains("Redis"), "{said}");
 
     fs::write(&file, settings(folder.path()).replace("/old", "/new")).unwrap();
     hub.signal("-HUP");

@@ -67,14 +67,14 @@ async fn the_documents_own_calls_behave_as_the_documents_say() {
         ),
         (format!("https://{at}/api/site/click.json?token=123-abcd&click=1234"), 200, r#"{"status":"ok","id":1234}"#),
         (
-            format!("https://{at}/api/site/click.json?token=12-abc&click=1234"),
+            format!("https://{at}/api/site/click.json?token=12-abc&click=1233&exto=lead-1"),
             200,
-            r#"{"status":"error","error":"duplicate","id":1234}"#,
+            r#"{"status":"ok","id":1235}"#,
         ),
         (
             format!("https://{at}/api/site/click.json?token=12-abc&click=1233&exto=lead-1"),
             200,
-            r#"{"status":"ok","id":1235}"#,
+            r#"{"status":"error","error":"duplicate","id":1235}"#,
         ),
         (
             format!("https://{at}/api/site/status.json?token=123-abcd&click=1234&status=approve"),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
     value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer},
 };
 
@@ -39,6 +39,29 @@ impl de::Error for Wrong {
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         de::Error::custom(format!("`{field}` is no setting here; want one of {}", expected.join(", ")))
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        de::Error::custom(format!("`{variant}` is not one of {}", expected.join(", ")))
+    }
+
+    /// The value is left out: it may be a secret that was written in the wrong place.
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let is = match unexpected {
+            Unexpected::Str(_) => "text",
+            Unexpected::Signed(_) | Unexpected::Unsigned(_) | Unexpected::Float(_) => "a number",
+            Unexpected::Bool(_) => "true or false",
+            Unexpected::Seq => "a list",
+            Unexpected::Map => "a table",
+            _ => "something else",
+        };
+        let want = match expected.to_string().as_str() {
+            "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number".to_owned(),
+            "a string" => "text".to_owned(),
+            "a boolean" => "true or false".to_owned(),
+            other => other.to_owned(),
+        };
+        de::Error::custom(format!("is {is}; want {want}"))
     }
 
     fn missing_field(field: &'static str) -> Self {

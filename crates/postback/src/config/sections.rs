@@ -10,7 +10,7 @@ use http::HeaderName;
 use postback_core::{Error, Key, Keyring};
 use postback_edge::{CookieSettings, Limits, Proxies, ReferrerPolicy};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
 use super::{
@@ -23,9 +23,13 @@ const fn local(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-#[derive(Deserialize)]
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| de::Error::custom(format!("`{text}` is not an address such as 127.0.0.1:8080")))
+}
+
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[derive(Default)]
 struct KeySection {
     current: Option<SecretString>,
     older: Vec<SecretString>,
@@ -71,6 +75,7 @@ pub(crate) enum Engine {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Edge {
+    #[serde(deserialize_with = "address")]
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<Url>,
     pub(crate) capture_deadline_ms: u64,
@@ -146,6 +151,7 @@ fn header(name: &str) -> postback_core::Result<Option<HeaderName>> {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Api {
+    #[serde(deserialize_with = "address")]
     pub(crate) listen: SocketAddr,
 }
 
@@ -159,6 +165,7 @@ impl Default for Api {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Console {
+    #[serde(deserialize_with = "address")]
     pub(crate) listen: SocketAddr,
 }
 
