@@ -1,1 +1,7 @@
-//! The operators' HTTP side: liveness, readiness, metrics
+//! The operators' HTTP side: `/livez`, `/readyz` and `/metrics`.
+
+mod meters;
+mod pages;
+mod server;
+
+pub use self::{meters::metrics, pages::Console, server::serve};
