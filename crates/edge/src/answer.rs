@@ -35,7 +35,6 @@ impl Edge {
         request: Request<B>,
     ) -> Response<Full<Bytes>> {
         let came_at = Instant::now();
-        let last = !request.body().is_end_stream() || self.shutdown.is_cancelled();
         let answer = match refused {
             Some(refusal) => Err(refusal),
             None => self.redirect(peer, &request, came_at).await,
@@ -45,7 +44,7 @@ impl Edge {
             tracing::debug!(reason = refusal.reason(), %peer, "refused");
             refusal.answer()
         });
-        if last {
+        if self.shutdown.is_cancelled() || !request.body().is_end_stream() {
             answer.headers_mut().insert(CONNECTION, CLOSE);
         }
         answer

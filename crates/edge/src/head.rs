@@ -46,7 +46,8 @@ fn check(head: &[u8], request: &Request<'_, '_>, limits: &Limits) -> Result<bool
     if let Some(refusal) = check_partial(head, limits) {
         return Err(refusal);
     }
-    if head.iter().zip(&head[1..]).any(|(before, byte)| *byte == b'\n' && *before != b'\r') {
+    let bare = |(before, byte): (&u8, &u8)| *byte == b'\n' && *before != b'\r';
+    if head[0] == b'\n' || head.iter().zip(&head[1..]).any(bare) {
         return Err(Refusal::BareLineFeed);
     }
     if !request.path.is_some_and(is_target) {

@@ -3,23 +3,19 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use tokio::{runtime::Runtime, sync::Mutex};
+use tokio::sync::Mutex;
 use url::Url;
 
-use crate::{doubles::Edge, visitor::Visitor};
+use crate::{doubles::SHARED, visitor::Visitor};
 
-/// One edge, and one connection to it that is kept while it lives.
-static EDGE: LazyLock<(Runtime, Edge, Mutex<Option<Visitor>>)> = LazyLock::new(|| {
-    let runtime = Runtime::new().unwrap();
-    let edge = runtime.block_on(Edge::start());
-    (runtime, edge, Mutex::new(None))
-});
+/// A connection that is kept while it lives.
+static KEPT: LazyLock<Mutex<Option<Visitor>>> = LazyLock::new(Mutex::default);
 
 /// Where a request's target leads; `None` where it is refused.
 fn destination(target: &str) -> Option<String> {
-    let (runtime, edge, kept) = &*EDGE;
+    let (runtime, edge) = &*SHARED;
     runtime.block_on(async {
-        let mut kept = kept.lock().await;
+        let mut kept = KEPT.lock().await;
         let mut visitor = match kept.take() {
             Some(visitor) => visitor,
             None => edge.visitor().await,

@@ -1,7 +1,11 @@
 //! A hub over stores in memory, and an edge before it.
 
 use std::{
-    collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, sync::Arc, sync::Mutex, time::Duration,
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::{Arc, LazyLock, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -22,12 +26,20 @@ use postback_edge::{Limits, Settings};
 use postback_hub::{Campaign, Hub, LandingTemplate, Parts, Registry, SystemClock};
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Runtime,
     sync::{Notify, watch},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::visitor::{Answer, Visitor};
+
+/// One edge for all cases of the property tests.
+pub(crate) static SHARED: LazyLock<(Runtime, Edge)> = LazyLock::new(|| {
+    let runtime = Runtime::new().unwrap();
+    let edge = runtime.block_on(Edge::start());
+    (runtime, edge)
+});
 
 /// Where the visitors of `promo` land.
 pub(crate) const LANDING: &str = "https://landing.example/{param:sub}/x?token={click_token}&id={click_id}&s={param:s}&utm={utm_source}#{param:f}";

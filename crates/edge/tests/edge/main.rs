@@ -1,5 +1,7 @@
 //! The edge over real sockets: raw bytes in, raw bytes out.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod destinations;
 mod doubles;
 mod ends;

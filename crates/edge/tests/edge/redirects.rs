@@ -128,17 +128,10 @@ async fn a_click_id_comes_through_whatever_it_is_made_of() {
 #[tokio::test]
 async fn a_line_break_in_a_parameter_never_becomes_a_header() {
     let edge = Edge::start().await;
-    let answer = edge
-        .answer(get(
-            "click_id=a&s=%0d%0aSet-Cookie:%20x=y&sub=%0a%0d%00&f=%0d%0a%0d%0a<html>"
-                .replace('<', "%3C")
-                .as_str(),
-            "",
-        ))
-        .await;
-    assert!(answer.location().ends_with(
-        "&s=%0D%0ASet-Cookie%3A%20x%3Dy&utm=#%0D%0A%0D%0A%3Chtml%3E".replace('>', "%3E").as_str()
-    ));
+    let query = "click_id=a&s=%0d%0aSet-Cookie:%20x=y&sub=%0a%0d%00&f=%0d%0a%0d%0a%3Chtml%3E";
+    let answer = edge.answer(get(query, "")).await;
+    let shown = "&s=%0D%0ASet-Cookie%3A%20x%3Dy&utm=#%0D%0A%0D%0A%3Chtml%3E";
+    assert!(answer.location().ends_with(shown), "{}", answer.location());
     token(answer.header("set-cookie").unwrap());
     for (name, value) in &answer.headers {
         assert!(value.as_bytes().iter().all(|byte| (0x20..0x7f).contains(byte)), "{name}: {value:?}");

@@ -1,6 +1,8 @@
 //! What is refused, byte by byte, and what looks like it should be and is not.
 
-use crate::doubles::Edge;
+use proptest::prelude::*;
+
+use crate::doubles::{Edge, SHARED};
 
 const PLAIN: &str = "GET /c/promo?click_id=plain HTTP/1.1\r\nHost: go.example\r\n\r\n";
 
@@ -139,7 +141,7 @@ fn refused() -> Vec<(Vec<u8>, u16, &'static str, Then)> {
         (line("get /c/promo HTTP/1.1"), 405, method, GoesOn),
         (line("POST / HTTP/1.1"), 404, no_page, GoesOn),
         (line("OPTIONS * HTTP/1.1"), 404, no_page, GoesOn),
-        (line("CONNECT go.example:443 HTTP/1.1"), 404, no_page, Ends),
+        (line("CONNECT go.example:443 HTTP/1.1"), 404, no_page, GoesOn),
         (post("Content-Length: 5\r\n"), 405, method, Ends),
         (post("Transfer-Encoding: chunked\r\n"), 405, method, Ends),
         (post("Content-Length: 999999999999\r\nExpect: 100-continue\r\n"), 405, method, Ends),
@@ -259,4 +261,32 @@ async fn a_refusal_waits_its_turn_behind_the_answers_before_it() {
         assert_eq!(visitor.hear().await.status, status);
     }
     visitor.hear_the_end().await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn whatever_is_refused_is_refused_in_words(
+        lines in "(Content-Length: [0-9]{0,2}\r\n|Transfer-Encoding: chunked\r\n|x: \t?y\r\n)?",
+        at in 0_usize..90,
+        cut in 0_usize..4,
+        with in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'\r'), Just(b'\n'), Just(b' ')], 0..4),
+    ) {
+        let mut request = format!("GET /c/promo?click_id=a HTTP/1.1\r\nHost: a\r\n{lines}\r\n").into_bytes();
+        let at = at.min(request.len());
+        request.splice(at..(at + cut).min(request.len()), with);
+        let (runtime, edge) = &*SHARED;
+        let heard = runtime.block_on(async {
+            let mut visitor = edge.visitor().await;
+            visitor.say(&request).await;
+            visitor.finish().await;
+            visitor.hear_if_any().await
+        });
+        if let Some(answer) = heard.filter(|answer| answer.status != 302) {
+            prop_assert!(matches!(answer.status, 400 | 404 | 405), "{:?}", answer);
+            prop_assert!(answer.body.ends_with('\n'), "{:?} for {}", answer, shown(&request));
+            prop_assert_eq!(answer.header("cache-control"), Some("no-store"));
+        }
+    }
 }

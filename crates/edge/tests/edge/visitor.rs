@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -66,6 +66,11 @@ impl Visitor {
         self.next(true).await.expect("an answer, and the connection ended")
     }
 
+    /// The next answer, unless the connection ends without one.
+    pub(crate) async fn hear_if_any(&mut self) -> Option<Answer> {
+        self.next(true).await
+    }
+
     /// The next answer, which was to a HEAD.
     pub(crate) async fn hear_without_body(&mut self) -> Answer {
         self.next(false).await.expect("an answer, and the connection ended")
@@ -82,19 +87,11 @@ impl Visitor {
             let mut lines = [httparse::EMPTY_HEADER; 32];
             let mut head = httparse::Response::new(&mut lines);
             if let httparse::Status::Complete(length) = head.parse(&self.heard).unwrap() {
-                let headers: HeaderMap = head
-                    .headers
-                    .iter()
-                    .map(|line| (line.name.parse().unwrap(), line.value.try_into().unwrap()))
-                    .collect::<Vec<_>>()
-                    .into_iter()
-                    .fold(
-                        HeaderMap::new(),
-                        |mut map, (name, value): (http::HeaderName, http::HeaderValue)| {
-                            map.append(name, value);
-                            map
-                        },
-                    );
+                let mut headers = HeaderMap::new();
+                for line in head.headers.iter() {
+                    let name: HeaderName = line.name.parse().unwrap();
+                    headers.append(name, line.value.try_into().unwrap());
+                }
                 let (version, status) = (head.version.unwrap(), head.code.unwrap());
                 self.heard.drain(..length);
                 let body = if with_body { self.body(&headers).await } else { String::new() };
