@@ -1,1 +1,141 @@
-//! buffer
+//! The bounded buffer of clicks that wait for a store which is away.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use postback_core::{AccountId, Click, ClickId};
+use tokio::sync::Notify;
+
+use crate::meters::{self, Dropped};
+
+/// A click that waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) click: Click,
+    pub(crate) findable: bool,
+}
+
+/// Clicks that wait for their store, the oldest first, and whether the store is known to be away.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    bound: usize,
+    away: AtomicBool,
+    clicks: Mutex<Clicks>,
+    wanted: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Clicks {
+    next: u64,
+    by_age: BTreeMap<u64, Waiting>,
+    by_id: HashMap<(AccountId, ClickId), u64>,
+}
+
+impl Buffer {
+    pub(crate) fn new(bound: usize) -> Self {
+        Self { bound, away: AtomicBool::new(false), clicks: Mutex::default(), wanted: Notify::new() }
+    }
+
+    /// Whether a capture need not try the store now.
+    pub(crate) fn is_away(&self) -> bool {
+        self.away.load(Relaxed)
+    }
+
+    /// Notes that the store failed or was late: until it answers again, captures go to the buffer at once.
+    pub(crate) fn away(&self) {
+        if !self.away.swap(true, Relaxed) {
+            tracing::warn!("the click store is away or late; clicks wait in the buffer");
+        }
+        self.wanted.notify_one();
+    }
+
+    /// Notes that the store answered.
+    pub(crate) fn back(&self) {
+        if self.away.swap(false, Relaxed) {
+            tracing::info!(buffered = self.len(), "the click store is back");
+        }
+    }
+
+    /// Lets a click wait; returns the one that waits: this one, or the first with its id. Past the bound the
+    /// oldest is dropped.
+    pub(crate) fn keep(&self, click: Click, findable: bool) -> Click {
+        let dropped = {
+            let mut clicks = self.lock();
+            if let Some(first) = clicks.keep(click.clone(), findable) {
+                return first;
+            }
+            clicks.shrink(self.bound)
+        };
+        if dropped {
+            meters::dropped(Dropped::Full);
+        }
+        self.wanted.notify_one();
+        click
+    }
+
+    /// The click that waits under this id.
+    pub(crate) fn get(&self, account: &AccountId, id: &ClickId) -> Option<Click> {
+        let clicks = self.lock();
+        if clicks.by_id.is_empty() {
+            return None;
+        }
+        let age = clicks.by_id.get(&(account.clone(), id.clone()))?;
+        clicks.by_age.get(age).map(|waiting| waiting.click.clone())
+    }
+
+    /// Removes a click. Returns whether it was there.
+    pub(crate) fn remove(&self, account: &AccountId, id: &ClickId) -> bool {
+        let mut clicks = self.lock();
+        let age = clicks.by_id.remove(&(account.clone(), id.clone()));
+        age.is_some_and(|age| clicks.by_age.remove(&age).is_some())
+    }
+
+    /// The `most` oldest; they stay until they are removed.
+    pub(crate) fn oldest(&self, most: usize) -> Vec<Waiting> {
+        self.lock().by_age.values().take(most).cloned().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().by_age.len()
+    }
+
+    /// Returns once a click waits, or the store is away.
+    pub(crate) async fn wanted(&self) {
+        while !self.is_away() && self.len() == 0 {
+            self.wanted.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Clicks> {
+        self.clicks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clicks {
+    /// Takes a click in, or returns the one that is there under its id.
+    fn keep(&mut self, click: Click, findable: bool) -> Option<Click> {
+        let id = (click.click.account.clone(), click.click.id.clone());
+        if let Some(first) = self.by_id.get(&id).and_then(|age| self.by_age.get(age)) {
+            return Some(first.click.clone());
+        }
+        self.by_id.insert(id, self.next);
+        self.by_age.insert(self.next, Waiting { click, findable });
+        self.next += 1;
+        None
+    }
+
+    /// Drops the oldest where there are more than `bound`.
+    fn shrink(&mut self, bound: usize) -> bool {
+        if self.by_age.len() <= bound {
+            return false;
+        }
+        let Some((_, Waiting { click, .. })) = self.by_age.pop_first() else { return false };
+        self.by_id.remove(&(click.click.account, click.click.id));
+        true
+    }
+}

@@ -1,12 +1,16 @@
 //! The hub: its parts, and what all use cases share.
-use crate::Registry;
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
 use postback_core::{
-    Accounts, Keyring, Result,
+    Accounts, CampaignId, Keyring, Result,
     ports::{Caller, ClickStore, Clock, Outbox},
 };
-use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
+
+use crate::{Campaign, Registry, buffer::Buffer, counts::Counts, identity::Mint, meters};
+
 /// What a hub is made of.
 pub struct Parts {
     /// Keeps clicks and users.
@@ -15,65 +19,136 @@ pub struct Parts {
     pub outbox: Arc<dyn Outbox>,
     /// Calls networks for look-ups.
     pub caller: Arc<dyn Caller>,
-    /// The time.
+    /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// The deployment's keys.
     pub keyring: Keyring,
     /// Accounts and campaigns.
     pub registry: Registry,
-    /// The registry's accounts are sent here, at the start and with each [`Hub::replace`].
+    /// Where the registry's accounts are sent, at the start and with each [`Hub::replace`].
     pub accounts: watch::Sender<Accounts>,
-    /// Notified after each new delivery.
+    /// Notified after each new delivery, so that a dispatcher in this process need not wait for its poll.
     pub wake: Arc<Notify>,
     /// Bounds.
     pub settings: Settings,
 }
-/// Bounds of a hub.
+
+/// The bounds of a hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How long a visitor waits for the click store.
+    /// How long a visitor waits for the click store at most: 25 ms by default.
     pub capture_deadline: Duration,
-    /// How many clicks may wait for the click store.
+    /// How many clicks may wait for the click store: 100,000 by default, half a kilobyte each as a rule.
     pub buffered_clicks: usize,
 }
+
 impl Default for Settings {
     fn default() -> Self {
         Self { capture_deadline: Duration::from_millis(25), buffered_clicks: 100_000 }
     }
 }
-/// The use cases.
+
+/// The use cases. Clones share everything.
 #[derive(Clone)]
 pub struct Hub {
-    #[allow(dead_code)]
-    inner: Arc<Parts>,
+    pub(crate) inner: Arc<Inner>,
 }
+
+pub(crate) struct Inner {
+    pub(crate) clicks: Arc<dyn ClickStore>,
+    pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) caller: Arc<dyn Caller>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keyring: Keyring,
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) settings: Settings,
+    pub(crate) buffer: Buffer,
+    pub(crate) mint: Mint,
+    accounts: watch::Sender<Accounts>,
+    state: ArcSwap<State>,
+}
+
+/// The registry, with a counter for each campaign that was ever in it.
+pub(crate) struct State {
+    pub(crate) registry: Arc<Registry>,
+    counts: HashMap<CampaignId, Arc<Counts>>,
+}
+
+impl State {
+    fn new(registry: Arc<Registry>, mut counts: HashMap<CampaignId, Arc<Counts>>) -> Self {
+        for campaign in registry.campaigns() {
+            counts.entry(campaign.id.clone()).or_default();
+        }
+        Self { registry, counts }
+    }
+
+    /// The counters of a campaign of this registry.
+    pub(crate) fn counts(&self, campaign: &Campaign) -> Arc<Counts> {
+        self.counts.get(&campaign.id).cloned().unwrap_or_default()
+    }
+}
+
 impl Hub {
-    /// A hub of these parts.
+    /// A hub of these parts. [`Hub::run`] must run beside it.
     pub fn new(parts: Parts) -> Self {
-        Self { inner: Arc::new(parts) }
+        meters::describe();
+        let registry = Arc::new(parts.registry);
+        parts.accounts.send_replace(registry.accounts().clone());
+        Self {
+            inner: Arc::new(Inner {
+                clicks: parts.clicks,
+                outbox: parts.outbox,
+                caller: parts.caller,
+                clock: parts.clock,
+                keyring: parts.keyring,
+                wake: parts.wake,
+                settings: parts.settings,
+                buffer: Buffer::new(parts.settings.buffered_clicks),
+                mint: Mint::default(),
+                accounts: parts.accounts,
+                state: ArcSwap::from_pointee(State::new(registry, HashMap::new())),
+            }),
+        }
     }
-    /// The registry.
+
+    /// The accounts and campaigns of now.
     pub fn registry(&self) -> Arc<Registry> {
-        todo!()
+        self.inner.state.load().registry.clone()
     }
-    /// Replaces it.
-    pub fn replace(&self, _registry: Registry) {
-        todo!()
+
+    /// Puts another registry in place. What is under way goes on with the old one; counters are kept.
+    pub fn replace(&self, registry: Registry) {
+        let registry = Arc::new(registry);
+        self.inner.accounts.send_replace(registry.accounts().clone());
+        self.inner.state.rcu(|old| State::new(registry.clone(), old.counts.clone()));
     }
-    /// The accounts.
+
+    /// The accounts, as they change.
     pub fn accounts(&self) -> watch::Receiver<Accounts> {
-        todo!()
+        self.inner.accounts.subscribe()
     }
-    /// The clock.
+
+    /// The hub's clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
-        todo!()
+        &self.inner.clock
     }
-    /// Background work.
-    pub async fn run(&self, _shutdown: CancellationToken) {
-        todo!()
-    }
-    /// Ready.
+
+    /// Whether the hub can take conversions: both stores answer.
+    ///
+    /// # Errors
+    /// `Unavailable` where one does not.
     pub async fn ready(&self) -> Result<()> {
-        todo!()
+        tokio::try_join!(self.inner.clicks.ping(), self.inner.outbox.ping())?;
+        Ok(())
+    }
+
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.inner.state.load_full()
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("settings", &self.inner.settings).finish_non_exhaustive()
     }
 }

@@ -1,14 +1,19 @@
-//! network
+//! What is asked of a network.
+
+use postback_core::{AccountId, Found, LookUp, Result};
+
 use crate::Hub;
-use postback_core::{AccountId, CampaignId, Found, LookUp, Result};
-use url::Url;
+
 impl Hub {
-    /// Look up.
-    pub async fn look_up(&self, _account: &AccountId, _ask: LookUp) -> Result<Found> {
-        todo!()
-    }
-    /// Link.
-    pub fn link(&self, _base: &Url, _campaign: &CampaignId) -> Result<String> {
-        todo!()
+    /// Asks a network about a click, a flow or an offer.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown account or where the network knows none; `FailedPrecondition` where it has no
+    /// look-ups; `Unavailable` where no answer came.
+    pub async fn look_up(&self, account: &AccountId, ask: LookUp) -> Result<Found> {
+        let registry = self.registry();
+        let adapter = &registry.account(account)?.adapter;
+        let answer = self.inner.caller.call(account, adapter.look_up(&ask)?).await?;
+        adapter.found(&ask, &answer)
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use postback_core::{Account, AccountId, Accounts, CampaignId, Error, Result, TokenClaims};
 
+use url::Url;
+
 use crate::LandingTemplate;
 
 /// The longest name of a landing parameter, in bytes.
@@ -94,9 +96,19 @@ impl Registry {
         })
     }
 
-    /// The account of a campaign.
-    pub(crate) fn account_of(&self, campaign: &Campaign) -> Result<&Account> {
-        self.account(&campaign.account)
+    /// The URL to paste into a campaign's network panel, macros included; `base` is the edge's public address.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown campaign.
+    pub fn link(&self, base: &Url, campaign: &CampaignId) -> Result<String> {
+        let campaign = self.campaign(campaign.as_str())?;
+        let adapter = &self.account(&campaign.account)?.adapter;
+        let parameter = campaign.parameter.as_deref().unwrap_or_else(|| adapter.click_parameter());
+        let link = format!("{}/c/{}", base.as_str().trim_end_matches('/'), campaign.id);
+        Ok(match adapter.link_query(parameter).as_str() {
+            "" => link,
+            query => format!("{link}?{query}"),
+        })
     }
 
     /// The account for which a token was sealed.

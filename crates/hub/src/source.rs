@@ -1,5 +1,15 @@
-//! source
-use postback_core::{AccountId, FlowCode, FlowId, UserId};
+//! The source of a conversion: how a caller names it, and what it comes to.
+
+use jiff::Timestamp;
+use postback_core::{
+    AccountId, CampaignId, ClickId, ClickRef, Error, FlowCode, FlowId, Result, Source, UserId,
+};
+
+use crate::{
+    Hub, Registry,
+    clicks::{network_click, unknown},
+};
+
 /// How a caller names the source of a conversion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceBy {
@@ -21,14 +31,14 @@ pub enum SourceBy {
         /// Which click takes the conversion.
         pick: Pick,
     },
-    /// An AlterCPA flow by number.
+    /// An AlterCPA flow by number, for leads without a click.
     Flow {
         /// The account at the network.
         account: AccountId,
         /// The flow's number.
         id: FlowId,
     },
-    /// An AlterCPA flow by code.
+    /// An AlterCPA flow by code, for leads without a click.
     FlowCode {
         /// The account at the network.
         account: AccountId,
@@ -36,6 +46,7 @@ pub enum SourceBy {
         code: FlowCode,
     },
 }
+
 /// Which of a user's clicks takes a conversion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pick {
@@ -44,4 +55,153 @@ pub enum Pick {
     Last,
     /// The first one.
     First,
+}
+
+impl SourceBy {
+    /// The account as far as the caller said it: the same however often a user's clicks change.
+    pub(crate) fn account_said<'a>(&'a self, resolved: &'a Resolved) -> &'a str {
+        match self {
+            Self::User { account, .. } => account.as_ref().map_or("", AccountId::as_str),
+            _ => resolved.account.as_str(),
+        }
+    }
+
+    pub(crate) const fn field(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "click_token",
+            Self::Network { .. } => "network_click",
+            Self::User { .. } => "user",
+            Self::Flow { .. } | Self::FlowCode { .. } => "flow",
+        }
+    }
+}
+
+/// What a source came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    pub(crate) account: AccountId,
+    pub(crate) source: Source,
+    /// When the click was captured; a flow has none.
+    pub(crate) click_time: Option<Timestamp>,
+    pub(crate) campaign: Option<CampaignId>,
+    pub(crate) user: Option<UserId>,
+}
+
+impl Resolved {
+    fn of_click(click: ClickRef, campaign: Option<CampaignId>) -> Self {
+        Self {
+            account: click.account,
+            source: Source::Click(click.id),
+            click_time: Some(click.captured_at),
+            campaign,
+            user: None,
+        }
+    }
+
+    fn of_flow(account: &AccountId, source: Source) -> Self {
+        Self { account: account.clone(), source, click_time: None, campaign: None, user: None }
+    }
+
+    pub(crate) fn click_id(&self) -> Option<&ClickId> {
+        match &self.source {
+            Source::Click(id) => Some(id),
+            Source::Flow(_) | Source::FlowCode(_) => None,
+        }
+    }
+
+    pub(crate) fn click(&self) -> Option<ClickRef> {
+        let (id, captured_at) = (self.click_id()?.clone(), self.click_time?);
+        Some(ClickRef { account: self.account.clone(), id, captured_at })
+    }
+}
+
+impl Hub {
+    /// Finds out what a source is, laying errors under `at`. The click of a token may be past its life.
+    pub(crate) async fn find_source(
+        &self,
+        by: &SourceBy,
+        occurred_at: Timestamp,
+        at: &'static str,
+    ) -> Result<Resolved> {
+        self.resolved(by, occurred_at).await.map_err(|error| within(at, error))
+    }
+
+    async fn resolved(&self, by: &SourceBy, occurred_at: Timestamp) -> Result<Resolved> {
+        let registry = self.registry();
+        match by {
+            SourceBy::Token(token) => Ok(self.with_campaign(self.open(token)?).await),
+            SourceBy::Network { account, click_id } => {
+                let (account, id) = network_click(account, click_id)?;
+                known_account(&registry, &account, "network_click.account")?;
+                let click = self.known(&account, &id).await?.ok_or_else(|| unknown("network_click"))?;
+                Ok(Resolved::of_click(click.click, Some(click.campaign)))
+            }
+            SourceBy::User { user, account, pick } => {
+                if let Some(account) = account {
+                    known_account(&registry, account, "user.account")?;
+                }
+                let click = self.click_of(user, account.as_ref(), *pick, occurred_at).await?;
+                known_account(&registry, &click.account, "user")?;
+                Ok(Resolved { user: Some(user.clone()), ..self.with_campaign(click).await })
+            }
+            SourceBy::Flow { account, id } => {
+                known_account(&registry, account, "flow.account")?;
+                Ok(Resolved::of_flow(account, Source::Flow(id.clone())))
+            }
+            SourceBy::FlowCode { account, code } => {
+                known_account(&registry, account, "flow.account")?;
+                Ok(Resolved::of_flow(account, Source::FlowCode(code.clone())))
+            }
+        }
+    }
+
+    /// The source that an earlier word of the same caller was settled on.
+    pub(crate) async fn settled_on(&self, click: ClickRef, before: Resolved) -> Resolved {
+        if before.click().as_ref() == Some(&click) {
+            return before;
+        }
+        Resolved { user: before.user, ..self.with_campaign(click).await }
+    }
+
+    async fn with_campaign(&self, click: ClickRef) -> Resolved {
+        let campaign = self.glance(&click.account, &click.id).await.map(|click| click.campaign);
+        Resolved::of_click(click, campaign)
+    }
+
+    /// The user's click that takes a conversion: live, and captured no later than the second of the conversion.
+    async fn click_of(
+        &self,
+        user: &UserId,
+        account: Option<&AccountId>,
+        pick: Pick,
+        occurred_at: Timestamp,
+    ) -> Result<ClickRef> {
+        let now = self.inner.clock.now();
+        let attributions = self.inner.clicks.clicks_of(user).await?;
+        let mut before = attributions.into_iter().map(|attribution| attribution.click).filter(|click| {
+            !click.is_expired(now)
+                && click.captured_at.as_second() <= occurred_at.as_second()
+                && account.is_none_or(|account| click.account == *account)
+        });
+        let taken = match pick {
+            Pick::First => before.next(),
+            Pick::Last => before.next_back(),
+        };
+        taken.ok_or_else(|| {
+            let message = "has no click from before the conversion and within its 30 days";
+            Error::not_found("UNKNOWN_USER", message).at("user")
+        })
+    }
+}
+
+fn known_account(registry: &Registry, account: &AccountId, field: &'static str) -> Result<()> {
+    registry.account(account).map(drop).map_err(|error| error.at(field))
+}
+
+/// The same error with its field inside `outer`.
+pub(crate) fn within(outer: &str, error: Error) -> Error {
+    match error.field().map(|field| format!("{outer}.{field}")) {
+        Some(field) => error.at(field),
+        None => error,
+    }
 }

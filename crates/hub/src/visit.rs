@@ -1,8 +1,10 @@
 //! A visit: what the edge or a site knows of one landing, and what is answered to it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use postback_core::{Click, ClickRef, ClickToken, Flags, NoClick};
+use postback_core::{
+    CampaignId, Click, ClickRef, ClickToken, Flags, Keyring, LandingQuery, NoClick, Utm, VisitorIp,
+};
 
 /// One landing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,4 +49,160 @@ pub struct Captured {
     pub location: String,
     /// Whether the click was there before.
     pub already: bool,
+}
+
+/// How many parameters are kept with a click, and how long their names and values may be, in bytes. What is longer
+/// is cut; click ids never are.
+const PARAMETERS: (usize, usize, usize) = (64, 64, 1_024);
+const USER_AGENT: usize = 512;
+const DEVICE: usize = 64;
+
+impl<'a> Visit<'a> {
+    /// The landing query, without its question mark.
+    pub(crate) fn landing_query(&self) -> LandingQuery<'a> {
+        LandingQuery::new(self.query.strip_prefix('?').unwrap_or(self.query))
+    }
+
+    /// The country where it has the form of one.
+    pub(crate) fn country(&self) -> Option<&'a str> {
+        self.country.filter(|text| text.len() == 2 && text.bytes().all(|b| b.is_ascii_alphabetic()))
+    }
+
+    /// The device class within its bound.
+    pub(crate) fn device(&self) -> Option<&'a str> {
+        self.device.map(|text| cut(text, DEVICE)).filter(|text| !text.is_empty())
+    }
+
+    /// The record of this visit's click. `parameter` carried the click id.
+    pub(crate) fn record(
+        &self,
+        click: ClickRef,
+        campaign: &CampaignId,
+        parameter: &str,
+        ring: &Keyring,
+    ) -> Click {
+        let mut record = Click {
+            click,
+            campaign: campaign.clone(),
+            utm: Utm::default(),
+            parameters: Vec::new(),
+            country: self.country().map(str::to_ascii_uppercase),
+            device: self.device().map(str::to_owned),
+            ip: self.ip.map(|ip| VisitorIp { shown: network_of(ip), hash: ring.hash_ip(ip) }),
+            user_agent: self.user_agent.map(|text| cut(text, USER_AGENT).to_owned()),
+            flags: self.flags,
+        };
+        let (most, name_most, value_most) = PARAMETERS;
+        for (name, value) in
+            self.landing_query().form().filter(|(name, _)| !name.is_empty() && name != parameter)
+        {
+            let value = cut(&value, value_most);
+            match utm(&mut record.utm, &name) {
+                Some(tag) if tag.is_none() => *tag = Some(value.to_owned()),
+                Some(_) => {}
+                None if record.parameters.len() < most => {
+                    record.parameters.push((cut(&name, name_most).to_owned(), value.to_owned()));
+                }
+                None => {}
+            }
+        }
+        record
+    }
+}
+
+fn utm<'a>(utm: &'a mut Utm, name: &str) -> Option<&'a mut Option<String>> {
+    Some(match name {
+        "utm_source" => &mut utm.source,
+        "utm_medium" => &mut utm.medium,
+        "utm_campaign" => &mut utm.campaign,
+        "utm_term" => &mut utm.term,
+        "utm_content" => &mut utm.content,
+        _ => return None,
+    })
+}
+
+/// The longest beginning of `text` that has at most `most` bytes and ends between characters.
+fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    &text[..end.unwrap_or_default()]
+}
+
+/// The part of an address that is shown: `192.0.2.0/24` or `2001:db8::/48`.
+fn network_of(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            format!("{}/24", Ipv4Addr::new(a, b, c, 0))
+        }
+        IpAddr::V6(ip) => {
+            let [a, b, c, ..] = ip.segments();
+            format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postback_core::Key;
+
+    use super::*;
+
+    fn record(visit: &Visit<'_>) -> Click {
+        let click = ClickRef {
+            account: "powerspace".parse().unwrap(),
+            id: "abc".parse().unwrap(),
+            captured_at: "2026-03-04T05:06:07Z".parse().unwrap(),
+        };
+        let ring = Keyring::new(Key::new(1, [7; 32]), []).unwrap();
+        visit.record(click, &"spring".parse().unwrap(), "clickId", &ring)
+    }
+
+    #[test]
+    fn a_record_keeps_what_the_visitor_brought_in_order() {
+        let click = record(&Visit {
+            query: "?a=1&clickId=abc&utm_source=x&utm_source=y&utm_term=%C3%A9+z&b=2&a=3&=4",
+            country: Some("fr"),
+            device: Some("mobile"),
+            user_agent: Some("Mozilla/5.0"),
+            ..Visit::default()
+        });
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(click.parameters, [pair("a", "1"), pair("b", "2"), pair("a", "3")]);
+        assert_eq!((click.utm.source.as_deref(), click.utm.term.as_deref()), (Some("x"), Some("é z")));
+        assert_eq!((click.country.as_deref(), click.device.as_deref()), (Some("FR"), Some("mobile")));
+        assert_eq!(click.user_agent.as_deref(), Some("Mozilla/5.0"));
+    }
+
+    #[test]
+    fn what_a_record_keeps_is_bounded_and_cut_between_characters() {
+        let many: String = (0..100).map(|n| format!("p{n}=v&")).collect();
+        assert_eq!(record(&Visit { query: &many, ..Visit::default() }).parameters.len(), 64);
+        let long = format!("{}={}", "é".repeat(40), "é".repeat(600));
+        let click = record(&Visit { query: &long, user_agent: Some(&"€".repeat(200)), ..Visit::default() });
+        let (name, value) = &click.parameters[0];
+        assert_eq!((name.len(), value.len(), click.user_agent.unwrap().len()), (64, 1_024, 510));
+    }
+
+    #[test]
+    fn an_address_is_cut_to_its_network_and_hashed() {
+        for (ip, shown) in [
+            ("192.0.2.77", "192.0.2.0/24"),
+            ("::ffff:192.0.2.77", "192.0.2.0/24"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ] {
+            let click = record(&Visit { ip: Some(ip.parse().unwrap()), ..Visit::default() });
+            assert_eq!(click.ip.unwrap().shown, shown);
+        }
+    }
+
+    #[test]
+    fn a_country_is_two_letters_or_none() {
+        for country in ["", "F", "FRA", "T1", "É"] {
+            assert_eq!(
+                record(&Visit { country: Some(country), ..Visit::default() }).country,
+                None,
+                "{country}"
+            );
+        }
+    }
 }

@@ -1,0 +1,104 @@
+//! The metrics of the hub, each named in one place.
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use postback_core::{AccountId, CampaignId, Kind, NoClick};
+
+use crate::AccountStanding;
+
+const CAPTURES: &str = "postback_captures_total";
+const LOST: &str = "postback_capture_lost_total";
+const DROPPED: &str = "postback_clicks_dropped_total";
+const BUFFERED: &str = "postback_click_buffer";
+const CONVERSIONS: &str = "postback_conversions_total";
+const REFUSED: &str = "postback_conversions_refused_total";
+const DELIVERIES: &str = "postback_deliveries";
+const OLDEST: &str = "postback_oldest_pending_seconds";
+const PAUSED: &str = "postback_account_paused";
+
+/// What became of a captured click.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Capture {
+    /// The store has it.
+    Stored,
+    /// It had been captured before.
+    Repeated,
+    /// It waits for the store.
+    Buffered,
+    /// The store refused it for good.
+    Dropped,
+}
+
+/// Why a click's record was dropped; its token still attributes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Dropped {
+    /// The buffer was full.
+    Full,
+    /// The store refused it for good.
+    Refused,
+}
+
+/// Says what each metric means.
+pub(crate) fn describe() {
+    describe_counter!(CAPTURES, Unit::Count, "Clicks captured, by campaign and what became of the record");
+    describe_counter!(LOST, Unit::Count, "Landings without a click id, by campaign and reason");
+    describe_counter!(DROPPED, Unit::Count, "Click records dropped, by reason; their tokens still attribute");
+    describe_gauge!(BUFFERED, Unit::Count, "Click records that wait for the click store");
+    describe_counter!(CONVERSIONS, Unit::Count, "Conversions reported, by account, kind and result");
+    describe_counter!(REFUSED, Unit::Count, "Conversions and changes refused, by reason");
+    describe_gauge!(DELIVERIES, Unit::Count, "Deliveries kept, by account and state");
+    describe_gauge!(OLDEST, Unit::Seconds, "Age of the oldest pending delivery, by account");
+    describe_gauge!(PAUSED, Unit::Count, "1 where the account is paused, else 0");
+}
+
+pub(crate) fn captured(campaign: &CampaignId, what: Capture) {
+    let result = match what {
+        Capture::Stored => "stored",
+        Capture::Repeated => "repeated",
+        Capture::Buffered => "buffered",
+        Capture::Dropped => "dropped",
+    };
+    counter!(CAPTURES, "campaign" => campaign.to_string(), "result" => result).increment(1);
+}
+
+pub(crate) fn lost(campaign: &CampaignId, reason: NoClick) {
+    counter!(LOST, "campaign" => campaign.to_string(), "reason" => reason.as_str()).increment(1);
+}
+
+pub(crate) fn dropped(why: Dropped) {
+    let reason = match why {
+        Dropped::Full => "buffer_full",
+        Dropped::Refused => "refused",
+    };
+    counter!(DROPPED, "reason" => reason).increment(1);
+}
+
+pub(crate) fn conversion(account: &AccountId, kind: Kind, fresh: bool) {
+    let result = if fresh { "recorded" } else { "repeated" };
+    counter!(CONVERSIONS, "account" => account.to_string(), "kind" => kind.as_str(), "result" => result)
+        .increment(1);
+}
+
+pub(crate) fn refused(reason: &'static str) {
+    counter!(REFUSED, "reason" => reason).increment(1);
+}
+
+pub(crate) fn buffered(clicks: usize) {
+    gauge!(BUFFERED).set(clicks as f64);
+}
+
+pub(crate) fn standing(standing: &AccountStanding, oldest: f64) {
+    let stats = &standing.stats;
+    let states = [
+        ("pending", stats.pending),
+        ("waiting", stats.waiting),
+        ("in_doubt", stats.in_doubt),
+        ("delivered", stats.delivered),
+        ("dead", stats.dead),
+    ];
+    for (state, count) in states {
+        gauge!(DELIVERIES, "account" => standing.id.to_string(), "state" => state).set(count as f64);
+    }
+    gauge!(OLDEST, "account" => standing.id.to_string()).set(oldest);
+    let paused = f64::from(u8::from(standing.paused.is_some()));
+    gauge!(PAUSED, "account" => standing.id.to_string()).set(paused);
+}
