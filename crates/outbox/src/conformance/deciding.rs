@@ -61,7 +61,7 @@ pub async fn only_a_delivery_in_doubt_can_be_resolved(bench: &Bench) {
 pub async fn a_dead_letter_is_replayed_at_the_end_of_its_lane(bench: &Bench) {
     let (lead, one) = bench.recorded("c1").await;
     let claim = bench.claim_of(one).await;
-    bench.settle(&claim.fence, dead("bad_price")).await;
+    bench.settle(&claim.fence, dead("lead_not_delivered")).await;
     let two = bench.changed(&lead, Status::Hold).await;
     let three = bench.changed(&lead, Status::Approved).await;
     let replayed = bench.store.replay(one).await.unwrap();

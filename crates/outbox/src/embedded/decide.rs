@@ -54,7 +54,7 @@ pub(super) fn replay(tables: &mut Tables<'_>, now: Timestamp, id: DeliveryId) ->
     }
     let mut all = vec![before];
     if matches!(all[0].event, Event::Created) {
-        for told in folder.told() {
+        for told in folder.told().into_iter().skip(1) {
             let change = tables.named(told)?;
             if rules::died_with_its_lead(&change) && now < change.expires_at {
                 all.push(change);

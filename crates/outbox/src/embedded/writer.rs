@@ -138,3 +138,72 @@ fn transact(database: &Database, jobs: &mut [Box<dyn Job>]) -> Result<(), (Optio
     drop(tables);
     transaction.commit().map_err(|error| whole(error.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use postback_core::{AccountId, ErrorKind};
+    use redb::{ReadableDatabase, backends::InMemoryBackend};
+
+    use super::*;
+    use crate::embedded::tables::COUNTS;
+
+    /// What a step counts; the first one holds the thread until all others are queued behind it.
+    enum Kind {
+        Holds(std::sync::mpsc::Receiver<()>),
+        Counts,
+        Refuses,
+        Breaks,
+    }
+
+    async fn make(writer: &Writer, account: AccountId, kind: Kind) -> Result<()> {
+        let step = move |tables: &mut Tables<'_>| {
+            match &kind {
+                Kind::Refuses => return Err(Error::not_found("NOTHING", "it refuses").into()),
+                Kind::Holds(until) => {
+                    // It runs again after another one broke, and then nobody holds it.
+                    let _ = until.recv();
+                }
+                Kind::Counts | Kind::Breaks => {}
+            }
+            tables.count(&account, "pending", 1)?;
+            match kind {
+                Kind::Breaks => Err(Failure::Broken(Error::internal("it breaks"))),
+                _ => Ok(()),
+            }
+        };
+        writer.make(step).await
+    }
+
+    #[tokio::test]
+    async fn a_step_that_breaks_leaves_nothing_and_harms_none_of_the_others() {
+        let database = Arc::new(Database::builder().create_with_backend(InMemoryBackend::new()).unwrap());
+        let writer = Writer::start(Arc::clone(&database)).unwrap();
+        let (go, hold) = std::sync::mpsc::channel();
+        let steps =
+            [Kind::Holds(hold), Kind::Counts, Kind::Refuses, Kind::Breaks, Kind::Counts, Kind::Breaks];
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let mut made: Vec<_> = steps
+            .into_iter()
+            .zip(names)
+            .map(|(kind, name)| Box::pin(make(&writer, name.parse().unwrap(), kind)))
+            .collect();
+        for step in &mut made {
+            // One poll queues it.
+            assert!(tokio::time::timeout(std::time::Duration::ZERO, step.as_mut()).await.is_err());
+        }
+        drop(go);
+        let mut kinds = Vec::new();
+        for step in made {
+            kinds.push(step.await.err().map(|error| error.kind()));
+        }
+        let (refused, broken) = (Some(ErrorKind::NotFound), Some(ErrorKind::Internal));
+        assert_eq!(kinds, [None, None, refused, broken, None, broken]);
+
+        let counts = database.begin_read().unwrap().open_table(COUNTS).unwrap();
+        let counted: Vec<_> = names
+            .into_iter()
+            .filter(|name| counts.get((*name, "pending")).unwrap().is_some_and(|count| count.value() == 1))
+            .collect();
+        assert_eq!(counted, ["a", "b", "e"]);
+    }
+}

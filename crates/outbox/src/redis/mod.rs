@@ -3,6 +3,21 @@
 //! All records of a lane lie in one of 16 partitions, and all keys of a partition in one slot of a Cluster. Each
 //! step is one script over one partition, which may run twice, for the client repeats what got no answer. Time
 //! is Redis's own.
+//!
+//! Behind the prefix and `{o:NN}`, the partition, a key is one of these; ids are 32 hex digits:
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `c:ID`, `c:ID:told` | hash, list | a conversion, the ids of its deliveries |
+//! | `d:ID`, `d:ID:attempts` | hash, list | a delivery, what was tried |
+//! | `l:LANE`, `l:LANE:line` | hash, list | a lane's lease, the deliveries in line |
+//! | `fresh:ACCOUNT`, `retry:ACCOUNT` | sorted sets | the schedule: lanes by the time at which each is due |
+//! | `k:KEY`, `r:KEY`, `pause:ACCOUNT` | hashes | a conversion's key, a reserved request, a pause |
+//! | `conversions:ACCOUNT`, `lane:LANE`, `user:KEY` | sorted sets | conversions, for lists and for erasing |
+//! | `pending:ACCOUNT` and so on for each state | sorted sets | deliveries, for lists |
+//! | `counts:ACCOUNT`, `accounts` | hash, set | how many of what |
+//! | `waiting`, `settled`, `reserved`, `changes` | sorted sets | what a sweep looks at, by time |
+//! | `lease`, `beat` | strings | the last lease's number, what `WAIT` waits for |
 
 mod claim;
 mod link;

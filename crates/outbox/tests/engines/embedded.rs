@@ -101,3 +101,29 @@ async fn a_refusal_harms_none_of_the_steps_made_with_it() {
     let stats = bench.store.stats(&"network".parse().unwrap()).await.unwrap();
     assert_eq!((stats.conversions, stats.pending), (32, 32));
 }
+
+#[tokio::test]
+async fn a_damaged_record_stops_its_own_lane_and_no_other() {
+    let (dir, clock) = (TempDir::new().unwrap(), Arc::default());
+    let bench = Bench {
+        store: Arc::new(open(&dir, &clock).await.unwrap()),
+        clock: clock.clone(),
+        held: Box::new(()),
+    };
+    let (_, damaged) = bench.recorded("c1").await;
+    let (lead, whole) = bench.recorded("c2").await;
+    drop(bench);
+    let database = redb::Database::open(dir.path().join("outbox.redb")).unwrap();
+    let deliveries = redb::TableDefinition::<[u8; 16], &[u8]>::new("deliveries");
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(deliveries).unwrap().insert(damaged.as_bytes(), b"\x7f".as_slice()).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+
+    let store = open(&dir, &clock).await.unwrap();
+    let claims = store.claim(&lead.account, 10, Duration::from_secs(30)).await.unwrap().claims;
+    assert_eq!(claims.iter().map(|claim| claim.fence.delivery).collect::<Vec<_>>(), [whole]);
+    assert!(store.settle(&claims[0].fence, None, Settlement::Delivered { remote_id: None }).await.unwrap());
+    assert_eq!(store.delivery(damaged).await.unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(store.claim(&lead.account, 10, Duration::from_secs(30)).await.unwrap().next_due, None);
+}

@@ -5,5 +5,7 @@
 
 mod cluster;
 mod embedded;
+mod histories;
+mod model;
 mod redis;
 mod sentinel;

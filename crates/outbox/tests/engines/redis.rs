@@ -249,6 +249,21 @@ async fn no_customer_is_left_in_redis_once_all_is_settled() {
     assert!(!dump(&server).contains("canary"));
 }
 
+#[tokio::test]
+async fn a_damaged_record_stops_its_own_lane_and_no_other() {
+    let server = RedisServer::start();
+    let bench = bench_with(&patient(&server));
+    let (lead, damaged) = bench.recorded("c1").await;
+    let (_, whole) = bench.recorded("c2").await;
+    let mut redis = look_into(&server);
+    let keys: Vec<String> = redis.keys(format!("*:d:{}", damaged.to_string().replace('-', ""))).unwrap();
+    redis.hset::<_, _, _, ()>(&keys[0], "body", "\u{7f}").unwrap();
+    let claims = bench.store.claim(&lead.account, 10, LEASE).await.unwrap().claims;
+    assert_eq!(claims.iter().map(|claim| claim.fence.delivery).collect::<Vec<_>>(), [whole]);
+    assert!(bench.store.settle(&claims[0].fence, None, DELIVERED).await.unwrap());
+    assert_eq!(bench.store.delivery(damaged).await.unwrap_err().kind(), ErrorKind::Internal);
+}
+
 /// All hashes of a server as text.
 fn dump(server: &RedisServer) -> String {
     let mut redis = look_into(server);

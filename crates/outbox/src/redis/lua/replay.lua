@@ -10,7 +10,8 @@ if not call('HGET', key('c', was[5]), 'made') then return {'alone', ''} end
 
 local all, told = {id}, call('LRANGE', key('c', was[5], 'told'), 0, -1)
 if told[1] == id then
-  for _, change in ipairs(told) do
+  for place = 2, #told do
+    local change = told[place]
     local c = call('HMGET', key('d', change), 'state', 'code', 'expires')
     if c[1] == 'dead' and c[2] == with_lead and now < tonumber(c[3]) then table.insert(all, change) end
   end

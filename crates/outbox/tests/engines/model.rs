@@ -1,0 +1,275 @@
+//! What an outbox does, said again in the simplest way: every lane a queue in memory, every step a few lines.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use postback_core::{ConversionId, DeliveryId, DeliveryState, ports::Fence};
+
+/// How a lease ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Settled,
+    Released,
+}
+
+/// What becomes of a claimed delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Delivered,
+    Retry(i64),
+    InDoubt,
+    Dead,
+    DeadWithLead,
+}
+
+/// A delivery.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) lane: usize,
+    pub(crate) conversion: Key,
+    pub(crate) state: &'static str,
+    pub(crate) with_lead: bool,
+    pub(crate) attempts: usize,
+    /// Which mark stands, by its number.
+    pub(crate) mark: Option<usize>,
+    ended: Option<(u64, End)>,
+}
+
+/// A lane.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lane {
+    line: VecDeque<DeliveryId>,
+    /// Not while its head is in doubt.
+    due: Option<i64>,
+    lease: Option<(u64, i64)>,
+    /// The lease that marked the head, and the mark that stood before.
+    marked: Option<(u64, Option<usize>)>,
+}
+
+/// Which conversion: click and transaction.
+pub(crate) type Key = (usize, usize);
+
+/// A conversion, recorded or awaited.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) id: ConversionId,
+    pub(crate) lead: Option<DeliveryId>,
+    pub(crate) told: Vec<DeliveryId>,
+}
+
+/// Everything.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) conversions: BTreeMap<Key, Kept>,
+    pub(crate) told: BTreeMap<DeliveryId, Told>,
+    lanes: BTreeMap<usize, Lane>,
+    pub(crate) paused: bool,
+    marks: usize,
+}
+
+impl Model {
+    /// Records; the ids that are returned, and whether it was new.
+    pub(crate) fn record(
+        &mut self,
+        key: Key,
+        id: ConversionId,
+        lead: DeliveryId,
+        now: i64,
+    ) -> (ConversionId, DeliveryId, bool) {
+        let kept = self.conversions.entry(key).or_insert(Kept { id, lead: None, told: Vec::new() });
+        if let Some(lead) = kept.lead {
+            return (kept.id, lead, false);
+        }
+        let (id, waiting) = (kept.id, kept.told.clone());
+        kept.lead = Some(lead);
+        kept.told.insert(0, lead);
+        self.tell(key, lead, "pending");
+        self.enter(lead, now);
+        for change in waiting {
+            self.enter(change, now);
+        }
+        (id, lead, true)
+    }
+
+    /// Takes a change; its conversion's id.
+    pub(crate) fn change(
+        &mut self,
+        key: Key,
+        promised: ConversionId,
+        change: DeliveryId,
+        now: i64,
+    ) -> ConversionId {
+        let kept = self.conversions.entry(key).or_insert(Kept { id: promised, lead: None, told: Vec::new() });
+        kept.told.push(change);
+        let (id, recorded) = (kept.id, kept.lead.is_some());
+        self.tell(key, change, "waiting");
+        if recorded {
+            self.enter(change, now);
+        }
+        id
+    }
+
+    fn tell(&mut self, conversion: Key, id: DeliveryId, state: &'static str) {
+        let told = Told {
+            lane: conversion.0,
+            conversion,
+            state,
+            with_lead: false,
+            attempts: 0,
+            mark: None,
+            ended: None,
+        };
+        self.told.insert(id, told);
+    }
+
+    fn enter(&mut self, id: DeliveryId, now: i64) {
+        let told = self.told.get_mut(&id).unwrap();
+        (told.state, told.with_lead) = ("pending", false);
+        let lane = self.lanes.entry(told.lane).or_default();
+        lane.line.push_back(id);
+        if lane.line.len() == 1 {
+            *lane = Lane { line: lane.line.clone(), due: Some(now), ..Lane::default() };
+        }
+    }
+
+    /// The heads of all lanes that can be claimed.
+    pub(crate) fn due(&self, now: i64) -> Vec<DeliveryId> {
+        let due = |lane: &&Lane| !self.paused && lane.due.is_some_and(|due| due <= now);
+        self.lanes.values().filter(due).filter_map(|lane| lane.line.front().copied()).collect()
+    }
+
+    /// Leases the lane of a head.
+    pub(crate) fn lease(&mut self, head: DeliveryId, token: u64, ends: i64) {
+        let lane = self.lanes.get_mut(&self.told[&head].lane).unwrap();
+        (lane.lease, lane.due) = (Some((token, ends)), Some(ends));
+    }
+
+    /// What the conversion's own delivery came to.
+    pub(crate) fn lead_of(&self, id: DeliveryId) -> &'static str {
+        let lead = self.conversions[&self.told[&id].conversion].lead.unwrap();
+        self.told[&lead].state
+    }
+
+    fn held(&mut self, fence: &Fence) -> Option<&mut Lane> {
+        let lane = self.lanes.get_mut(&self.told[&fence.delivery].lane)?;
+        let leased = lane.lease.is_some_and(|lease| lease.0 == fence.token);
+        (leased && lane.line.front() == Some(&fence.delivery)).then_some(lane)
+    }
+
+    pub(crate) fn start(&mut self, fence: &Fence, now: i64) -> bool {
+        let (mark, before) = (self.marks, self.told[&fence.delivery].mark);
+        let Some(lane) = self.held(fence) else { return false };
+        if lane.lease.is_some_and(|lease| lease.1 <= now) {
+            return false;
+        }
+        if lane.marked.is_none_or(|marked| marked.0 != fence.token) {
+            lane.marked = Some((fence.token, before));
+            self.marks += 1;
+            self.told.get_mut(&fence.delivery).unwrap().mark = Some(mark);
+        }
+        true
+    }
+
+    pub(crate) fn settle(&mut self, fence: &Fence, attempt: bool, outcome: Outcome, now: i64) -> bool {
+        let Some(lane) = self.held(fence) else { return self.has_ended(fence, End::Settled) };
+        (lane.lease, lane.marked) = (None, None);
+        let told = self.told.get_mut(&fence.delivery).unwrap();
+        told.ended = Some((fence.token, End::Settled));
+        told.attempts += usize::from(attempt);
+        if attempt || outcome != Outcome::InDoubt {
+            told.mark = None;
+        }
+        match outcome {
+            Outcome::Delivered => told.state = "delivered",
+            Outcome::Dead => told.state = "dead",
+            Outcome::DeadWithLead => (told.state, told.with_lead) = ("dead", true),
+            Outcome::InDoubt => told.state = "in_doubt",
+            Outcome::Retry(_) => {}
+        }
+        let lane = self.lanes.get_mut(&told.lane).unwrap();
+        match outcome {
+            Outcome::Retry(after) => lane.due = Some(now + after),
+            Outcome::InDoubt => lane.due = None,
+            Outcome::Delivered | Outcome::Dead | Outcome::DeadWithLead => pop(lane, now),
+        }
+        true
+    }
+
+    pub(crate) fn release(&mut self, fence: &Fence, at: i64) -> bool {
+        let Some(lane) = self.held(fence) else { return self.has_ended(fence, End::Released) };
+        lane.lease = None;
+        lane.due = Some(at);
+        let marked = lane.marked.take();
+        let told = self.told.get_mut(&fence.delivery).unwrap();
+        told.ended = Some((fence.token, End::Released));
+        if let Some((token, before)) = marked
+            && token == fence.token
+        {
+            told.mark = before;
+        }
+        true
+    }
+
+    fn has_ended(&self, fence: &Fence, end: End) -> bool {
+        self.told[&fence.delivery].ended == Some((fence.token, end))
+    }
+
+    /// Decides a doubt; whether it was one.
+    pub(crate) fn resolve(&mut self, id: DeliveryId, delivered: bool, now: i64) -> bool {
+        let told = self.told.get_mut(&id).unwrap();
+        if told.state != "in_doubt" {
+            return false;
+        }
+        told.mark = None;
+        let lane = self.lanes.get_mut(&told.lane).unwrap();
+        if delivered {
+            told.state = "delivered";
+            pop(lane, now);
+        } else {
+            told.state = "pending";
+            lane.due = Some(now);
+        }
+        true
+    }
+
+    /// Replays a dead letter; whether it was one.
+    pub(crate) fn replay(&mut self, id: DeliveryId, now: i64) -> bool {
+        let told = &self.told[&id];
+        if told.state != "dead" {
+            return false;
+        }
+        let kept = &self.conversions[&told.conversion];
+        let mut all = vec![id];
+        if kept.lead == Some(id) {
+            let died = |id: &&DeliveryId| self.told[*id].state == "dead" && self.told[*id].with_lead;
+            all.extend(kept.told.iter().filter(|other| **other != id).filter(died));
+        }
+        for id in all {
+            self.told.get_mut(&id).unwrap().mark = None;
+            self.enter(id, now);
+        }
+        true
+    }
+
+    /// How many deliveries are in a state.
+    pub(crate) fn count(&self, state: &str) -> u64 {
+        self.told.values().filter(|told| told.state == state).count() as u64
+    }
+
+    /// Whether a delivery is as the model says.
+    pub(crate) fn agrees(
+        &self,
+        id: DeliveryId,
+        state: &DeliveryState,
+        attempts: usize,
+        marked: bool,
+    ) -> bool {
+        let told = &self.told[&id];
+        (told.state, told.attempts, told.mark.is_some()) == (state.as_str(), attempts, marked)
+    }
+}
+
+/// Goes on with a lane whose head is done.
+fn pop(lane: &mut Lane, now: i64) {
+    lane.line.pop_front();
+    *lane = Lane { due: (!lane.line.is_empty()).then_some(now), line: lane.line.clone(), ..Lane::default() };
+}
