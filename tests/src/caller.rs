@@ -2,9 +2,10 @@
 
 use postback_proto::v1::{
     ChangeConversionStatusRequest, ChangeConversionStatusResponse, ConversionDetails, ConversionStory,
-    GetConversionRequest, Kind, Money, NetworkClick, RecordConversionRequest, RecordConversionResponse, Source,
-    UserSource, click_service_client::ClickServiceClient, conversion_service_client::ConversionServiceClient,
-    delivery_service_client::DeliveryServiceClient, network_service_client::NetworkServiceClient, source,
+    GetConversionRequest, Kind, Money, NetworkClick, RecordConversionRequest, RecordConversionResponse,
+    Source, UserSource, click_service_client::ClickServiceClient,
+    conversion_service_client::ConversionServiceClient, delivery_service_client::DeliveryServiceClient,
+    network_service_client::NetworkServiceClient, source,
 };
 use tonic::{Status, transport::Channel};
 
@@ -66,7 +67,8 @@ pub fn money(amount: &str, currency: &str) -> Option<Money> {
 impl Caller {
     /// A service that calls the hub at this URI.
     pub async fn of(api: &str) -> Self {
-        let channel = Channel::from_shared(api.to_owned()).expect("a URI").connect().await.expect("the hub listens");
+        let channel =
+            Channel::from_shared(api.to_owned()).expect("a URI").connect().await.expect("the hub listens");
         Self {
             clicks: ClickServiceClient::new(channel.clone()),
             conversions: ConversionServiceClient::new(channel.clone()),
@@ -81,7 +83,12 @@ impl Caller {
         source: Source,
         details: ConversionDetails,
     ) -> Result<RecordConversionResponse, Status> {
-        self.send(RecordConversionRequest { source: Some(source), details: Some(details), ..Default::default() }).await
+        self.send(RecordConversionRequest {
+            source: Some(source),
+            details: Some(details),
+            ..Default::default()
+        })
+        .await
     }
 
     /// Records a conversion by its whole request.

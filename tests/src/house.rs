@@ -6,10 +6,10 @@ use postback::{
     config::Config,
     serve::{House as Wired, Listeners, Running},
 };
+use postback_clickstore::conformance::RedisServer;
 use postback_core::{Key, ports::AccountStats};
 use postback_hub::Hub;
 use postback_sandbox::{Clock, IssueClicks, Network, Sandbox, Seed};
-use redis_test::server::RedisServer;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -100,9 +100,9 @@ impl House {
     pub async fn with(engine: Engine, more: &str) -> Self {
         let clock = Arc::new(ShiftedClock::default());
         let folder = tempfile::tempdir().expect("a folder");
-        let redis = (engine == Engine::Redis).then(RedisServer::new);
-        let store = match redis.as_ref().and_then(RedisServer::host_and_port) {
-            Some((host, port)) => format!(r#"{{ engine = "redis", redis = ["redis://{host}:{port}"] }}"#),
+        let redis = (engine == Engine::Redis).then(RedisServer::start);
+        let store = match &redis {
+            Some(redis) => format!(r#"{{ engine = "redis", redis = ["{}"] }}"#, redis.url()),
             None => format!("{{ path = '{}' }}", folder.path().display()),
         };
         let stop = CancellationToken::new();
@@ -112,10 +112,14 @@ impl House {
         let sandbox = Sandbox::with_clock(Seed::documented(), time).expect("the documented seed is right");
         let served = {
             let (sandbox, stop) = (sandbox.clone(), stop.clone());
-            tokio::spawn(async move { sandbox.serve(listener, stop.cancelled()).await.expect("the sandbox serves") })
+            tokio::spawn(async move {
+                sandbox.serve(listener, stop.cancelled()).await.expect("the sandbox serves")
+            })
         };
-        let config = Config::read(&config(&store, networks, more), std::iter::empty())
-            .unwrap_or_else(|problems| panic!("{}", problems.iter().map(|p| format!("{p}\n")).collect::<String>()));
+        let config =
+            Config::read(&config(&store, networks, more), std::iter::empty()).unwrap_or_else(|problems| {
+                panic!("{}", problems.iter().map(|p| format!("{p}\n")).collect::<String>())
+            });
         let wired = Wired::build(&config, clock.clone()).await.expect("the hub is built");
         let ((edge, edge_listener), (api, api_listener)) = (listen().await, listen().await);
         let listeners = Listeners { edge: Some(edge_listener), api: Some(api_listener), console: None };

@@ -32,7 +32,8 @@ impl Hub {
         for (name, value) in env {
             hub = hub.env(name, value);
         }
-        let mut child = hub.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program starts");
+        let mut child =
+            hub.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program starts");
         let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         Self { child, lines }
     }
@@ -97,7 +98,10 @@ fn the_example_config_is_right_once_it_has_its_key() {
     fs::write(folder.path().join("postback.toml"), postback::config::EXAMPLE).unwrap();
     let mut check = Postback::with(&["check", "postback.toml"]).command();
     let output = check.current_dir(folder.path()).output().unwrap();
-    assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str()), ("postback.toml is right\n", ""));
+    assert_eq!(
+        (text(&output.stdout).as_str(), text(&output.stderr).as_str()),
+        ("postback.toml is right\n", "")
+    );
     assert!(output.status.success());
 }
 
@@ -173,7 +177,10 @@ fn a_hub_serves_reloads_refuses_to_share_its_store_and_ends_at_sigterm() {
 
     let second = Postback::with(&arguments).output();
     let said = text(&second.stderr);
-    assert!(!second.status.success() && said.contains("held by another process") && said.contains("Redis"), "{said}");
+    assert!(
+        !second.status.success() && said.contains("held by another process") && said.contains("Redis"),
+        "{said}"
+    );
 
     fs::write(&file, settings(folder.path()).replace("/old", "/new")).unwrap();
     hub.signal("-HUP");
@@ -194,7 +201,8 @@ fn a_hub_serves_reloads_refuses_to_share_its_store_and_ends_at_sigterm() {
 fn the_sandbox_serves_alone_and_ends_at_sigterm() {
     let mut sandbox = Hub::start(&["sandbox", "--listen", "127.0.0.1:0"], &[]);
     let address = sandbox.until(&["the sandbox is listening"])["address"].as_str().unwrap().parse().unwrap();
-    let answer = tokio::runtime::Runtime::new().unwrap().block_on(Visitor::of(address).get("/ld?qci=abc123xyz789"));
+    let answer =
+        tokio::runtime::Runtime::new().unwrap().block_on(Visitor::of(address).get("/ld?qci=abc123xyz789"));
     assert_eq!(answer.status, 200);
     sandbox.signal("-TERM");
     let ended = sandbox.child.wait().unwrap();

@@ -65,7 +65,11 @@ async fn the_documents_own_calls_behave_as_the_documents_say() {
             200,
             r#"{"error":{"msg":"The transfer of the lead_code is possible only with the https protocol"}}"#,
         ),
-        (format!("https://{at}/api/site/click.json?token=123-abcd&click=1234"), 200, r#"{"status":"ok","id":1234}"#),
+        (
+            format!("https://{at}/api/site/click.json?token=123-abcd&click=1234"),
+            200,
+            r#"{"status":"ok","id":1234}"#,
+        ),
         (
             format!("https://{at}/api/site/click.json?token=12-abc&click=1233&exto=lead-1"),
             200,
@@ -86,14 +90,26 @@ async fn the_documents_own_calls_behave_as_the_documents_say() {
             200,
             r#"{"status":"error","error":"edit"}"#,
         ),
-        (format!("https://{at}/api/site/click.json?token=12-abc&flow=1234"), 200, r#"{"status":"ok","id":1236}"#),
-        (format!("https://{at}/api/site/click.json?token=12-abc&code=5FAC-D4E8"), 200, r#"{"status":"ok","id":1237}"#),
+        (
+            format!("https://{at}/api/site/click.json?token=12-abc&flow=1234"),
+            200,
+            r#"{"status":"ok","id":1236}"#,
+        ),
+        (
+            format!("https://{at}/api/site/click.json?token=12-abc&code=5FAC-D4E8"),
+            200,
+            r#"{"status":"ok","id":1237}"#,
+        ),
         (
             format!("https://{at}/api/site/click.json?token=999-wrong&click=1234"),
             200,
             r#"{"status":"error","error":"auth"}"#,
         ),
-        (format!("https://{at}/api/site/fetch.json?token=123-abcd&offer=7&ip=192.0.2.1"), 200, r#"{"status":"error","error":"no-click"}"#),
+        (
+            format!("https://{at}/api/site/fetch.json?token=123-abcd&offer=7&ip=192.0.2.1"),
+            200,
+            r#"{"status":"error","error":"no-click"}"#,
+        ),
     ];
     for (url, status, body) in table {
         let (seen, said) = curl(url.clone()).await;
@@ -150,7 +166,9 @@ async fn the_hub_tells_powerspace_in_the_documents_own_calls() {
 async fn the_hub_tells_traffic_stars_in_the_documents_own_call() {
     let house = House::on(Engine::Embedded).await;
     let at = house.networks;
-    house.land("trafficstars", &format!("some_param=1234567&tracking_param={HEX}&some_another_param=test")).await;
+    house
+        .land("trafficstars", &format!("some_param=1234567&tracking_param={HEX}&some_another_param=test"))
+        .await;
     curl(format!("https://{at}/api/v1/cpa/action/{HEX}?value=2.1&lead_code=abcd1234567890&key={KEY}")).await;
     let printed = last(&house, Network::Trafficstars);
     let mut details = order("2.1");

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use http::{Method, StatusCode};
 use jiff::SignedDuration;
 use postback_proto::v1::{
-    AttachUserRequest, ChangeConversionStatusRequest, ConversionRef, DeliveryState, GetClickRequest, Kind, NetworkClick,
-    RecordConversionRequest, attach_user_request, change_conversion_status_request, get_click_request,
+    AttachUserRequest, ChangeConversionStatusRequest, ConversionRef, DeliveryState, GetClickRequest, Kind,
+    NetworkClick, RecordConversionRequest, attach_user_request, change_conversion_status_request,
+    get_click_request,
 };
 use postback_sandbox::{Entry, Fault, FaultKind, Meant, Network};
 use postback_tests::{Engine, House, click, goal, lead, order, token, user};
@@ -59,7 +60,8 @@ async fn a_lead_and_then_an_order_of_one_click_arrive_in_order(engine: Engine) {
     house.caller.record(token(&landed), order("89.99")).await.unwrap();
     assert_eq!(house.quiet("powerspace").await.delivered, 2);
 
-    let paths: Vec<String> = house.sandbox.received(Network::Powerspace).into_iter().map(|entry| entry.path).collect();
+    let paths: Vec<String> =
+        house.sandbox.received(Network::Powerspace).into_iter().map(|entry| entry.path).collect();
     assert_eq!(paths, ["/ld", "/ord"]);
     let story = house.caller.story(&first.conversion_id).await;
     assert_eq!(story.deliveries[0].state(), DeliveryState::Delivered);
@@ -116,7 +118,8 @@ async fn a_status_that_comes_before_its_lead_waits_for_it(engine: Engine) {
     assert_eq!(recorded.conversion_id, early.conversion_id);
     let stats = house.until("altercpa", |stats| stats.delivered == 2).await;
     assert_eq!((stats.waiting, stats.dead), (0, 0));
-    let paths: Vec<String> = house.sandbox.received(Network::Altercpa).into_iter().map(|entry| entry.path).collect();
+    let paths: Vec<String> =
+        house.sandbox.received(Network::Altercpa).into_iter().map(|entry| entry.path).collect();
     assert_eq!(paths, ["/api/site/click.json", "/api/site/status.json"]);
     house.end().await;
 }
@@ -137,7 +140,10 @@ async fn a_network_that_is_down_for_an_hour_gets_everything_once_when_it_is_back
     assert_eq!(house.stats("powerspace").await.pending, 5);
     house.sandbox.clear_faults(None);
     // The next attempts of all are due within two hours.
-    house.clock.pass_until(SignedDuration::from_hours(2), || house.sandbox.stats().powerspace.counted == 5).await;
+    house
+        .clock
+        .pass_until(SignedDuration::from_hours(2), || house.sandbox.stats().powerspace.counted == 5)
+        .await;
     let stats = house.quiet("powerspace").await;
     assert_eq!((stats.delivered, stats.dead, stats.in_doubt), (5, 0, 0));
     assert_eq!(counted(&house.sandbox.received(Network::Powerspace)).len(), 5);
@@ -216,7 +222,11 @@ async fn a_click_id_with_every_reserved_character_survives_the_journey(engine: E
     assert_eq!(house.quiet("powerspace").await.delivered, 1);
     let entries = house.sandbox.received(Network::Powerspace);
     assert_eq!(counted(&entries).len(), 1);
-    assert!(entries[0].query.iter().any(|(name, value)| name == "qci" && value == id), "{:?}", entries[0].query);
+    assert!(
+        entries[0].query.iter().any(|(name, value)| name == "qci" && value == id),
+        "{:?}",
+        entries[0].query
+    );
     house.end().await;
 }
 
@@ -227,7 +237,11 @@ async fn a_value_outside_the_networks_range_is_refused_before_anything_is_sent(e
     for value in ["0.009", "200.01"] {
         let refused = house.caller.record(token(&landed), order(value)).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument);
-        assert!(refused.message().contains(value) && refused.message().contains("0.01"), "{}", refused.message());
+        assert!(
+            refused.message().contains(value) && refused.message().contains("0.01"),
+            "{}",
+            refused.message()
+        );
         assert!(reason(&refused).1.starts_with("details.value"), "{:?}", reason(&refused));
     }
     for value in ["0.01", "200"] {

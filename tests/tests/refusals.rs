@@ -3,11 +3,12 @@
 use postback::config::Config;
 use postback_core::Key;
 use postback_proto::v1::{
-    AttachUserRequest, CaptureClickRequest, ChangeConversionStatusRequest, ConversionDetails, ConversionRef, Customer,
-    EraseRequest, FetchNetworkClickRequest, FindClicksRequest, FlowSource, GetClickRequest, GetConversionRequest,
-    GetDeliveryRequest, GetFlowRequest, GetOfferRequest, Kind, ListConversionsRequest, ListDeliveriesRequest,
-    PauseAccountRequest, RecordConversionRequest, ReplayDeliveryRequest, ResolveDeliveryRequest, Source,
-    change_conversion_status_request::Conversion as Named, flow_source, get_flow_request, get_offer_request, source,
+    AttachUserRequest, CaptureClickRequest, ChangeConversionStatusRequest, ConversionDetails, ConversionRef,
+    Customer, EraseRequest, FetchNetworkClickRequest, FindClicksRequest, FlowSource, GetClickRequest,
+    GetConversionRequest, GetDeliveryRequest, GetFlowRequest, GetOfferRequest, Kind, ListConversionsRequest,
+    ListDeliveriesRequest, PauseAccountRequest, RecordConversionRequest, ReplayDeliveryRequest,
+    ResolveDeliveryRequest, Source, change_conversion_status_request::Conversion as Named, flow_source,
+    get_flow_request, get_offer_request, source,
 };
 use postback_sandbox::Network;
 use postback_tests::{Engine, House, click, details, lead, money, order, token, user};
@@ -27,8 +28,13 @@ fn seen<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
 /// Compares all at once, so that one run shows everything that differs.
 fn check(seen: &[(&str, String)], want: &str) {
     let seen: String = seen.iter().map(|(name, said)| format!("{name}: {said}\n")).collect();
-    let want: String = want.lines().map(str::trim).filter(|line| !line.is_empty()).map(|l| format!("{l}\n")).collect();
-    assert!(seen == want, "\n--- seen\n{seen}\n--- differs from what was wanted in\n{}", difference(&seen, &want));
+    let want: String =
+        want.lines().map(str::trim).filter(|line| !line.is_empty()).map(|l| format!("{l}\n")).collect();
+    assert!(
+        seen == want,
+        "\n--- seen\n{seen}\n--- differs from what was wanted in\n{}",
+        difference(&seen, &want)
+    );
 }
 
 fn difference(seen: &str, want: &str) -> String {
@@ -51,8 +57,11 @@ fn flow(account: &str, flow: Option<flow_source::Flow>) -> Source {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_conversion_is_refused_with_its_field_and_what_would_be_right() {
     let house = House::on(Engine::Embedded).await;
-    let (ps, ts, ac) =
-        (house.issue(Network::Powerspace), house.issue(Network::Trafficstars), house.issue(Network::Altercpa));
+    let (ps, ts, ac) = (
+        house.issue(Network::Powerspace),
+        house.issue(Network::Trafficstars),
+        house.issue(Network::Altercpa),
+    );
     let ps = house.land("powerspace", &format!("clickId={ps}")).await;
     let ts = house.land("trafficstars", &format!("tracking_param={ts}")).await;
     let ac = house.land("altercpa", &format!("click={ac}")).await;
@@ -90,7 +99,11 @@ async fn a_wrong_conversion_is_refused_with_its_field_and_what_would_be_right() 
         ("less than Traffic Stars takes", ts(), order("0.009")),
         ("more than Traffic Stars takes", ts(), order("200.01")),
         ("another currency than the account's", ts(), valued(Kind::Order, "1", "EUR")),
-        ("shipping without a value", ps(), ConversionDetails { shipping: "1".into(), ..details(Kind::Order) }),
+        (
+            "shipping without a value",
+            ps(),
+            ConversionDetails { shipping: "1".into(), ..details(Kind::Order) },
+        ),
         ("more shipping than value", ps(), ConversionDetails { shipping: "6".into(), ..order("5") }),
         ("shipping that is no decimal", ps(), ConversionDetails { shipping: "free".into(), ..order("5") }),
         ("too long a transaction id", ps(), ConversionDetails { transaction_id: long.clone(), ..lead() }),
@@ -121,7 +134,8 @@ async fn a_wrong_conversion_is_refused_with_its_field_and_what_would_be_right() 
         said.push((name, seen(house.caller.record(source, details).await)));
     }
     let send = |request| house.caller.send(request);
-    let whole = || RecordConversionRequest { source: Some(ps()), details: Some(lead()), ..Default::default() };
+    let whole =
+        || RecordConversionRequest { source: Some(ps()), details: Some(lead()), ..Default::default() };
     said.push(("no details", seen(send(RecordConversionRequest { details: None, ..whole() }).await)));
     let request = RecordConversionRequest { request_id: "a b".into(), ..whole() };
     said.push(("a request id with a space", seen(send(request).await)));
@@ -129,7 +143,8 @@ async fn a_wrong_conversion_is_refused_with_its_field_and_what_would_be_right() 
     said.push(("a time in the future", seen(send(request).await)));
     let request = RecordConversionRequest { occur_time: Some(Timestamp { seconds: 0, nanos: 0 }), ..whole() };
     said.push(("a time before the click", seen(send(request).await)));
-    let request = RecordConversionRequest { occur_time: Some(Timestamp { seconds: i64::MAX, nanos: 0 }), ..whole() };
+    let request =
+        RecordConversionRequest { occur_time: Some(Timestamp { seconds: i64::MAX, nanos: 0 }), ..whole() };
     said.push(("a time that is none", seen(send(request).await)));
     check(&said, include_str!("refusals/conversions.txt"));
     assert_eq!(house.stats("powerspace").await.conversions, 0);
@@ -169,9 +184,18 @@ async fn every_other_wrong_request_is_refused_as_clearly() {
     let said = vec![
         ("an unknown campaign", seen(clicks.capture_click(capture("winter", "clickId=a", "")).await)),
         ("a landing without a click id", seen(clicks.capture_click(capture("powerspace", "a=1", "")).await)),
-        ("a landing with its macro", seen(clicks.capture_click(capture("altercpa", "?click={click}", "")).await)),
-        ("a click id of the wrong form", seen(clicks.capture_click(capture("trafficstars", "tracking_param=zz", "")).await)),
-        ("an address that is none", seen(clicks.capture_click(capture("powerspace", "clickId=a", "1.2.3")).await)),
+        (
+            "a landing with its macro",
+            seen(clicks.capture_click(capture("altercpa", "?click={click}", "")).await),
+        ),
+        (
+            "a click id of the wrong form",
+            seen(clicks.capture_click(capture("trafficstars", "tracking_param=zz", "")).await),
+        ),
+        (
+            "an address that is none",
+            seen(clicks.capture_click(capture("powerspace", "clickId=a", "1.2.3")).await),
+        ),
         ("no click", seen(clicks.get_click(GetClickRequest::default()).await)),
         ("nobody to attach", seen(clicks.attach_user(AttachUserRequest::default()).await)),
         ("a campaign that keeps no index", seen(clicks.find_clicks(find("altercpa", "192.0.2.1")).await)),
@@ -180,29 +204,57 @@ async fn every_other_wrong_request_is_refused_as_clearly() {
         ("a change of nothing", seen(conversions.change_conversion_status(change(None, "approved")).await)),
         (
             "a change of an unknown conversion",
-            seen(conversions.change_conversion_status(change(Some(Named::ConversionId(nothing.clone())), "approved")).await),
+            seen(
+                conversions
+                    .change_conversion_status(change(Some(Named::ConversionId(nothing.clone())), "approved"))
+                    .await,
+            ),
         ),
-        ("a change by half a key", seen(conversions.change_conversion_status(change(Some(key), "approved")).await)),
-        ("an id that is no UUID", seen(conversions.get_conversion(GetConversionRequest { conversion_id: "17".into() }).await)),
-        ("an unknown conversion", seen(conversions.get_conversion(GetConversionRequest { conversion_id: nothing.clone() }).await)),
+        (
+            "a change by half a key",
+            seen(conversions.change_conversion_status(change(Some(key), "approved")).await),
+        ),
+        (
+            "an id that is no UUID",
+            seen(conversions.get_conversion(GetConversionRequest { conversion_id: "17".into() }).await),
+        ),
+        (
+            "an unknown conversion",
+            seen(conversions.get_conversion(GetConversionRequest { conversion_id: nothing.clone() }).await),
+        ),
         (
             "a page token that is none",
-            seen(conversions.list_conversions(ListConversionsRequest { page_token: "2".into(), ..Default::default() }).await),
+            seen(
+                conversions
+                    .list_conversions(ListConversionsRequest { page_token: "2".into(), ..Default::default() })
+                    .await,
+            ),
         ),
         (
             "a negative page",
-            seen(conversions.list_conversions(ListConversionsRequest { page_size: -1, ..Default::default() }).await),
+            seen(
+                conversions
+                    .list_conversions(ListConversionsRequest { page_size: -1, ..Default::default() })
+                    .await,
+            ),
         ),
         (
             "a click without its account",
-            seen(conversions.list_conversions(ListConversionsRequest { click_id: "a".into(), ..Default::default() }).await),
+            seen(
+                conversions
+                    .list_conversions(ListConversionsRequest { click_id: "a".into(), ..Default::default() })
+                    .await,
+            ),
         ),
         (
             "a state that is none",
             seen(deliveries.list_deliveries(ListDeliveriesRequest { state: 9, ..Default::default() }).await),
         ),
         ("an empty delivery id", seen(deliveries.get_delivery(GetDeliveryRequest::default()).await)),
-        ("an unknown delivery", seen(deliveries.get_delivery(GetDeliveryRequest { delivery_id: nothing.clone() }).await)),
+        (
+            "an unknown delivery",
+            seen(deliveries.get_delivery(GetDeliveryRequest { delivery_id: nothing.clone() }).await),
+        ),
         (
             "a replay of nothing",
             seen(deliveries.replay_delivery(ReplayDeliveryRequest { delivery_id: nothing.clone() }).await),
@@ -211,9 +263,16 @@ async fn every_other_wrong_request_is_refused_as_clearly() {
         ("a decision on nothing", seen(deliveries.resolve_delivery(resolve(1)).await)),
         (
             "a pause of nobody",
-            seen(deliveries.pause_account(PauseAccountRequest { account: "nobody".into(), reason: String::new() }).await),
+            seen(
+                deliveries
+                    .pause_account(PauseAccountRequest { account: "nobody".into(), reason: String::new() })
+                    .await,
+            ),
         ),
-        ("a look-up at a network without", seen(networks.fetch_network_click(fetch("powerspace", "192.0.2.1")).await)),
+        (
+            "a look-up at a network without",
+            seen(networks.fetch_network_click(fetch("powerspace", "192.0.2.1")).await),
+        ),
         ("a look-up of no address", seen(networks.fetch_network_click(fetch("altercpa", "")).await)),
         (
             "an unknown flow",
@@ -257,7 +316,10 @@ fn a_wrong_config_is_told_line_by_line() {
     let table = [
         ("no key at all", "current = \"1:BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc\" => "),
         ("a key that is none", "1:BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc => secret"),
-        ("two keys of one number", "[accounts.ps] => older = [\"1:BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc\"]\n[accounts.ps]"),
+        (
+            "two keys of one number",
+            "[accounts.ps] => older = [\"1:BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc\"]\n[accounts.ps]",
+        ),
         ("a section that is none", "[edges]\nlisten = \"127.0.0.1:1\""),
         ("a setting that is none", "[edge]\nlisen = \"127.0.0.1:1\""),
         ("two wrong settings", "[store]\nengine = \"sqlite\"\npaths = \"x\""),
@@ -285,13 +347,25 @@ fn a_wrong_config_is_told_line_by_line() {
         ("an address over http", "[accounts.ps] => [accounts.ps]\nbase_url = \"http://a.pwspace.com\""),
         ("Traffic Stars without a currency", "\"powerspace\" => \"trafficstars\""),
         ("AlterCPA without an address", "\"powerspace\" => \"altercpa\"\ntoken = \"1-hunter2\""),
-        ("a campaign of no account", "[campaigns.spring]\naccount = \"nobody\"\nlanding = \"https://a.example/\""),
+        (
+            "a campaign of no account",
+            "[campaigns.spring]\naccount = \"nobody\"\nlanding = \"https://a.example/\"",
+        ),
         ("a campaign without a landing", "[campaigns.spring]\naccount = \"ps\""),
-        ("a macro in the landing's host", "[campaigns.spring]\naccount = \"ps\"\nlanding = \"https://{click_id}.example/\""),
-        ("an unknown macro", "[campaigns.spring]\naccount = \"ps\"\nlanding = \"https://a.example/?a={clickid}\""),
+        (
+            "a macro in the landing's host",
+            "[campaigns.spring]\naccount = \"ps\"\nlanding = \"https://{click_id}.example/\"",
+        ),
+        (
+            "an unknown macro",
+            "[campaigns.spring]\naccount = \"ps\"\nlanding = \"https://a.example/?a={clickid}\"",
+        ),
         ("a landing over ftp", "[campaigns.spring]\naccount = \"ps\"\nlanding = \"ftp://a.example/\""),
         ("a key in a file that is not there", "[accounts.ps] => older_file = \"/nowhere\"\n[accounts.ps]"),
-        ("a campaign's name with a slash", "[campaigns.\"a/b\"]\naccount = \"ps\"\nlanding = \"https://a.example/\""),
+        (
+            "a campaign's name with a slash",
+            "[campaigns.\"a/b\"]\naccount = \"ps\"\nlanding = \"https://a.example/\"",
+        ),
     ];
     let said: Vec<(&str, String)> = table
         .iter()
@@ -300,7 +374,10 @@ fn a_wrong_config_is_told_line_by_line() {
             (*name, problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(" // "))
         })
         .collect();
-    assert!(said.iter().all(|(_, said)| !said.contains("hunter2") && !said.contains("BwcHBwc")), "a secret is shown");
+    assert!(
+        said.iter().all(|(_, said)| !said.contains("hunter2") && !said.contains("BwcHBwc")),
+        "a secret is shown"
+    );
     check(&said, include_str!("refusals/configs.txt"));
 }
 

@@ -71,7 +71,8 @@ fn holds(bytes: &[u8], canary: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_log_error_metric_or_stored_record_holds_a_secret() {
     let lines = Lines::default();
-    let log = tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(lines.clone());
+    let log =
+        tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(lines.clone());
     log.init();
     let metrics = postback_console::metrics().expect("the recorder is installed once");
     let house = House::on(Engine::Embedded).await;
@@ -128,7 +129,10 @@ async fn no_log_error_metric_or_stored_record_holds_a_secret() {
 
     let log = lines.text();
     assert!(log.contains("altercpa") && rendered.contains("postback_"), "there is something to look through");
-    assert!(page.items.iter().all(|conversion| conversion.details.customer.is_anonymous()), "erased once settled");
+    assert!(
+        page.items.iter().all(|conversion| conversion.details.customer.is_anonymous()),
+        "erased once settled"
+    );
     for canary in secrets() {
         assert!(!log.contains(&canary), "in the log: {}", around(&log, &canary));
         assert!(!rendered.contains(&canary) && !stories.contains(&canary), "in a metric or story");

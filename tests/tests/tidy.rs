@@ -69,7 +69,9 @@ fn an_adapter_needs_the_core_alone_and_no_runtime() {
         assert_eq!(ours, ["postback-core"], "{name}");
     }
     let outside = ["tokio", "hyper", "redis", "redb", "rustls", "tracing", "tonic", "reqwest"];
-    for (name, needs) in crates.iter().filter(|(name, _)| name.contains("adapters-") || name.ends_with("-core")) {
+    for (name, needs) in
+        crates.iter().filter(|(name, _)| name.contains("adapters-") || name.ends_with("-core"))
+    {
         for need in outside {
             assert!(!needs.contains(need), "{name} needs {need}");
         }
@@ -133,7 +135,12 @@ fn a_file_of_code_is_short() {
 
 #[test]
 fn nothing_is_ignored_and_nothing_is_left_to_do() {
-    let left = ["#[ig".to_owned() + "nore", "to".to_owned() + "do!(", "TO".to_owned() + "DO", "unimpl".to_owned() + "emented!("];
+    let left = [
+        "#[ig".to_owned() + "nore",
+        "to".to_owned() + "do!(",
+        "TO".to_owned() + "DO",
+        "unimpl".to_owned() + "emented!(",
+    ];
     for (path, text) in all_sources() {
         for word in &left {
             assert!(!text.contains(word.as_str()), "{word} in {}", path.display());

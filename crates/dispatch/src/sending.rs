@@ -100,9 +100,19 @@ impl Sending {
     fn heard(&self, answer: &Response<Bytes>, now: Timestamp) -> Heard {
         Heard {
             status: answer.status().as_u16(),
-            answer: snippet(answer.body()),
+            answer: self.shown(answer.body()),
             verdict: self.account.adapter.verdict(&self.postback(), answer, now),
         }
+    }
+
+    /// The beginning of an answer, without what it may repeat of the account's secrets and the customer.
+    fn shown(&self, body: &[u8]) -> String {
+        let mut text = self.account.adapter.mask(String::from_utf8_lossy(body).into_owned());
+        let customer = &self.claim.conversion.details.customer;
+        for private in [&customer.name, &customer.phone, &customer.email].into_iter().flatten() {
+            text = text.replace(private.as_str(), "***");
+        }
+        snippet(text.as_bytes())
     }
 
     async fn conclude(&self, step: Step) {

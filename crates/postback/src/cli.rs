@@ -104,7 +104,9 @@ impl Cli {
         let (mut out, mut err) = (io::stdout(), io::stderr());
         let written = match self.command.run(&mut out) {
             Ok(code) => return code,
-            Err(Failure::Config(problems)) => problems.iter().try_for_each(|problem| writeln!(err, "{problem}")),
+            Err(Failure::Config(problems)) => {
+                problems.iter().try_for_each(|problem| writeln!(err, "{problem}"))
+            }
             Err(Failure::Other(error)) => writeln!(err, "postback: {error:#}"),
         };
         if written.is_err() { ExitCode::from(74) } else { ExitCode::FAILURE }

@@ -12,13 +12,18 @@ use crate::config::LogFormat;
 /// # Errors
 /// Where the filter cannot be read, or a log was started before.
 pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter).with_context(|| format!("log.filter: `{filter}` is not a filter"))?;
+    let filter =
+        EnvFilter::try_new(filter).with_context(|| format!("log.filter: `{filter}` is not a filter"))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let json = match format {
         LogFormat::Json => true,
         LogFormat::Text => false,
         LogFormat::Auto => !io::stderr().is_terminal(),
     };
-    let started = if json { log.json().flatten_event(true).try_init() } else { log.with_ansi(io::stderr().is_terminal()).try_init() };
+    let started = if json {
+        log.json().flatten_event(true).try_init()
+    } else {
+        log.with_ansi(io::stderr().is_terminal()).try_init()
+    };
     started.map_err(|error| anyhow::anyhow!("the log was started before: {error}"))
 }

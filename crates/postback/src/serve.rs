@@ -215,7 +215,9 @@ pub(crate) async fn run(config: Config, file: Option<PathBuf>, roles: &[Role]) -
     let house = House::build(&config, Arc::new(SystemClock)).await?;
     match house.stores.outbox.promise().await {
         Ok(promise) => tracing::info!(promise, "what an acknowledged conversion can count on"),
-        Err(error) if error.kind() == postback_core::ErrorKind::FailedPrecondition => return Err(error.into()),
+        Err(error) if error.kind() == postback_core::ErrorKind::FailedPrecondition => {
+            return Err(error.into());
+        }
         Err(error) => tracing::warn!(%error, "the store is away; the hub starts and waits for it"),
     }
     let listeners = Listeners::bind(&config, roles).await?;
@@ -252,8 +254,9 @@ pub(crate) async fn sandbox(listen: SocketAddr, seed: Option<PathBuf>) -> anyhow
         }
     };
     let sandbox = Sandbox::new(seed)?;
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("--listen: `{listen}` cannot be listened on"))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("--listen: `{listen}` cannot be listened on"))?;
     tracing::info!(address = %listener.local_addr()?, "the sandbox is listening");
     Ok(sandbox.serve(listener, asked_to_stop()?).await?)
 }

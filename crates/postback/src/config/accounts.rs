@@ -20,9 +20,7 @@ use super::{
 
 /// The networks by the name under which an account's `network` picks one.
 const NETWORKS: [(&str, Build); 3] = [
-    ("altercpa", |node, path, problems| {
-        build(read(node, path, problems)?, AlterCpa::new, path, problems)
-    }),
+    ("altercpa", |node, path, problems| build(read(node, path, problems)?, AlterCpa::new, path, problems)),
     ("powerspace", |node, path, problems| {
         build(read(node, path, problems)?, Powerspace::new, path, problems)
     }),
@@ -68,7 +66,11 @@ fn entries(node: Node, section: &str, problems: &mut Vec<Problem>) -> Table {
     match node.value {
         Value::Table(table) => table,
         _ => {
-            problems.push(Problem::at(node.origin, section, format!("is not a table such as [{section}.name]")));
+            problems.push(Problem::at(
+                node.origin,
+                section,
+                format!("is not a table such as [{section}.name]"),
+            ));
             Table::new()
         }
     }
@@ -80,7 +82,9 @@ fn name<T: std::str::FromStr<Err = postback_core::Error>>(
     path: &str,
     problems: &mut Vec<Problem>,
 ) -> Option<T> {
-    key.parse().map_err(|error: T::Err| problems.push(Problem::at(origin.clone(), path, error.message()))).ok()
+    key.parse()
+        .map_err(|error: T::Err| problems.push(Problem::at(origin.clone(), path, error.message())))
+        .ok()
 }
 
 pub(super) fn accounts(node: Node, problems: &mut Vec<Problem>) -> Accounts {
@@ -128,7 +132,12 @@ fn account(
         let found = origins.get(setting).map_or(origin, |(origin, _)| origin);
         problem.origin.get_or_insert_with(|| found.clone());
     }
-    Some(Account { id: id?, adapter: adapter?, concurrency: common.concurrency, per_second: common.per_second })
+    Some(Account {
+        id: id?,
+        adapter: adapter?,
+        concurrency: common.concurrency,
+        per_second: common.per_second,
+    })
 }
 
 #[derive(Deserialize)]
@@ -146,11 +155,13 @@ pub(super) fn campaigns(node: Node, accounts: &Accounts, problems: &mut Vec<Prob
     for (key, (origin, mut node)) in entries(node, "campaigns", problems) {
         let path = format!("campaigns.{key}");
         let origins = node.table().cloned().unwrap_or_default();
-        let at = |field: &str| origins.get(field).map_or_else(|| origin.clone(), |(origin, _)| origin.clone());
+        let at =
+            |field: &str| origins.get(field).map_or_else(|| origin.clone(), |(origin, _)| origin.clone());
         let id: Option<CampaignId> = name(&key, &origin, &path, problems);
         let Some(section) = read::<CampaignSection>(node, &path, problems) else { continue };
-        let mut wrong =
-            |field: &str, message: &str| problems.push(Problem::at(at(field), &format!("{path}.{field}"), message));
+        let mut wrong = |field: &str, message: &str| {
+            problems.push(Problem::at(at(field), &format!("{path}.{field}"), message))
+        };
         let account = section.account.parse().ok().filter(|account| accounts.contains_key(account));
         if account.is_none() {
             wrong("account", &format!("`{}` is no account that could be read", section.account));

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+    Visitor,
     value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer},
 };
 
@@ -78,7 +79,11 @@ impl fmt::Display for Wrong {
 impl std::error::Error for Wrong {}
 
 /// Reads a section. Each key that is wrong becomes a problem of its own; `None` where there was any.
-pub(crate) fn read<T: DeserializeOwned>(mut node: Node, path: &str, problems: &mut Vec<Problem>) -> Option<T> {
+pub(crate) fn read<T: DeserializeOwned>(
+    mut node: Node,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
     let origin = node.origin.clone();
     let mut dropped: Vec<String> = Vec::new();
     loop {
@@ -90,12 +95,11 @@ pub(crate) fn read<T: DeserializeOwned>(mut node: Node, path: &str, problems: &m
         if dropped.contains(&key) {
             return None;
         }
-        let full = [path].into_iter().chain(wrong.path.iter().map(String::as_str)).filter(|step| !step.is_empty());
+        let full =
+            [path].into_iter().chain(wrong.path.iter().map(String::as_str)).filter(|step| !step.is_empty());
         let full = full.collect::<Vec<_>>().join(".");
         problems.push(Problem::at(wrong.origin.unwrap_or_else(|| origin.clone()), &full, wrong.message));
-        if node.table().and_then(|table| table.remove(&key)).is_none() {
-            return None;
-        }
+        node.table().and_then(|table| table.remove(&key))?;
         dropped.push(key);
     }
 }
@@ -143,7 +147,11 @@ impl<'de> de::Deserializer<'de> for Node {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
         let origin = self.origin.clone();
         visitor.visit_newtype_struct(self).map_err(|wrong: Wrong| wrong.from(&origin))
     }
@@ -153,7 +161,8 @@ impl<'de> de::Deserializer<'de> for Node {
         match (&self.value, &self.origin) {
             (Value::Text(text), Origin::Env(_)) => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-                let node = |item: &str| Node { origin: self.origin.clone(), value: Value::Text(item.to_owned()) };
+                let node =
+                    |item: &str| Node { origin: self.origin.clone(), value: Value::Text(item.to_owned()) };
                 let items: Vec<Node> = items.map(node).collect();
                 SeqAccessDeserializer::new(Items(items.into_iter())).deserialize_any(visitor)
             }

@@ -76,8 +76,9 @@ impl Config {
     pub fn load(file: Option<&Path>) -> Result<Self, Vec<Problem>> {
         let text = match file {
             None => String::new(),
-            Some(file) => fs::read_to_string(file)
-                .map_err(|error| vec![Problem::whole(format!("`{}` cannot be read: {error}", file.display()))])?,
+            Some(file) => fs::read_to_string(file).map_err(|error| {
+                vec![Problem::whole(format!("`{}` cannot be read: {error}", file.display()))]
+            })?,
         };
         Self::read(&text, env::vars())
     }

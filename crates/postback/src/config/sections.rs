@@ -264,11 +264,14 @@ pub(super) fn store(mut node: Node, problems: &mut Vec<Problem>) -> Option<Store
     if store.cluster && store.sentinel_master.is_some() {
         wrong("sentinel_master", "is set beside cluster = true; want one of them");
     }
-    if store.engine == Engine::Embedded && (!store.redis.is_empty() || store.cluster || store.wait_replicas > 0) {
+    if store.engine == Engine::Embedded
+        && (!store.redis.is_empty() || store.cluster || store.wait_replicas > 0)
+    {
         wrong("engine", "is embedded, but redis, cluster or wait_replicas is set; want engine = \"redis\"");
     }
-    if store.prefix.is_empty() || !store.prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-:".contains(&b)) {
-        wrong("prefix", "is not letters, digits, -, _ and :");
+    let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-_.:".contains(&c);
+    if store.prefix.len() > 32 || !store.prefix.bytes().all(allowed) {
+        wrong("prefix", "is not at most 32 letters, digits, -, _, . and :");
     }
     if store.retention_days < 37 {
         wrong("retention_days", "is below 37; the keys that tell a repeat must outlive a click by a week");
@@ -337,8 +340,11 @@ pub(super) fn dispatch(mut node: Node, problems: &mut Vec<Problem>) -> Option<Di
     if !(100..=5_000).contains(&dispatch.timeout_ms) {
         wrong("timeout_ms", "is not 100 to 5000");
     }
-    if dispatch.lease_ms < 2 * dispatch.timeout_ms {
-        wrong("lease_ms", "is less than twice timeout_ms: a delivery could be leased again while it is sent");
+    if dispatch.lease_ms < 3 * dispatch.timeout_ms {
+        wrong(
+            "lease_ms",
+            "is less than three times timeout_ms: a delivery could be leased again while it is sent",
+        );
     }
     if !(10..=60_000).contains(&dispatch.poll_ms) {
         wrong("poll_ms", "is not 10 to 60000");

@@ -125,7 +125,11 @@ const COMMAND_LINE: [&str; 2] = ["POSTBACK_CONFIG", "POSTBACK_API"];
 
 /// Lays environment variables over the file: `POSTBACK_ACCOUNTS__TRAFFICSTARS__KEY` is `accounts.trafficstars.key`.
 /// A `-` in a name is written `_`.
-pub(crate) fn overlay(root: &mut Table, env: impl Iterator<Item = (String, String)>, problems: &mut Vec<Problem>) {
+pub(crate) fn overlay(
+    root: &mut Table,
+    env: impl Iterator<Item = (String, String)>,
+    problems: &mut Vec<Problem>,
+) {
     for (name, text) in env {
         let Some(path) = name.strip_prefix(PREFIX).filter(|_| !COMMAND_LINE.contains(&name.as_str())) else {
             continue;
@@ -172,7 +176,9 @@ pub(crate) fn read_files(table: &mut Table, path: &str, problems: &mut Vec<Probl
                 let value = Value::Text(text.trim_end_matches(['\r', '\n']).to_owned());
                 table.insert(target.to_owned(), (origin.clone(), Node { origin, value }));
             }
-            Err(error) => problems.push(Problem::at(origin, &full, format!("`{file}` cannot be read: {error}"))),
+            Err(error) => {
+                problems.push(Problem::at(origin, &full, format!("`{file}` cannot be read: {error}")))
+            }
         }
     }
     for (key, (_, node)) in table.iter_mut() {

@@ -4,7 +4,11 @@ use std::{convert::Infallible, io};
 
 use http::{Request, Response, header::CONTENT_TYPE};
 use http_body_util::Full;
-use hyper::{body::{Bytes, Incoming}, server::conn::http1, service::service_fn};
+use hyper::{
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -23,7 +27,8 @@ pub(super) async fn serve(listener: TcpListener, stop: CancellationToken) -> io:
         let ended = stop.clone();
         visits.spawn(async move {
             let page = service_fn(|_: Request<Incoming>| async { Ok::<_, Infallible>(page()) });
-            let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), page);
+            let connection =
+                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), page);
             tokio::select! {
                 () = ended.cancelled() => {}
                 _ = connection => {}

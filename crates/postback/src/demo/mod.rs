@@ -117,11 +117,22 @@ async fn tell(options: &Options, sandbox: &Sandbox, places: &Places) -> anyhow::
     for (network, share) in account::NETWORKS.into_iter().zip(shares) {
         let clicks = account::issue(sandbox, network, share)?;
         let tokens = visitor::visit_all(places, network, &clicks).await?;
-        ensure!(tokens.len() == clicks.len(), "{network}: only {} of {} visitors landed", tokens.len(), clicks.len());
+        ensure!(
+            tokens.len() == clicks.len(),
+            "{network}: only {} of {} visitors landed",
+            tokens.len(),
+            clicks.len()
+        );
         let conversions = visitor::report_all(&places.api, network, tokens).await?;
-        rows.push(report::Row { network, clicks: clicks.len() as u64, conversions, ..report::Row::default() });
+        rows.push(report::Row {
+            network,
+            clicks: clicks.len() as u64,
+            conversions,
+            ..report::Row::default()
+        });
     }
-    settle(&places.api, &mut rows, PATIENCE + Duration::from_millis(u64::from(options.conversions) * 2)).await?;
+    settle(&places.api, &mut rows, PATIENCE + Duration::from_millis(u64::from(options.conversions) * 2))
+        .await?;
     for row in &mut rows {
         row.received = account::received(sandbox, row.network);
     }

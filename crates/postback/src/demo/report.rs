@@ -73,11 +73,26 @@ impl Report {
         let mut table = Table::new();
         table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
         table.set_header([
-            "network", "clicks", "conversions", "delivered", "in doubt", "dead", "pending", "sandbox received",
+            "network",
+            "clicks",
+            "conversions",
+            "delivered",
+            "in doubt",
+            "dead",
+            "pending",
+            "sandbox received",
             "accounted",
         ]);
         for row in &self.rows {
-            let numbers = [row.clicks, row.conversions, row.delivered, row.in_doubt, row.dead, row.pending, row.received];
+            let numbers = [
+                row.clicks,
+                row.conversions,
+                row.delivered,
+                row.in_doubt,
+                row.dead,
+                row.pending,
+                row.received,
+            ];
             let mut cells = vec![row.network.to_owned()];
             cells.extend(numbers.iter().map(u64::to_string));
             cells.push(if row.accounted() { "yes" } else { "NO" }.to_owned());
@@ -90,7 +105,11 @@ impl Report {
         }
         writeln!(out, "{table}")?;
         let conversions: u64 = self.rows.iter().map(|row| row.conversions).sum();
-        writeln!(out, "{conversions} conversions, from the first click to the last verdict, in {:.1} s", took.as_secs_f64())?;
+        writeln!(
+            out,
+            "{conversions} conversions, from the first click to the last verdict, in {:.1} s",
+            took.as_secs_f64()
+        )?;
         Ok(out.flush()?)
     }
 }

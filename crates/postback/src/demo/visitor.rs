@@ -9,8 +9,8 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use postback_proto::v1::{
-    ConversionDetails, Kind, Money, RecordConversionRequest, Source, conversion_service_client::ConversionServiceClient,
-    record_conversions_response, source,
+    ConversionDetails, Kind, Money, RecordConversionRequest, Source,
+    conversion_service_client::ConversionServiceClient, record_conversions_response, source,
 };
 use url::Url;
 
@@ -22,19 +22,28 @@ type Browser = Client<HttpConnector, Empty<Bytes>>;
 const AT_ONCE: usize = 32;
 
 /// Sends every click through the edge to the landing page; returns the click tokens that the page was given.
-pub(super) async fn visit_all(places: &Places, network: &str, clicks: &[String]) -> anyhow::Result<Vec<String>> {
+pub(super) async fn visit_all(
+    places: &Places,
+    network: &str,
+    clicks: &[String],
+) -> anyhow::Result<Vec<String>> {
     let browser: Browser = Client::builder(TokioExecutor::new()).build_http();
     let mut tokens = Vec::with_capacity(clicks.len());
-    for some in clicks.chunks(clicks.len().div_ceil(AT_ONCE).max(1)).map(<[String]>::to_vec).map(|some| {
-        let (browser, edge, network) = (browser.clone(), places.edge.clone(), network.to_owned());
-        tokio::spawn(async move {
-            let mut tokens = Vec::with_capacity(some.len());
-            for click in some {
-                tokens.push(visit(&browser, &edge, &network, &click).await?);
-            }
-            anyhow::Ok(tokens)
+    for some in clicks
+        .chunks(clicks.len().div_ceil(AT_ONCE).max(1))
+        .map(<[String]>::to_vec)
+        .map(|some| {
+            let (browser, edge, network) = (browser.clone(), places.edge.clone(), network.to_owned());
+            tokio::spawn(async move {
+                let mut tokens = Vec::with_capacity(some.len());
+                for click in some {
+                    tokens.push(visit(&browser, &edge, &network, &click).await?);
+                }
+                anyhow::Ok(tokens)
+            })
         })
-    }).collect::<Vec<_>>() {
+        .collect::<Vec<_>>()
+    {
         tokens.extend(some.await??);
     }
     Ok(tokens)
@@ -54,7 +63,8 @@ async fn visit(browser: &Browser, edge: &str, network: &str, click: &str) -> any
     let link: Uri = format!("{edge}/c/{network}?{}", query(network, click)).parse()?;
     let redirect = browser.get(link).await?;
     ensure!(redirect.status() == StatusCode::FOUND, "the edge answered {}", redirect.status());
-    let location = redirect.headers().get(LOCATION).context("a redirect without a location")?.to_str()?.to_owned();
+    let location =
+        redirect.headers().get(LOCATION).context("a redirect without a location")?.to_str()?.to_owned();
     redirect.into_body().collect().await?;
     let page = browser.get(location.parse()?).await?;
     ensure!(page.status() == StatusCode::OK, "the landing page answered {}", page.status());
