@@ -163,7 +163,7 @@ pub async fn a_release_takes_back_its_own_mark_and_no_other(bench: &Bench) {
     let third = bench.claim_of(delivery).await.fence;
     assert!(bench.store.start(&third).await.unwrap());
     assert_ne!(bench.stands(delivery).await.started_at, mark);
-    assert!(bench.store.release(&third, bench.now()).await.unwrap());
+    assert!(bench.store.release(&third, bench.now() - SECOND).await.unwrap());
     assert_eq!(bench.stands(delivery).await.started_at, mark);
     assert_eq!(bench.claim_of(delivery).await.delivery.started_at, mark);
 }
@@ -205,8 +205,11 @@ pub async fn settling_twice_is_settling_once(bench: &Bench) {
 pub async fn releasing_twice_is_releasing_once(bench: &Bench) {
     let (_, delivery) = bench.recorded("c1").await;
     let first = bench.claim_of(delivery).await.fence;
-    assert!(bench.store.release(&first, bench.now()).await.unwrap());
+    for _ in 0..2 {
+        assert!(bench.store.release(&first, bench.now() - SECOND).await.unwrap());
+    }
     let second = bench.claim_of(delivery).await.fence;
+    assert!(bench.store.release(&first, bench.now() + MINUTE).await.unwrap());
     assert!(!bench.store.settle(&first, None, DELIVERED).await.unwrap(), "it was not settled");
     assert!(!bench.store.start(&first).await.unwrap());
     bench.settle(&second, DELIVERED).await;
