@@ -108,7 +108,7 @@ async fn a_wrong_conversion_is_refused_with_its_field_and_what_would_be_right() 
         ("shipping that is no decimal", ps(), ConversionDetails { shipping: "free".into(), ..order("5") }),
         ("too long a transaction id", ps(), ConversionDetails { transaction_id: long.clone(), ..lead() }),
         ("a status with a comma", ac(), ConversionDetails { status: "a,b".into(), ..lead() }),
-        ("a status at Powerspace", ps(), ConversionDetails { status: "approved".into(), ..lead() }),
+        ("a lost lead at Powerspace", ps(), ConversionDetails { status: "cancelled".into(), ..lead() }),
         ("an unknown network field", ac(), field("colour", "red")),
         ("a network field at Powerspace", ps(), field("comment", "hello")),
         ("a commission that is no decimal", ac(), field("pp", "a lot")),
@@ -142,7 +142,9 @@ async fn a_wrong_conversion_is_refused_with_its_field_and_what_would_be_right() 
     let request = RecordConversionRequest { occur_time: Some(tomorrow), ..whole() };
     said.push(("a time in the future", seen(send(request).await)));
     let request = RecordConversionRequest { occur_time: Some(Timestamp { seconds: 0, nanos: 0 }), ..whole() };
-    said.push(("a time before the click", seen(send(request).await)));
+    let before = seen(send(request).await);
+    let before = before.split(", which came at").next().unwrap_or_default().to_owned();
+    said.push(("a time before the click", before));
     let request =
         RecordConversionRequest { occur_time: Some(Timestamp { seconds: i64::MAX, nanos: 0 }), ..whole() };
     said.push(("a time that is none", seen(send(request).await)));

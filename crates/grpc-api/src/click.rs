@@ -82,7 +82,7 @@ impl Api {
 }
 
 fn ip(text: &str) -> Result<IpAddr> {
-    text.parse().map_err(|_| Error::invalid("ip", "is not an IPv4 or IPv6 address"))
+    text.parse().map_err(|_| Error::invalid("ip", "is not an IPv4 or IPv6 address such as 192.0.2.1"))
 }
 
 #[tonic::async_trait]

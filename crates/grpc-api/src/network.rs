@@ -20,7 +20,10 @@ fn missing(want: &str) -> Error {
 
 fn fetch(request: &v1::FetchNetworkClickRequest) -> Result<LookUp> {
     Ok(LookUp::Click {
-        ip: request.ip.parse().map_err(|_| Error::invalid("ip", "is not an IPv4 or IPv6 address"))?,
+        ip: request
+            .ip
+            .parse()
+            .map_err(|_| Error::invalid("ip", "is not an IPv4 or IPv6 address such as 192.0.2.1"))?,
         offer: Some(positive("offer", request.offer)?).filter(|&offer| offer > 0),
         flow: optional(&request.flow_id)?,
         code: optional(&request.flow_code)?,

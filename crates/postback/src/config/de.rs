@@ -46,6 +46,14 @@ impl de::Error for Wrong {
         de::Error::custom(format!("`{variant}` is not one of {}", expected.join(", ")))
     }
 
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let want = match expected.to_string().as_str() {
+            "a nonzero usize" | "a nonzero u32" => "a whole number above 0".to_owned(),
+            other => other.to_owned(),
+        };
+        de::Error::custom(format!("is {unexpected}; want {want}"))
+    }
+
     /// The value is left out: it may be a secret that was written in the wrong place.
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let is = match unexpected {

@@ -107,13 +107,19 @@ impl Default for Edge {
 
 impl Edge {
     /// What of it the edge itself checks, by setting.
-    fn checks(&self) -> [(&'static str, postback_core::Result<()>); 5] {
+    fn checks(&self) -> [(&'static str, String, postback_core::Result<()>); 5] {
+        let domain =
+            self.cookie_domain.as_ref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
         [
-            ("cookie", self.cookie_settings().map(drop)),
-            ("trusted_proxies", self.proxies().map(drop)),
-            ("referrer_policy", self.referrer_policy.parse::<ReferrerPolicy>().map(drop)),
-            ("country_header", header(&self.country_header).map(drop)),
-            ("device_header", header(&self.device_header).map(drop)),
+            ("cookie", format!("{}{domain}", self.cookie), self.cookie_settings().map(drop)),
+            ("trusted_proxies", self.trusted_proxies.join(", "), self.proxies().map(drop)),
+            (
+                "referrer_policy",
+                self.referrer_policy.clone(),
+                self.referrer_policy.parse::<ReferrerPolicy>().map(drop),
+            ),
+            ("country_header", self.country_header.clone(), header(&self.country_header).map(drop)),
+            ("device_header", self.device_header.clone(), header(&self.device_header).map(drop)),
         ]
     }
 
@@ -143,7 +149,7 @@ fn header(name: &str) -> postback_core::Result<Option<HeaderName>> {
     if name.is_empty() {
         return Ok(None);
     }
-    let refuse = |_| Error::invalid("header", format!("`{name}` is not the name of a header"));
+    let refuse = |_| Error::invalid("header", "is not the name of a header");
     name.parse().map(Some).map_err(refuse)
 }
 
@@ -271,10 +277,11 @@ pub(super) fn store(mut node: Node, problems: &mut Vec<Problem>) -> Option<Store
     }
     let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-_.:".contains(&c);
     if store.prefix.len() > 32 || !store.prefix.bytes().all(allowed) {
-        wrong("prefix", "is not at most 32 letters, digits, -, _, . and :");
+        wrong("prefix", &format!("`{}` is not at most 32 letters, digits, -, _, . and :", store.prefix));
     }
     if store.retention_days < 37 {
-        wrong("retention_days", "is below 37; the keys that tell a repeat must outlive a click by a week");
+        let message = "is below 37; the keys that tell a repeat must outlive a click by a week";
+        wrong("retention_days", &format!("`{}` {message}", store.retention_days));
     }
     (problems.len() == before).then_some(store)
 }
@@ -291,15 +298,15 @@ pub(super) fn edge(mut node: Node, problems: &mut Vec<Problem>) -> Option<Edge> 
     if let Some(url) = &edge.public_url
         && !(matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none())
     {
-        wrong("public_url", "is not a URL such as https://click.example");
+        wrong("public_url", &format!("`{url}` is not a URL such as https://click.example"));
     }
-    for (key, checked) in edge.checks() {
+    for (key, value, checked) in edge.checks() {
         if let Err(error) = checked {
-            wrong(key, error.message());
+            wrong(key, &format!("`{value}` {}", error.message()));
         }
     }
     if !(1..=1_000).contains(&edge.capture_deadline_ms) {
-        wrong("capture_deadline_ms", "is not 1 to 1000");
+        wrong("capture_deadline_ms", &format!("`{}` is not 1 to 1000", edge.capture_deadline_ms));
     }
     if edge.buffered_clicks == 0 {
         wrong("buffered_clicks", "is 0; want at least 1");
@@ -338,7 +345,7 @@ pub(super) fn dispatch(mut node: Node, problems: &mut Vec<Problem>) -> Option<Di
     let before = problems.len();
     let mut wrong = |key: &str, message: &str| problems.push(origins.problem("dispatch", key, message));
     if !(100..=5_000).contains(&dispatch.timeout_ms) {
-        wrong("timeout_ms", "is not 100 to 5000");
+        wrong("timeout_ms", &format!("`{}` is not 100 to 5000", dispatch.timeout_ms));
     }
     if dispatch.lease_ms < 3 * dispatch.timeout_ms {
         wrong(
@@ -347,7 +354,7 @@ pub(super) fn dispatch(mut node: Node, problems: &mut Vec<Problem>) -> Option<Di
         );
     }
     if !(10..=60_000).contains(&dispatch.poll_ms) {
-        wrong("poll_ms", "is not 10 to 60000");
+        wrong("poll_ms", &format!("`{}` is not 10 to 60000", dispatch.poll_ms));
     }
     (problems.len() == before).then_some(dispatch)
 }
