@@ -1,19 +1,20 @@
-//! A conversion's later word: its status, its goal or its money changed.
+//! Changing a conversion: its status, goal or money, told after everything that was told before.
 
 use jiff::Timestamp;
 use postback_core::{
-    CLICK_LIFE, Change, Conversion, ConversionId, ConversionKey, DeliveryId, DeliveryState, Details, Error,
-    Event, Goal, Kind, RequestId, Result, TransactionId,
-    ports::{RequestKey, Reservation, Target},
+    Change, Conversion, ConversionId, ConversionKey, Delivery, DeliveryId, Details, Error, Event, Goal, Kind,
+    RequestId, Result, TransactionId,
+    ports::{Recorded, RequestKey, Reservation, Target},
 };
-use uuid::Uuid;
 
 use crate::{
     Hub, Rendered, SourceBy,
     fingerprint::Said,
-    identity, meters,
-    record::{live, new_delivery, unknown},
-    source::{Resolved, within},
+    meters,
+    record::{expires_at, unknown},
+    render::in_change,
+    settle::Settled,
+    source::Resolved,
 };
 
 /// A change as a caller reports it.
@@ -23,7 +24,7 @@ pub struct ChangeReport {
     pub target: ChangeTarget,
     /// What changed.
     pub change: Change,
-    /// The caller's id of this request.
+    /// The caller's id of this request: a repeat brings the first answer again.
     pub request_id: Option<RequestId>,
 }
 
@@ -60,120 +61,221 @@ pub struct RecordedChange {
     pub rendered: Rendered,
 }
 
-/// What a change is for, found out.
-struct Aim {
-    target: Target,
-    /// The conversion, or what is known of one that is not recorded yet.
+/// What a change is about: the conversion, or what is known of it before it is recorded.
+struct Subject {
     conversion: Conversion,
+    target: Target,
+    /// The account as the caller said it.
+    account: String,
     resolved: Option<Resolved>,
 }
 
 impl Hub {
-    /// Renders the call of a change, and records nothing.
+    /// Renders the call of a change and records nothing.
     ///
     /// # Errors
-    /// As [`Hub::change`], but for a key that was used before.
+    /// As [`Hub::change`], but for conflicts with what was recorded.
     pub async fn validate_change(&self, report: ChangeReport) -> Result<Rendered> {
         let now = self.inner.clock.now();
-        let aim = self.aim(&report, now).await?;
-        self.render(&aim.conversion, &Event::Changed(report.change))
+        let subject = self.subject(&report, now, false).await?;
+        live(&subject, &report.target, now)?;
+        self.render(&subject.conversion, &Event::Changed(report.change), in_change)
     }
 
-    /// Puts a change behind everything that was told of its conversion before; it is durable when this returns.
+    /// Records a change. `Ok` means that it is durable; it is told after everything told of its lane before. One
+    /// for a conversion that is not recorded yet waits for it, until the click's life ends.
     ///
     /// # Errors
-    /// `InvalidArgument` at the field that is wrong; `NotFound` for an unknown conversion, click, user or account;
-    /// `FailedPrecondition` where the network takes no changes or the click's life is over; `AlreadyExists` where
-    /// the request id was used with other content; `Unavailable` where the store is away.
+    /// `InvalidArgument` for a change with nothing in it, or at the field that is wrong by the network's rules;
+    /// `NotFound` for an unknown conversion or source; `FailedPrecondition` for one whose click's life is over,
+    /// or where the network takes no changes; `AlreadyExists` for a known request id with other content;
+    /// `Unavailable` where a store is away.
     pub async fn change(&self, report: ChangeReport) -> Result<RecordedChange> {
-        self.told(report).await.inspect_err(|error| meters::refused(error.reason()))
+        let changed = self.take_change(&report).await;
+        if let Err(error) = &changed {
+            meters::refused(error.reason());
+        }
+        changed
     }
 
-    async fn told(&self, report: ChangeReport) -> Result<RecordedChange> {
+    async fn take_change(&self, report: &ChangeReport) -> Result<RecordedChange> {
         let now = self.inner.clock.now();
-        let aim = self.aim(&report, now).await?;
         let event = Event::Changed(report.change.clone());
-        let rendered = self.render(&aim.conversion, &event)?;
-        let mut uuid = self.inner.mint.uuid(now);
-        if let Some(id) = &report.request_id {
-            let said = Said::of_change(&report.target, aim.resolved.as_ref(), &report.change);
-            let key = RequestKey::of(&["change", aim.conversion.account.as_str(), id.as_str()]);
-            let fingerprint = said.fingerprint();
-            let mine = Reservation { fingerprint, id: *uuid.as_bytes(), at: now, click: None };
-            let kept = self.inner.outbox.reserve(key, mine).await?;
-            if kept.fingerprint != fingerprint {
-                return Err(Error::conflict("request_id"));
-            }
-            uuid = Uuid::from_bytes(kept.id);
+        let mut subject = self.subject(report, now, false).await?;
+        if let Err(over) = live(&subject, &report.target, now) {
+            return self.changed_before(report, &subject, &event, now).await?.ok_or(over);
         }
-        let delivery = new_delivery(&aim.conversion, event, uuid, now);
-        let recorded = self.inner.outbox.change(aim.target, delivery).await?;
-        self.inner.wake.notify_one();
-        let waiting = match aim.target {
-            Target::Conversion(_) => false,
-            Target::Key(_) => {
-                let put = self.inner.outbox.delivery(recorded.delivery).await?;
-                put.is_some_and(|put| put.state == DeliveryState::Waiting)
-            }
-        };
-        Ok(RecordedChange {
+        let mut rendered = self.render(&subject.conversion, &event, in_change)?;
+        if subject.conversion.user.is_some() && matches!(report.target, ChangeTarget::Key { .. }) {
+            subject = self.subject(report, now, true).await?;
+            live(&subject, &report.target, now)?;
+            rendered = self.render(&subject.conversion, &event, in_change)?;
+        }
+        let delivery = self.delivery_of(&subject.conversion, event, now);
+        let delivery = self.settle_change(report, &subject, delivery).await?;
+        let event = delivery.event.clone();
+        let recorded = self.inner.outbox.change(subject.target, delivery).await?;
+        if recorded.fresh {
+            self.inner.wake.notify_one();
+            let account = &subject.conversion.account;
+            tracing::info!(%account, conversion = %recorded.conversion, delivery = %recorded.delivery, "a change is recorded");
+        }
+        Ok(self.changed(&subject, &recorded, &event, rendered).await)
+    }
+
+    /// The answer to a change that is durable: nothing can fail it any more.
+    async fn changed(
+        &self,
+        subject: &Subject,
+        recorded: &Recorded,
+        event: &Event,
+        rendered: Rendered,
+    ) -> RecordedChange {
+        let mut answer = RecordedChange {
             conversion: recorded.conversion,
             delivery: recorded.delivery,
-            waiting,
+            waiting: false,
             already: !recorded.fresh,
             rendered,
-        })
+        };
+        if let Target::Key(_) = subject.target {
+            match self.inner.outbox.story(recorded.conversion).await {
+                Ok(Some(story)) => {
+                    if let Ok(rendered) = self.render(&story.conversion, event, in_change) {
+                        answer.rendered = rendered;
+                    }
+                }
+                Ok(None) => answer.waiting = true,
+                Err(error) => tracing::debug!(%error, "whether a change waits is not known"),
+            }
+        }
+        answer
     }
 
-    async fn aim(&self, report: &ChangeReport, now: Timestamp) -> Result<Aim> {
+    /// Finds out what a change is about. A user's click is settled on only where `settle` says so.
+    async fn subject(&self, report: &ChangeReport, now: Timestamp, settle: bool) -> Result<Subject> {
         if report.change == Change::default() {
-            let message = "is missing; want a status, goal, value, payout or fields";
+            let message = "is empty, and so is all else; want a status, goal, value, payout or fields";
             return Err(Error::invalid("status", message).because("MISSING"));
         }
         match &report.target {
             ChangeTarget::Conversion(id) => {
-                let story = self.inner.outbox.story(*id).await?.ok_or_else(unknown)?;
-                let conversion = story.conversion;
-                let from = conversion.click_time.unwrap_or(conversion.recorded_at);
-                if now >= from.saturating_add(CLICK_LIFE).unwrap_or(Timestamp::MAX) {
-                    let message = "is past its click's 30 days";
-                    return Err(Error::precondition("CLICK_EXPIRED", message).at("conversion_id"));
-                }
-                Ok(Aim { target: Target::Conversion(*id), conversion, resolved: None })
+                let story = self.inner.outbox.story(*id).await?.ok_or_else(|| unknown(*id))?;
+                Ok(Subject {
+                    account: story.conversion.account.to_string(),
+                    target: Target::Conversion(*id),
+                    conversion: story.conversion,
+                    resolved: None,
+                })
             }
             ChangeTarget::Key { source, kind, goal, transaction_id } => {
-                let resolved = self.find_source(source, now, "key.source").await?;
-                live(source, &resolved, now).map_err(|error| within("key", error))?;
-                let (account, source) = (&resolved.account, &resolved.source);
-                let key = ConversionKey::of(account, source, *kind, goal.as_ref(), transaction_id);
-                let details = Details {
-                    goal: goal.clone(),
-                    transaction_id: Some(transaction_id.clone()),
-                    ..Details::new(*kind)
-                };
-                let conversion = self.awaited(&resolved, details, now);
-                Ok(Aim { target: Target::Key(key), conversion, resolved: Some(resolved) })
+                let key = (*kind, goal.as_ref(), transaction_id);
+                self.subject_by_key(source, key, now, settle).await
             }
         }
     }
 
-    /// What is known of a conversion that may not be recorded yet.
-    fn awaited(&self, resolved: &Resolved, details: Details, now: Timestamp) -> Conversion {
-        let uuid = self.inner.mint.uuid(now);
-        let transaction = details.transaction_id.as_ref();
-        let lane = identity::lane(&resolved.account, &resolved.source, transaction, uuid);
-        Conversion {
-            id: ConversionId::new(uuid, lane.shard()),
-            account: resolved.account.clone(),
-            campaign: resolved.campaign.clone(),
-            source: resolved.source.clone(),
-            click_time: resolved.click_time,
-            user: resolved.user.clone(),
-            request_id: None,
-            lane,
-            details,
-            occurred_at: now,
-            recorded_at: now,
+    async fn subject_by_key(
+        &self,
+        source: &SourceBy,
+        key: (Kind, Option<&Goal>, &TransactionId),
+        now: Timestamp,
+        settle: bool,
+    ) -> Result<Subject> {
+        let (kind, goal, transaction) = key;
+        if kind == Kind::Goal && goal.is_none() {
+            return Err(Error::invalid("key.goal", "is missing; a goal has a name").because("MISSING"));
         }
+        let resolved = self.find_source(source, now, "key.source").await?;
+        let mut settled = Settled { resolved, uuid: self.inner.mint.uuid(now), at: now };
+        if settle {
+            settled = self.settle_attribution(source, key, settled).await?;
+        }
+        let conversion = provisional(&settled, key, now);
+        let key = ConversionKey::of(&conversion.account, &conversion.source, kind, goal, transaction);
+        Ok(Subject {
+            account: source.account_said(&settled.resolved).to_owned(),
+            target: Target::Key(key),
+            conversion,
+            resolved: Some(settled.resolved),
+        })
+    }
+
+    /// The delivery under the id that the request was given when it was first seen.
+    async fn settle_change(
+        &self,
+        report: &ChangeReport,
+        subject: &Subject,
+        mine: Delivery,
+    ) -> Result<Delivery> {
+        let Some(request) = &report.request_id else { return Ok(mine) };
+        let key = RequestKey::of(&["change", &subject.account, request.as_str()]);
+        let fingerprint =
+            Said::of_change(&report.target, subject.resolved.as_ref(), &report.change).fingerprint();
+        let reservation =
+            Reservation { fingerprint, id: *mine.id.as_bytes(), at: mine.created_at, click: None };
+        let kept = self.inner.outbox.reserve(key, reservation).await?;
+        if kept.fingerprint != fingerprint {
+            return Err(Error::conflict("request_id"));
+        }
+        Ok(Delivery { id: DeliveryId::from_bytes(kept.id), ..mine })
+    }
+
+    /// The first answer to a request whose click's life has ended since.
+    async fn changed_before(
+        &self,
+        report: &ChangeReport,
+        subject: &Subject,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<Option<RecordedChange>> {
+        if report.request_id.is_none() {
+            return Ok(None);
+        }
+        let mine = self.delivery_of(&subject.conversion, event.clone(), now);
+        let settled = self.settle_change(report, subject, mine).await?;
+        let Some(kept) = self.inner.outbox.delivery(settled.id).await? else { return Ok(None) };
+        let rendered = self.render(&subject.conversion, event, in_change)?;
+        let recorded = Recorded { conversion: kept.conversion, delivery: kept.id, fresh: false };
+        Ok(Some(self.changed(subject, &recorded, event, rendered).await))
+    }
+}
+
+/// Refuses a change of what can no longer be told.
+fn live(subject: &Subject, target: &ChangeTarget, now: Timestamp) -> Result<()> {
+    let end = expires_at(&subject.conversion);
+    if now < end {
+        return Ok(());
+    }
+    let field = match target {
+        ChangeTarget::Conversion(_) => "conversion_id".to_owned(),
+        ChangeTarget::Key { source, .. } => format!("key.source.{}", source.field()),
+    };
+    Err(Error::precondition("CLICK_EXPIRED", format!("its click's 30 days ended at {end:.0}")).at(field))
+}
+
+/// What is known of a conversion by its key.
+fn provisional(
+    settled: &Settled,
+    (kind, goal, transaction): (Kind, Option<&Goal>, &TransactionId),
+    now: Timestamp,
+) -> Conversion {
+    let resolved = settled.resolved.clone();
+    Conversion {
+        id: settled.id(Some(transaction)),
+        account: resolved.account,
+        campaign: resolved.campaign,
+        source: resolved.source,
+        click_time: resolved.click_time,
+        user: resolved.user,
+        request_id: None,
+        lane: settled.lane(Some(transaction)),
+        details: Details {
+            goal: goal.cloned(),
+            transaction_id: Some(transaction.clone()),
+            ..Details::new(kind)
+        },
+        occurred_at: now,
+        recorded_at: now,
     }
 }

@@ -93,7 +93,9 @@ impl Hub {
         since: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<Click>> {
-        let ip: IpAddr = ip.parse().map_err(|_| Error::invalid("ip", "is not an IPv4 or IPv6 address"))?;
+        let ip: IpAddr = ip
+            .parse()
+            .map_err(|_| Error::invalid("ip", "is not an IPv4 or IPv6 address such as 192.0.2.1"))?;
         let registry = self.registry();
         let campaign = registry.campaign(campaign)?;
         if !campaign.find_by_ip {

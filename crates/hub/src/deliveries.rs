@@ -1,11 +1,14 @@
-//! Deliveries: shown, and decided where a person must.
+//! What operators see and decide: deliveries, and the accounts that they are for.
 
 use postback_core::{
-    AccountId, Delivery, DeliveryId, Error, Reason, Result,
+    Account, AccountId, Delivery, DeliveryId, Error, Reason, Result,
     ports::{AccountStats, DeliveryFilter, Page, Paused, Resolution},
 };
 
-use crate::Hub;
+use crate::{Hub, record::PAGE};
+
+/// The longest reason for a pause, in characters.
+const REASON: usize = 512;
 
 /// An account and where its deliveries stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,14 +27,15 @@ impl Hub {
     /// A delivery with its attempts.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound` at `delivery_id`.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Delivery> {
-        let found = self.inner.outbox.delivery(id).await?;
-        let message = "names no delivery that is kept";
-        found.ok_or_else(|| Error::not_found("UNKNOWN_DELIVERY", message).at("delivery_id"))
+        self.inner.outbox.delivery(id).await?.ok_or_else(|| {
+            Error::not_found("UNKNOWN_DELIVERY", format!("`{id}` is not a delivery of this hub"))
+                .at("delivery_id")
+        })
     }
 
-    /// Deliveries, the latest first.
+    /// Lists deliveries, the latest first: at most 1,000 at once.
     ///
     /// # Errors
     /// The store's own.
@@ -41,16 +45,17 @@ impl Hub {
         limit: usize,
         after: Option<[u8; 16]>,
     ) -> Result<Page<Delivery>> {
-        self.inner.outbox.deliveries(&filter, limit, after).await
+        self.inner.outbox.deliveries(&filter, limit.clamp(1, PAGE), after).await
     }
 
     /// Puts a dead letter back into its lane.
     ///
     /// # Errors
-    /// `NotFound`; `FailedPrecondition` where it is not dead or its click's life is over.
+    /// `NotFound`; `FailedPrecondition` where it is not dead, or its click's life is over.
     pub async fn replay(&self, id: DeliveryId) -> Result<Delivery> {
-        let delivery = self.inner.outbox.replay(id).await?;
+        let delivery = self.inner.outbox.replay(id).await.map_err(|error| error.at("delivery_id"))?;
         self.inner.wake.notify_one();
+        tracing::info!(account = %delivery.account, delivery = %id, "a dead letter is replayed");
         Ok(delivery)
     }
 
@@ -59,57 +64,64 @@ impl Hub {
     /// # Errors
     /// `NotFound`; `FailedPrecondition` where it is not in doubt.
     pub async fn resolve(&self, id: DeliveryId, resolution: Resolution) -> Result<Delivery> {
-        let delivery = self.inner.outbox.resolve(id, resolution).await?;
+        let resolved = self.inner.outbox.resolve(id, resolution).await;
+        let delivery = resolved.map_err(|error| error.at("delivery_id"))?;
         self.inner.wake.notify_one();
+        tracing::info!(account = %delivery.account, delivery = %id, ?resolution, "a delivery in doubt is resolved");
         Ok(delivery)
     }
 
-    /// Stops deliveries of an account; conversions are still recorded.
+    /// Stops deliveries of an account; conversions are still recorded. Where it is paused, the first reason holds.
     ///
     /// # Errors
-    /// `NotFound` for an unknown account.
+    /// `NotFound` at `account`.
     pub async fn pause(&self, account: &AccountId, reason: &str) -> Result<AccountStanding> {
         self.registry().account(account)?;
-        let words = if reason.is_empty() { "an operator paused it" } else { reason };
-        if self.inner.outbox.pause(account, Reason::new("paused_by_operator", words)).await? {
-            tracing::info!(%account, reason = words, "the account is paused");
+        let words: String = reason.trim().chars().filter(|c| !c.is_control()).take(REASON).collect();
+        let words = if words.is_empty() { "paused by an operator".to_owned() } else { words };
+        if self.inner.outbox.pause(account, Reason::new("operator", words)).await? {
+            tracing::info!(%account, "the account is paused");
         }
-        self.standing(account).await
+        self.standing_of(account).await
     }
 
     /// Lets deliveries of an account go on.
     ///
     /// # Errors
-    /// `NotFound` for an unknown account.
+    /// `NotFound` at `account`.
     pub async fn resume(&self, account: &AccountId) -> Result<AccountStanding> {
         self.registry().account(account)?;
         if self.inner.outbox.resume(account).await? {
+            self.inner.wake.notify_one();
             tracing::info!(%account, "the account goes on");
         }
-        self.inner.wake.notify_one();
-        self.standing(account).await
+        self.standing_of(account).await
     }
 
-    /// Where the deliveries of one account stand, or of all.
+    /// Where the deliveries of each account stand, or of one.
     ///
     /// # Errors
-    /// `NotFound` for an unknown account.
+    /// `NotFound` at `account`.
     pub async fn stats(&self, account: Option<&AccountId>) -> Result<Vec<AccountStanding>> {
         if let Some(account) = account {
-            return Ok(vec![self.standing(account).await?]);
+            return Ok(vec![self.standing_of(account).await?]);
         }
         let registry = self.registry();
         let mut standings = Vec::with_capacity(registry.accounts().len());
-        for account in registry.accounts().keys() {
+        for account in registry.accounts().values() {
             standings.push(self.standing(account).await?);
         }
         Ok(standings)
     }
 
-    async fn standing(&self, account: &AccountId) -> Result<AccountStanding> {
-        let network = self.registry().account(account)?.adapter.network();
+    async fn standing_of(&self, account: &AccountId) -> Result<AccountStanding> {
+        let registry = self.registry();
+        self.standing(registry.account(account)?).await
+    }
+
+    async fn standing(&self, account: &Account) -> Result<AccountStanding> {
         let outbox = &self.inner.outbox;
-        let (stats, paused) = tokio::try_join!(outbox.stats(account), outbox.paused(account))?;
-        Ok(AccountStanding { id: account.clone(), network, paused, stats })
+        let (stats, paused) = tokio::try_join!(outbox.stats(&account.id), outbox.paused(&account.id))?;
+        Ok(AccountStanding { id: account.id.clone(), network: account.adapter.network(), paused, stats })
     }
 }

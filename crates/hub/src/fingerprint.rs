@@ -58,7 +58,7 @@ impl Said {
         let said = match (target, resolved) {
             (ChangeTarget::Conversion(id), _) => said.say("conversion", Some(id)),
             (ChangeTarget::Key { kind, goal, transaction_id, source }, resolved) => said
-                .from(source, resolved)
+                .by_source(source, resolved)
                 .say("kind", Some(kind))
                 .say("goal", goal.as_ref())
                 .say("transaction", Some(transaction_id)),
@@ -72,7 +72,7 @@ impl Said {
 
     /// Where it comes from: a click by what it is, whichever way it was named; a user by name, as its click may be
     /// another one the next time.
-    pub(crate) fn from(self, by: &SourceBy, resolved: Option<&Resolved>) -> Self {
+    pub(crate) fn by_source(self, by: &SourceBy, resolved: Option<&Resolved>) -> Self {
         match (by, resolved) {
             (SourceBy::User { user, account, pick }, _) => self
                 .say("user", Some(user))

@@ -1,23 +1,20 @@
-//! A conversion is reported: resolved, rendered, and recorded with its first delivery.
+//! Recording a conversion: resolved, checked, rendered, and made durable with its first delivery.
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
-    CLICK_LIFE, Click, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Details, Error, Event,
-    Kind, Postback, RequestId, Result, Source,
-    ports::{ConversionFilter, Page, RequestKey, Reservation, Story},
+    CLICK_LIFE, Click, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Details, Error,
+    ErrorKind, Event, Kind, LaneId, RequestId, Result,
+    ports::{ConversionFilter, Page, RequestKey, Story},
 };
-use rust_decimal::Decimal;
-use uuid::Uuid;
 
 use crate::{
-    Hub, SourceBy, clicks,
-    fingerprint::Said,
-    identity, meters,
-    source::{Resolved, within},
+    Hub, Rendered, SourceBy, clicks::expired, fingerprint::Said, meters, render::in_report, settle::Settled,
 };
 
-/// How far ahead of the hub's clock a caller's may run.
-const AHEAD: SignedDuration = SignedDuration::from_mins(5);
+/// How far a caller's clock may be from the hub's.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// The most items of a page.
+pub(crate) const PAGE: usize = 1_000;
 
 /// A conversion as a caller reports it.
 #[derive(Clone, Debug)]
@@ -28,17 +25,8 @@ pub struct Report {
     pub details: Details,
     /// When it happened; now by default.
     pub occurred_at: Option<Timestamp>,
-    /// The caller's id of this request.
+    /// The caller's id of this request: a repeat brings the first answer again.
     pub request_id: Option<RequestId>,
-}
-
-/// A call as the network will see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rendered {
-    /// Method, URL and form, with secrets and personal data as `***`.
-    pub call: String,
-    /// What the caller should mend, though it is taken.
-    pub warnings: Vec<String>,
 }
 
 /// A conversion that is durable.
@@ -55,75 +43,110 @@ pub struct RecordedConversion {
 }
 
 impl Hub {
-    /// Renders the call of a conversion, and records nothing.
+    /// Renders the call of a conversion and records nothing.
     ///
     /// # Errors
-    /// As [`Hub::record`], but for a key that was used before.
+    /// As [`Hub::record`], but for conflicts with what was recorded.
     pub async fn validate(&self, report: Report) -> Result<Rendered> {
         let now = self.inner.clock.now();
-        let resolved = self.accepted(&report, now).await?;
-        let conversion = conversion(&report, &resolved, self.inner.mint.uuid(now), now);
-        live(&report.source, &resolved, now)?;
-        self.render(&conversion, &Event::Created).map_err(|error| within("details", error))
+        let draft = self.draft(&report, now).await?;
+        live(&report.source, &draft, now)?;
+        self.render(&conversion(&report, &draft, now), &Event::Created, in_report)
     }
 
-    /// Records a conversion with its first delivery; both are durable when this returns. A repeat with the same
-    /// content returns the first one's ids.
+    /// Records a conversion. `Ok` means that it and its delivery are durable.
+    ///
+    /// A repeat changes nothing and brings the first one's ids: one with the same request id, or one with the same
+    /// transaction id of the same source, kind and goal. A user's transaction stays with the click that it was
+    /// first attributed to.
     ///
     /// # Errors
-    /// `InvalidArgument` at the field that is wrong; `NotFound` for an unknown click, user or account;
-    /// `FailedPrecondition` for a click whose life is over; `AlreadyExists` where the request id or transaction id
-    /// was used with other content; `Unavailable` where the store is away.
+    /// `InvalidArgument` at the field that is wrong, be it by the network's rules; `NotFound` for a click, user or
+    /// account that is not known; `FailedPrecondition` with reason `CLICK_EXPIRED` for a click past its life, or
+    /// where the network takes no such thing; `AlreadyExists` for a known request or transaction id with other
+    /// content; `Unavailable` where a store is away.
     pub async fn record(&self, report: Report) -> Result<RecordedConversion> {
-        self.taken(report).await.inspect_err(|error| meters::refused(error.reason()))
+        let recorded = self.take(&report).await;
+        if let Err(error) = &recorded {
+            meters::refused(error.reason());
+        }
+        recorded
     }
 
-    async fn taken(&self, report: Report) -> Result<RecordedConversion> {
+    async fn take(&self, report: &Report) -> Result<RecordedConversion> {
         let now = self.inner.clock.now();
-        let mut resolved = self.accepted(&report, now).await?;
-        let mut uuid = self.inner.mint.uuid(now);
-        let request = request_key(&report, &resolved);
-        let mut conversion = conversion(&report, &resolved, uuid, now);
-        let mut rendered =
-            self.render(&conversion, &Event::Created).map_err(|error| within("details", error))?;
-        if request.is_none() {
-            live(&report.source, &resolved, now)?;
+        let draft = self.draft(report, now).await?;
+        if let Err(over) = live(&report.source, &draft, now) {
+            return self.taken_before(report, draft, over).await;
         }
-        if let Some((key, field)) = request {
-            let said = Said::of_conversion(&report.details, report.occurred_at);
-            let fingerprint = said.from(&report.source, Some(&resolved)).fingerprint();
-            let mine = Reservation { fingerprint, id: *uuid.as_bytes(), at: now, click: resolved.click() };
-            let kept = self.inner.outbox.reserve(key, mine).await?;
-            if kept.fingerprint != fingerprint {
-                return Err(Error::conflict(field));
-            }
-            if kept.id != *uuid.as_bytes() {
-                uuid = Uuid::from_bytes(kept.id);
-                if let Some(click) = kept.click {
-                    resolved = self.settled_on(click, resolved).await;
-                }
-                conversion = self::conversion(&report, &resolved, uuid, now);
-                rendered =
-                    self.render(&conversion, &Event::Created).map_err(|error| within("details", error))?;
-            }
-            let before = match live(&report.source, &resolved, now) {
-                Ok(()) => None,
-                Err(expired) => Some(self.inner.outbox.story(conversion.id).await?.ok_or(expired)?),
-            };
-            if let Some(Story { conversion, deliveries }) = before
-                && let Some(delivery) = deliveries.first()
-            {
-                let (conversion, delivery) = (conversion.id, delivery.id);
-                return Ok(RecordedConversion { conversion, delivery, already: true, rendered });
-            }
+        let rendered = self.render(&conversion(report, &draft, now), &Event::Created, in_report)?;
+        let settled = self.settle_report(report, draft.clone()).await?;
+        if settled == draft {
+            return self.put(report, &settled, rendered, now).await;
         }
-        let delivery = self.delivery_of(&conversion, now);
-        let fingerprint = Said::of_conversion(&report.details, report.occurred_at).fingerprint();
+        if let Err(over) = live(&report.source, &settled, now) {
+            return self.again(report, &settled, now).await?.ok_or(over);
+        }
+        let rendered = self.render(&conversion(report, &settled, now), &Event::Created, in_report)?;
+        self.put(report, &settled, rendered, now).await
+    }
+
+    /// Checks a report and finds out its source.
+    async fn draft(&self, report: &Report, now: Timestamp) -> Result<Settled> {
+        check(&report.details)?;
+        let occurred_at = report.occurred_at.unwrap_or(now);
+        if occurred_at.duration_since(now) > SKEW {
+            return Err(Error::invalid("occur_time", format!("`{occurred_at}` is in the future")));
+        }
+        let resolved = self.find_source(&report.source, occurred_at, "source").await?;
+        let captured_at = resolved.click_time.unwrap_or(Timestamp::MIN);
+        if captured_at.duration_since(occurred_at) > SKEW {
+            let message = format!("`{occurred_at}` is before its click, which came at {captured_at:.0}");
+            return Err(Error::invalid("occur_time", message));
+        }
+        Ok(Settled { resolved, uuid: self.inner.mint.uuid(now), at: now })
+    }
+
+    async fn settle_report(&self, report: &Report, mine: Settled) -> Result<Settled> {
+        let details = &report.details;
+        let transaction = details.transaction_id.as_ref();
+        let mut settled = mine;
+        if let Some(request) = &report.request_id {
+            let account = report.source.account_said(&settled.resolved);
+            let key = RequestKey::of(&["record", account, request.as_str()]);
+            let said = Said::of_conversion(details, report.occurred_at)
+                .by_source(&report.source, Some(&settled.resolved));
+            settled = self.settle(key, said.fingerprint(), settled, transaction).await?;
+        }
+        if let Some(transaction) = transaction {
+            let key = (details.kind, details.goal.as_ref(), transaction);
+            settled = self.settle_attribution(&report.source, key, settled).await?;
+        }
+        Ok(settled)
+    }
+
+    async fn put(
+        &self,
+        report: &Report,
+        settled: &Settled,
+        rendered: Rendered,
+        now: Timestamp,
+    ) -> Result<RecordedConversion> {
+        let conversion = conversion(report, settled, now);
+        let delivery = self.delivery_of(&conversion, Event::Created, now);
+        let content = Said::of_conversion(&report.details, report.occurred_at).fingerprint();
         let (account, kind) = (conversion.account.clone(), conversion.details.kind);
-        let recorded = self.inner.outbox.record(conversion, delivery, fingerprint).await;
-        let recorded = recorded.map_err(|error| within("details", error))?;
+        let recorded = self.inner.outbox.record(conversion, delivery, content).await.map_err(|error| {
+            match error.kind() {
+                ErrorKind::AlreadyExists => error.at("details.transaction_id"),
+                _ => error,
+            }
+        })?;
         meters::conversion(&account, kind, recorded.fresh);
-        self.inner.wake.notify_one();
+        if recorded.fresh {
+            self.inner.wake.notify_one();
+            tracing::info!(%account, %kind, conversion = %recorded.conversion, "a conversion is recorded");
+        }
         Ok(RecordedConversion {
             conversion: recorded.conversion,
             delivery: recorded.delivery,
@@ -132,49 +155,64 @@ impl Hub {
         })
     }
 
-    /// Where a report comes from, once everything about it that needs no network has been looked at.
-    async fn accepted(&self, report: &Report, now: Timestamp) -> Result<Resolved> {
-        sound(&report.details)?;
-        let occurred_at = report.occurred_at.unwrap_or(now);
-        if occurred_at.duration_since(now) > AHEAD {
-            return Err(Error::invalid("occur_time", format!("`{occurred_at:.0}` is in the future")));
+    /// The first answer to a request whose click's life has ended since, or else why it is refused.
+    async fn taken_before(&self, report: &Report, draft: Settled, over: Error) -> Result<RecordedConversion> {
+        if report.request_id.is_none() {
+            return Err(over);
         }
-        let resolved = self.find_source(&report.source, occurred_at, "source").await?;
-        match resolved.click_time {
-            Some(captured_at) if occurred_at.as_second() < captured_at.as_second() => Err(Error::invalid(
-                "occur_time",
-                format!("`{occurred_at:.0}` is before its click, which came at {captured_at:.0}"),
-            )),
-            _ => Ok(resolved),
+        let settled = self.settle_report(report, draft).await?;
+        self.again(report, &settled, settled.at).await?.ok_or(over)
+    }
+
+    /// The answer to a conversion that was recorded under the settled id.
+    async fn again(
+        &self,
+        report: &Report,
+        settled: &Settled,
+        now: Timestamp,
+    ) -> Result<Option<RecordedConversion>> {
+        let conversion = conversion(report, settled, now);
+        let Some(story) = self.inner.outbox.story(conversion.id).await? else { return Ok(None) };
+        let created = story.deliveries.iter().find(|delivery| delivery.event == Event::Created);
+        let Some(delivery) = created.map(|delivery| delivery.id) else { return Ok(None) };
+        let rendered = self.render(&conversion, &Event::Created, in_report)?;
+        meters::conversion(&conversion.account, conversion.details.kind, false);
+        Ok(Some(RecordedConversion { conversion: conversion.id, delivery, already: true, rendered }))
+    }
+
+    /// A delivery of a conversion, due at once.
+    pub(crate) fn delivery_of(&self, conversion: &Conversion, event: Event, now: Timestamp) -> Delivery {
+        Delivery {
+            id: DeliveryId::new(self.inner.mint.uuid(now), conversion.lane.shard()),
+            conversion: conversion.id,
+            account: conversion.account.clone(),
+            lane: conversion.lane,
+            event,
+            state: DeliveryState::Pending,
+            attempts: Vec::new(),
+            started_at: None,
+            remote_id: None,
+            created_at: now,
+            updated_at: now,
+            due_at: Some(now),
+            expires_at: expires_at(conversion),
         }
     }
 
-    /// The call of an event, as it would be sent now.
-    pub(crate) fn render(&self, conversion: &Conversion, event: &Event) -> Result<Rendered> {
-        let registry = self.registry();
-        let adapter = &registry.account(&conversion.account)?.adapter;
-        let call = adapter.call(&Postback { conversion, event })?;
-        Ok(Rendered { call: call.shown, warnings: call.warnings })
-    }
-
-    fn delivery_of(&self, conversion: &Conversion, now: Timestamp) -> Delivery {
-        new_delivery(conversion, Event::Created, self.inner.mint.uuid(now), now)
-    }
-
-    /// A conversion with everything that was told of it, and its click while that is kept.
+    /// A conversion with everything that was told of it, and its click while that is kept and at hand.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound` at `conversion_id`.
     pub async fn story(&self, id: ConversionId) -> Result<(Story, Option<Click>)> {
-        let story = self.inner.outbox.story(id).await?.ok_or_else(unknown)?;
+        let story = self.inner.outbox.story(id).await?.ok_or_else(|| unknown(id))?;
         let click = match &story.conversion.source {
-            Source::Click(id) => self.glance(&story.conversion.account, id).await,
-            Source::Flow(_) | Source::FlowCode(_) => None,
+            postback_core::Source::Click(click) => self.glance(&story.conversion.account, click).await,
+            _ => None,
         };
         Ok((story, click))
     }
 
-    /// Conversions, the latest first.
+    /// Lists conversions, the latest first: at most 1,000 at once.
     ///
     /// # Errors
     /// The store's own.
@@ -184,92 +222,67 @@ impl Hub {
         limit: usize,
         after: Option<[u8; 16]>,
     ) -> Result<Page<Conversion>> {
-        self.inner.outbox.conversions(&filter, limit, after).await
+        self.inner.outbox.conversions(&filter, limit.clamp(1, PAGE), after).await
     }
 }
 
 /// A conversion that is not kept.
-pub(crate) fn unknown() -> Error {
-    Error::not_found("UNKNOWN_CONVERSION", "names no conversion that is kept").at("conversion_id")
+pub(crate) fn unknown(id: ConversionId) -> Error {
+    Error::not_found("UNKNOWN_CONVERSION", format!("`{id}` is not a conversion of this hub"))
+        .at("conversion_id")
 }
 
-/// Whether details hold together; what a network makes of them is its adapter's business.
-fn sound(details: &Details) -> Result<()> {
-    if details.kind == Kind::Goal && details.goal.is_none() {
-        let message = "is missing; a goal needs the name that the network knows it by";
-        return Err(Error::invalid("details.goal", message).because("MISSING"));
-    }
-    let parts = [("details.shipping", details.shipping), ("details.tax", details.tax)];
-    let mut rest = details.value;
-    for (field, part) in parts {
-        let Some(part) = part.filter(|part| *part > Decimal::ZERO) else { continue };
-        let Some(whole) = rest else {
-            return Err(Error::invalid(field, "is a part of the value; want details.value with it"));
-        };
-        let less = whole.less(part).map_err(|_| {
-            Error::invalid(field, format!("`{part}` is more than what is left of the value, {whole}"))
-        })?;
-        rest = Some(less);
-    }
-    Ok(())
+/// When a conversion's deliveries end: with its click's life; a flow's lead lives as long from its recording.
+pub(crate) fn expires_at(conversion: &Conversion) -> Timestamp {
+    let from = conversion.click_time.unwrap_or(conversion.recorded_at);
+    from.saturating_add(CLICK_LIFE).unwrap_or(Timestamp::MAX)
 }
 
-/// Under which key a request is kept so that its repeat resolves to the same: the caller's id of it, else, where a
-/// user's next click could change what it resolves to, the user and the transaction.
-fn request_key(report: &Report, resolved: &Resolved) -> Option<(RequestKey, &'static str)> {
-    let account = report.source.account_said(resolved);
-    if let Some(id) = &report.request_id {
-        return Some((RequestKey::of(&["request", account, id.as_str()]), "request_id"));
+/// Refuses a click whose life is over.
+fn live(by: &SourceBy, settled: &Settled, now: Timestamp) -> Result<()> {
+    match settled.resolved.click().filter(|click| click.is_expired(now)) {
+        Some(click) => Err(expired(&click).at(format!("source.{}", by.field()))),
+        None => Ok(()),
     }
-    let (SourceBy::User { user, .. }, details) = (&report.source, &report.details) else { return None };
-    let goal = details.goal.as_ref().filter(|_| details.kind == Kind::Goal).map_or("", |goal| goal.as_str());
-    let transaction = details.transaction_id.as_ref()?;
-    let parts = ["user", account, user.as_str(), details.kind.as_str(), goal, transaction.as_str()];
-    Some((RequestKey::of(&parts), "details.transaction_id"))
 }
 
-fn conversion(report: &Report, resolved: &Resolved, uuid: Uuid, now: Timestamp) -> Conversion {
+/// The conversion that a report makes.
+fn conversion(report: &Report, settled: &Settled, now: Timestamp) -> Conversion {
     let transaction = report.details.transaction_id.as_ref();
-    let lane = identity::lane(&resolved.account, &resolved.source, transaction, uuid);
+    let lane: LaneId = settled.lane(transaction);
+    let resolved = settled.resolved.clone();
     Conversion {
-        id: ConversionId::new(uuid, lane.shard()),
-        account: resolved.account.clone(),
-        campaign: resolved.campaign.clone(),
-        source: resolved.source.clone(),
+        id: settled.id(transaction),
+        account: resolved.account,
+        campaign: resolved.campaign,
+        source: resolved.source,
         click_time: resolved.click_time,
-        user: resolved.user.clone(),
+        user: resolved.user,
         request_id: report.request_id.clone(),
         lane,
         details: report.details.clone(),
-        occurred_at: report.occurred_at.unwrap_or(now),
+        occurred_at: report.occurred_at.unwrap_or(settled.at),
         recorded_at: now,
     }
 }
 
-/// A delivery of a conversion's event, due now, for as long as the click lives; a flow's for as long from now.
-pub(crate) fn new_delivery(conversion: &Conversion, event: Event, uuid: Uuid, now: Timestamp) -> Delivery {
-    let from = conversion.click_time.unwrap_or(conversion.recorded_at);
-    Delivery {
-        id: DeliveryId::new(uuid, conversion.lane.shard()),
-        conversion: conversion.id,
-        account: conversion.account.clone(),
-        lane: conversion.lane,
-        event,
-        state: DeliveryState::Pending,
-        attempts: Vec::new(),
-        started_at: None,
-        remote_id: None,
-        created_at: now,
-        updated_at: now,
-        due_at: Some(now),
-        expires_at: from.saturating_add(CLICK_LIFE).unwrap_or(Timestamp::MAX),
+/// Checks what holds on every network.
+fn check(details: &Details) -> Result<()> {
+    if details.kind == Kind::Goal && details.goal.is_none() {
+        return Err(Error::invalid("details.goal", "is missing; a goal has a name").because("MISSING"));
     }
-}
-
-/// Whether a source can still bring a conversion.
-pub(crate) fn live(by: &SourceBy, resolved: &Resolved, now: Timestamp) -> Result<()> {
-    match resolved.click() {
-        Some(click) if click.is_expired(now) => Err(within("source", clicks::expired(&click).at(by.field()))),
-        _ => Ok(()),
+    let mut rest = details.value;
+    for (field, part) in [("details.shipping", details.shipping), ("details.tax", details.tax)] {
+        let Some(part) = part else { continue };
+        if part.is_sign_negative() && !part.is_zero() {
+            return Err(Error::invalid(field, format!("`{part}` is negative")));
+        }
+        let Some(whole) = rest else {
+            return Err(Error::invalid(field, "is a part of the value; want details.value with it"));
+        };
+        rest = Some(whole.less(part).map_err(|_| {
+            Error::invalid(field, format!("`{part}` is more than what is left of the value, `{whole}`"))
+        })?);
     }
+    Ok(())
 }

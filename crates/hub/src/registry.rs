@@ -82,7 +82,9 @@ impl Registry {
     /// `NotFound` at `campaign`.
     pub fn campaign(&self, name: &str) -> Result<&Campaign> {
         self.campaigns.get(name).ok_or_else(|| {
-            Error::not_found("UNKNOWN_CAMPAIGN", "is not a campaign of this hub").at("campaign")
+            let shown: String = name.chars().take(64).flat_map(char::escape_debug).collect();
+            Error::not_found("UNKNOWN_CAMPAIGN", format!("`{shown}` is not a campaign of this hub"))
+                .at("campaign")
         })
     }
 

@@ -1,115 +1,145 @@
-//! What the hub does by itself: writes back clicks that waited, sweeps the stores, keeps the gauges true.
+//! What a hub does beside its calls: it brings buffered clicks back, sweeps the stores and keeps the gauges.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use postback_core::Result;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Hub, buffer::Waiting, meters};
+use crate::{
+    Hub,
+    buffer::Waiting,
+    capture::{drop_refused, is_for_later},
+    meters,
+};
 
-/// How many clicks are written back at once.
-const AT_ONCE: usize = 64;
-/// The waits between tries while the click store is away, from the first to the last.
-const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-/// How often the stores are swept; at once again while there is work.
-const SWEEP: Duration = Duration::from_secs(60);
-/// How often the gauges are set.
+/// How many buffered clicks are written at once.
+const BATCH: usize = 64;
+/// How long one write of a buffered click may take.
+const WRITE: Duration = Duration::from_secs(2);
+/// The waits between failed writes: from this, doubled, to that.
+const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How long the last writes may take when the hub is told to end.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+/// How often a store is swept that has nothing more to sweep, and one that has.
+const SWEEPS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_millis(100));
 const GAUGES: Duration = Duration::from_secs(10);
 
 impl Hub {
-    /// Works until `shutdown`; then writes back what still waits, once.
+    /// Works until `shutdown`: writes buffered clicks as soon as their store is back, sweeps both stores, keeps the
+    /// gauges. At the end it writes what is still buffered, for at most five seconds; so shut down what takes
+    /// clicks first.
     pub async fn run(&self, shutdown: CancellationToken) {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = self.write_back() => {}
-            () = self.sweep() => {}
-            () = self.measure() => {}
-        }
-        self.write_some().await;
+        let (clicks, outbox) = (&self.inner.clicks, &self.inner.outbox);
+        tokio::join!(
+            self.write_back(&shutdown),
+            keep_swept("clicks", || clicks.sweep(), &shutdown),
+            keep_swept("outbox", || outbox.sweep(), &shutdown),
+            self.keep_gauges(&shutdown),
+        );
     }
 
-    /// Writes clicks back as they come to wait, with growing waits while the store is away.
-    async fn write_back(&self) {
-        let (first, longest) = WAITS;
-        let mut wait = first;
-        loop {
-            self.inner.buffer.wanted().await;
+    async fn write_back(&self, shutdown: &CancellationToken) {
+        let mut wait = WAITS.0;
+        while shutdown.run_until_cancelled(self.inner.buffer.wanted()).await.is_some() {
             if self.write_some().await {
-                wait = first;
-            } else {
-                sleep(wait.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
-                wait = (wait * 2).min(longest);
+                wait = WAITS.0;
+            } else if pause(wait.mul_f64(0.8 + 0.4 * fastrand::f64()), shutdown).await {
+                wait = WAITS.1.min(wait * 2);
             }
-            meters::buffered(self.inner.buffer.len());
+        }
+        let drained =
+            timeout(LAST_WRITES, async { while self.inner.buffer.len() > 0 && self.write_some().await {} });
+        if drained.await.is_err() || self.inner.buffer.len() > 0 {
+            let left = self.inner.buffer.len();
+            tracing::warn!(
+                left,
+                "the hub ends while clicks wait for their store; their tokens still attribute"
+            );
         }
     }
 
-    /// Writes some of the oldest back. Returns whether the store answers.
+    /// Writes a batch of the oldest buffered clicks. Returns whether the store took all of it.
     async fn write_some(&self) -> bool {
-        let waiting = self.inner.buffer.oldest(AT_ONCE);
-        if waiting.is_empty() {
-            let answers = self.inner.clicks.ping().await.is_ok();
+        let batch = self.inner.buffer.oldest(BATCH);
+        if batch.is_empty() {
+            let answers = matches!(timeout(WRITE, self.inner.clicks.ping()).await, Ok(Ok(())));
             if answers {
                 self.inner.buffer.back();
             }
             return answers;
         }
-        for Waiting { click, findable } in waiting {
-            let kept = click.click.clone();
-            match self.inner.clicks.capture(click, findable).await {
-                Ok(_) => {}
-                Err(error) if is_passing(&error) => return false,
-                Err(error) => {
-                    meters::dropped(meters::Dropped::Refused);
-                    tracing::error!(account = %kept.account, %error, "the click store refused a record for good");
-                }
-            }
-            self.inner.buffer.remove(&kept.account, &kept.id);
-            self.inner.buffer.back();
+        let mut writes = JoinSet::new();
+        for waiting in batch {
+            let hub = self.clone();
+            writes.spawn(async move { hub.write(waiting).await });
         }
+        let all = writes.join_all().await.into_iter().all(|written| written);
+        if all {
+            self.inner.buffer.back();
+        } else {
+            self.inner.buffer.away();
+        }
+        all
+    }
+
+    async fn write(&self, Waiting { click, findable }: Waiting) -> bool {
+        let written = timeout(WRITE, self.inner.clicks.capture(click.clone(), findable)).await;
+        match written {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) if !is_for_later(&error) => drop_refused(&click.click, &error),
+            Ok(Err(_)) | Err(_) => return false,
+        }
+        self.inner.buffer.remove(&click.click.account, &click.click.id);
         true
     }
 
-    async fn sweep(&self) {
-        let mut turn = interval(SWEEP);
-        turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn keep_gauges(&self, shutdown: &CancellationToken) {
         loop {
-            turn.tick().await;
-            let swept = || async { Ok(self.inner.clicks.sweep().await? + self.inner.outbox.sweep().await?) };
-            loop {
-                let swept: Result<usize> = swept().await;
-                match swept {
-                    Ok(0) => break,
-                    Ok(_) => tokio::task::yield_now().await,
-                    Err(error) => {
-                        tracing::debug!(%error, "a sweep failed; the next one goes on");
-                        break;
+            meters::buffered(self.inner.buffer.len());
+            match shutdown.run_until_cancelled(self.stats(None)).await {
+                Some(Ok(standings)) => {
+                    let now = self.inner.clock.now();
+                    for standing in standings {
+                        let oldest = standing.stats.oldest_pending.unwrap_or(now);
+                        meters::standing(&standing, now.duration_since(oldest).as_secs_f64().max(0.0));
                     }
                 }
+                Some(Err(error)) => tracing::debug!(%error, "the gauges of the outbox are not known"),
+                None => return,
             }
-        }
-    }
-
-    async fn measure(&self) {
-        let mut turn = interval(GAUGES);
-        turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            turn.tick().await;
-            meters::buffered(self.inner.buffer.len());
-            let Ok(standings) = self.stats(None).await else { continue };
-            let now = self.inner.clock.now();
-            for standing in standings {
-                let oldest =
-                    standing.stats.oldest_pending.map(|since| now.duration_since(since).as_secs_f64());
-                meters::standing(&standing, oldest.unwrap_or_default().max(0.0));
+            if !pause(GAUGES, shutdown).await {
+                return;
             }
         }
     }
 }
 
-/// Whether trying again may help.
-pub(crate) fn is_passing(error: &postback_core::Error) -> bool {
-    use postback_core::ErrorKind::{ResourceExhausted, Unavailable};
-    matches!(error.kind(), Unavailable | ResourceExhausted)
+/// Sweeps a store until `shutdown`.
+async fn keep_swept<F>(store: &'static str, sweep: impl Fn() -> F, shutdown: &CancellationToken)
+where
+    F: Future<Output = Result<usize>>,
+{
+    loop {
+        let wait = match shutdown.run_until_cancelled(sweep()).await {
+            Some(Ok(0)) => SWEEPS.0,
+            Some(Ok(_)) => SWEEPS.1,
+            Some(Err(error)) => {
+                tracing::warn!(store, %error, "a sweep failed");
+                SWEEPS.0
+            }
+            None => return,
+        };
+        if !pause(wait, shutdown).await {
+            return;
+        }
+    }
+}
+
+/// Waits. `false`: it is time to end.
+async fn pause(wait: Duration, shutdown: &CancellationToken) -> bool {
+    shutdown.run_until_cancelled(sleep(wait)).await.is_some()
 }

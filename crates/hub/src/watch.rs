@@ -1,6 +1,6 @@
-//! Deliveries as they change.
+//! Watching deliveries as they change.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{AccountId, Delivery, DeliveryId, Result};
@@ -12,63 +12,97 @@ use tokio_stream::{Stream, wrappers::ReceiverStream};
 
 use crate::Hub;
 
-/// How often the outbox is asked.
-const EVERY: Duration = Duration::from_millis(500);
-/// How far back each look reaches, for changes that become visible late.
-const OVERLAP: SignedDuration = SignedDuration::from_secs(5);
-/// The most changes of one look, and the most that wait for a slow reader.
-const MOST: usize = 500;
+/// How often the store is asked.
+const POLL: Duration = Duration::from_millis(500);
+/// How many deliveries are asked for at once.
+const PIECE: usize = 500;
+/// How many may wait for a slow watcher.
+const AHEAD: usize = 64;
+/// How far back each question reaches: what another hub's clock dated a little earlier is not missed.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(2);
 
 impl Hub {
-    /// Each delivery as it changes, at or after `since` or from now on, until the stream is dropped or the store
-    /// fails.
+    /// Each delivery as it changes, from `since` or from now on: soon after each change, in the order of the
+    /// changes. One that changes several times in half a second may come once, as it is then. The stream ends
+    /// with the store's first error; a watcher that goes on from its last `updated_at` misses nothing.
     pub fn watch(
         &self,
         account: Option<AccountId>,
         since: Option<Timestamp>,
     ) -> impl Stream<Item = Result<Delivery>> + Send + 'static + use<> {
-        let (sender, receiver) = mpsc::channel(MOST);
-        let start = since.unwrap_or_else(|| self.inner.clock.now());
-        tokio::spawn(follow(self.clone(), account, start, sender));
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let hub = self.clone();
+        let from = since.unwrap_or_else(|| hub.inner.clock.now());
+        tokio::spawn(async move {
+            let watcher = Watcher { hub, account, from, until: from, seen: HashSet::new() };
+            watcher.run(sender).await;
+        });
         ReceiverStream::new(receiver)
     }
 }
 
-async fn follow(
+struct Watcher {
     hub: Hub,
     account: Option<AccountId>,
-    start: Timestamp,
-    sender: mpsc::Sender<Result<Delivery>>,
-) {
-    let mut look = interval(EVERY);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut since, mut seen) = (start, HashMap::<DeliveryId, Timestamp>::new());
-    loop {
-        tokio::select! {
-            () = sender.closed() => return,
-            _ = look.tick() => {}
-        }
-        let changed = match hub.inner.outbox.changed_since(since, MOST).await {
-            Ok(changed) => changed,
-            Err(error) => return drop(sender.send(Err(error)).await),
-        };
-        // A full look whose changes are all known would come back the same: then the overlap is given up.
-        let full = changed.len() == MOST;
-        let mut latest = since;
-        let mut news = false;
-        for delivery in changed {
-            latest = latest.max(delivery.updated_at);
-            if seen.insert(delivery.id, delivery.updated_at) == Some(delivery.updated_at) {
-                continue;
+    /// Nothing older is told.
+    from: Timestamp,
+    /// The latest change that was seen.
+    until: Timestamp,
+    /// What was told of the time in which questions overlap.
+    seen: HashSet<(Timestamp, DeliveryId)>,
+}
+
+impl Watcher {
+    async fn run(mut self, sender: mpsc::Sender<Result<Delivery>>) {
+        let mut ticks = interval(POLL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = sender.closed() => return,
             }
-            news = true;
-            let wanted = account.as_ref().is_none_or(|account| *account == delivery.account);
-            if wanted && sender.send(Ok(delivery)).await.is_err() {
+            if let Err(error) = self.poll(&sender).await {
+                // A watcher that left needs no answer.
+                let _ = sender.send(Err(error)).await;
                 return;
             }
         }
-        let back = if full && !news { latest } else { latest.saturating_sub(OVERLAP).unwrap_or(latest) };
-        since = since.max(back);
-        seen.retain(|_, updated| *updated >= since);
+    }
+
+    /// Tells everything that changed since the last question.
+    async fn poll(&mut self, sender: &mpsc::Sender<Result<Delivery>>) -> Result<()> {
+        let (mut since, mut most) = (self.overlap(), PIECE);
+        loop {
+            let changed = self.hub.inner.outbox.changed_since(since, most).await?;
+            let full = changed.len() >= most;
+            let last = changed.last().map_or(since, |delivery| delivery.updated_at);
+            for delivery in changed {
+                if !self.tell(delivery, sender).await {
+                    return Ok(());
+                }
+            }
+            if !full {
+                break;
+            }
+            // A whole piece of one instant: only a larger one leads on.
+            (since, most) = if last > since { (last, PIECE) } else { (since, most * 2) };
+        }
+        let overlap = self.overlap();
+        self.seen.retain(|(at, _)| *at >= overlap);
+        Ok(())
+    }
+
+    fn overlap(&self) -> Timestamp {
+        self.until.saturating_sub(OVERLAP).unwrap_or(Timestamp::MIN).max(self.from)
+    }
+
+    /// Sends a delivery that was not told. Returns whether anybody listens.
+    async fn tell(&mut self, delivery: Delivery, sender: &mpsc::Sender<Result<Delivery>>) -> bool {
+        self.until = self.until.max(delivery.updated_at);
+        let mine = self.account.as_ref().is_none_or(|account| delivery.account == *account);
+        if !self.seen.insert((delivery.updated_at, delivery.id)) || !mine {
+            return true;
+        }
+        sender.send(Ok(delivery)).await.is_ok()
     }
 }

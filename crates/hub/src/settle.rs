@@ -1,0 +1,78 @@
+//! What a request was settled on when it was first seen: the same id and the same click for every repeat.
+
+use jiff::Timestamp;
+use postback_core::{
+    ClickRef, ConversionId, Error, Fingerprint, Goal, Kind, LaneId, Result, TransactionId,
+    ports::{RequestKey, Reservation},
+};
+use uuid::Uuid;
+
+use crate::{Hub, SourceBy, identity, source::Resolved};
+
+/// What a conversion is settled on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) resolved: Resolved,
+    pub(crate) uuid: Uuid,
+    /// When the request was first seen.
+    pub(crate) at: Timestamp,
+}
+
+impl Settled {
+    pub(crate) fn lane(&self, transaction: Option<&TransactionId>) -> LaneId {
+        identity::lane(&self.resolved.account, &self.resolved.source, transaction, self.uuid)
+    }
+
+    pub(crate) fn id(&self, transaction: Option<&TransactionId>) -> ConversionId {
+        ConversionId::new(self.uuid, self.lane(transaction).shard())
+    }
+
+    fn reservation(&self, id: ConversionId, fingerprint: Fingerprint) -> Reservation {
+        Reservation { fingerprint, id: *id.as_bytes(), at: self.at, click: self.attributed() }
+    }
+
+    /// The click, where it was chosen for a user and may be another one the next time.
+    fn attributed(&self) -> Option<ClickRef> {
+        self.resolved.user.as_ref().and(self.resolved.click())
+    }
+}
+
+impl Hub {
+    /// Settles a request: the first word under `key` holds.
+    ///
+    /// # Errors
+    /// `AlreadyExists` at `request_id` where that word was another one.
+    pub(crate) async fn settle(
+        &self,
+        key: RequestKey,
+        fingerprint: Fingerprint,
+        mine: Settled,
+        transaction: Option<&TransactionId>,
+    ) -> Result<Settled> {
+        let reservation = mine.reservation(mine.id(transaction), fingerprint);
+        let kept = self.inner.outbox.reserve(key, reservation).await?;
+        if kept.fingerprint != fingerprint {
+            return Err(Error::conflict("request_id"));
+        }
+        let resolved = match kept.click {
+            Some(click) => self.settled_on(click, mine.resolved).await,
+            None => mine.resolved,
+        };
+        Ok(Settled { resolved, uuid: Uuid::from_bytes(kept.id), at: kept.at })
+    }
+
+    /// Settles which of a user's clicks a transaction belongs to: the first word on the transaction holds, be it
+    /// the conversion or a change of it, whatever clicks come later.
+    pub(crate) async fn settle_attribution(
+        &self,
+        by: &SourceBy,
+        (kind, goal, transaction): (Kind, Option<&Goal>, &TransactionId),
+        mine: Settled,
+    ) -> Result<Settled> {
+        let SourceBy::User { user, account, .. } = by else { return Ok(mine) };
+        let account = account.as_ref().map_or("", |account| account.as_str());
+        let goal = goal.filter(|_| kind == Kind::Goal).map_or("", Goal::as_str);
+        let parts = ["attribution", user.as_str(), account, kind.as_str(), goal, transaction.as_str()];
+        self.settle(RequestKey::of(&parts), Fingerprint::of(&parts), mine, Some(transaction)).await
+    }
+}
