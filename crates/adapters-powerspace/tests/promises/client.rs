@@ -3,6 +3,7 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
+use futures_executor::block_on;
 use http::{
     Request, Response,
     header::{DATE, RETRY_AFTER},
@@ -29,42 +30,50 @@ fn the_client_and_the_adapter_make_the_same_calls() {
     assert_eq!(ours.shown, "GET https://a.pwspace.com/ord?qci=a%2Fb&ov=6.49");
 }
 
-#[tokio::test]
-async fn an_order_goes_out_once_and_its_verdict_comes_back() {
-    let mut calls = Vec::new();
-    let mut service = service_fn(|request: Request<Bytes>| {
-        calls.push(request.uri().to_string());
-        async { Ok::<_, io::Error>(Response::new(Bytes::new())) }
+#[test]
+fn an_order_goes_out_once_and_its_verdict_comes_back() {
+    block_on(async {
+        let mut calls = Vec::new();
+        let mut service = service_fn(|request: Request<Bytes>| {
+            calls.push(request.uri().to_string());
+            async { Ok::<_, io::Error>(Response::new(Bytes::new())) }
+        });
+        let account = powerspace("");
+        let verdict = account.order(id()).value(money("5")).send(&mut service).await.unwrap();
+        assert_eq!(verdict, Verdict::Accepted { remote_id: None });
+        assert_eq!(calls, ["https://a.pwspace.com/ord?qci=a%2Fb&ov=5"]);
     });
-    let account = powerspace("");
-    let verdict = account.order(id()).value(money("5")).send(&mut service).await.unwrap();
-    assert_eq!(verdict, Verdict::Accepted { remote_id: None });
-    assert_eq!(calls, ["https://a.pwspace.com/ord?qci=a%2Fb&ov=5"]);
 }
 
-#[tokio::test]
-async fn a_date_to_come_again_is_read_against_the_answers_own_clock() {
-    let mut service = service_fn(|_: Request<Bytes>| async {
-        let answer = Response::builder().status(503).header(DATE, "Thu, 01 Jan 2026 00:00:00 GMT");
-        answer.header(RETRY_AFTER, "Thu, 01 Jan 2026 00:02:00 GMT").body(Bytes::new())
+#[test]
+fn a_date_to_come_again_is_read_against_the_answers_own_clock() {
+    block_on(async {
+        let mut service = service_fn(|_: Request<Bytes>| async {
+            let answer = Response::builder().status(503).header(DATE, "Thu, 01 Jan 2026 00:00:00 GMT");
+            answer.header(RETRY_AFTER, "Thu, 01 Jan 2026 00:02:00 GMT").body(Bytes::new())
+        });
+        let verdict = powerspace("").lead(id()).send(&mut service).await.unwrap();
+        assert!(matches!(verdict, Verdict::Retry { after, .. } if after == Some(Duration::from_secs(120))));
     });
-    let verdict = powerspace("").lead(id()).send(&mut service).await.unwrap();
-    assert!(matches!(verdict, Verdict::Retry { after, .. } if after == Some(Duration::from_secs(120))));
 }
 
-#[tokio::test]
-async fn what_is_refused_is_not_sent() {
-    let mut service = service_fn(|_: Request<Bytes>| async { Err(io::Error::other("sent")) });
-    let account = powerspace("currency = 'USD'");
-    let refused = account.order(id()).value(money("5")).send(&mut service).await.unwrap_err();
-    assert!(matches!(refused, ClientError::Refused(_)));
-    assert_eq!(refused.to_string(), "value.currency: `EUR` is not the account's currency `USD`");
+#[test]
+fn what_is_refused_is_not_sent() {
+    block_on(async {
+        let mut service = service_fn(|_: Request<Bytes>| async { Err(io::Error::other("sent")) });
+        let account = powerspace("currency = 'USD'");
+        let refused = account.order(id()).value(money("5")).send(&mut service).await.unwrap_err();
+        assert!(matches!(refused, ClientError::Refused(_)));
+        assert_eq!(refused.to_string(), "value.currency: `EUR` is not the account's currency `USD`");
+    });
 }
 
-#[tokio::test]
-async fn a_services_own_error_comes_back() {
-    let mut service = service_fn(|_: Request<Bytes>| async { Err(io::Error::other("no route")) });
-    let failure = powerspace("").lead(id()).send(&mut service).await.unwrap_err();
-    assert!(matches!(&failure, ClientError::Service(cause) if cause.to_string() == "no route"));
-    assert_eq!(std::error::Error::source(&failure).unwrap().to_string(), "no route");
+#[test]
+fn a_services_own_error_comes_back() {
+    block_on(async {
+        let mut service = service_fn(|_: Request<Bytes>| async { Err(io::Error::other("no route")) });
+        let failure = powerspace("").lead(id()).send(&mut service).await.unwrap_err();
+        assert!(matches!(&failure, ClientError::Service(cause) if cause.to_string() == "no route"));
+        assert_eq!(std::error::Error::source(&failure).unwrap().to_string(), "no route");
+    });
 }

@@ -24,9 +24,9 @@ fn every_setting_has_a_default() {
 fn a_wrong_setting_is_refused_in_words() {
     assert_eq!(
         refusal("base_url = 'http://a.example'"),
-        "base_url: `http://a.example` is http; want https, or http on this machine alone"
+        "`http://a.example` is http; want https, or http on this machine alone"
     );
-    assert_eq!(refusal("currency = 'eur'"), "currency: `eur` is not an ISO 4217 code such as EUR");
+    assert_eq!(refusal("currency = 'eur'"), "`eur` is not an ISO 4217 code such as EUR");
     assert_eq!(refusal("on_ambiguous = 'maybe'"), "unknown variant `maybe`, expected `hold` or `resend`");
     assert_eq!(
         refusal("order_value.tax = 'some'"),

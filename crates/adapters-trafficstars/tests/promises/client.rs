@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
+use futures_executor::block_on;
 use http::{Request, Response};
 use postback_adapters_trafficstars::ClientError;
 use postback_core::{ClickId, Details, Goal, Kind, Repeat, Verdict};
@@ -29,30 +30,35 @@ fn the_client_and_the_adapter_make_the_same_calls() {
     assert_eq!((ours.shown, ours.repeat), (theirs.shown, theirs.repeat));
 }
 
-#[tokio::test]
-async fn a_lead_goes_out_once_and_its_verdict_comes_back() {
-    let mut calls = Vec::new();
-    let mut service = service_fn(|request: Request<Bytes>| {
-        calls.push(request.uri().to_string());
-        async { Ok::<_, io::Error>(Response::new(Bytes::from_static(b"{\"ok\": true}"))) }
+#[test]
+fn a_lead_goes_out_once_and_its_verdict_comes_back() {
+    block_on(async {
+        let mut calls = Vec::new();
+        let mut service = service_fn(|request: Request<Bytes>| {
+            calls.push(request.uri().to_string());
+            async { Ok::<_, io::Error>(Response::new(Bytes::from_static(b"{\"ok\": true}"))) }
+        });
+        let account = keyed("");
+        let lead = account.lead(id()).lead_code("A-1").value(money("2.1"));
+        assert_eq!(lead.send(&mut service).await.unwrap(), Verdict::Accepted { remote_id: None });
+        let want =
+            format!("https://tsyndicate.com/api/v1/cpa/action/{CLICK}?value=2.1&lead_code=A-1&key={KEY}");
+        assert_eq!(calls, [want]);
     });
-    let account = keyed("");
-    let lead = account.lead(id()).lead_code("A-1").value(money("2.1"));
-    assert_eq!(lead.send(&mut service).await.unwrap(), Verdict::Accepted { remote_id: None });
-    let want = format!("https://tsyndicate.com/api/v1/cpa/action/{CLICK}?value=2.1&lead_code=A-1&key={KEY}");
-    assert_eq!(calls, [want]);
 }
 
-#[tokio::test]
-async fn ts_6_what_is_refused_is_not_sent() {
-    let mut service = service_fn(|_: Request<Bytes>| async { Err(io::Error::other("sent")) });
-    let keyless = account("");
-    let refused = keyless.lead(id()).lead_code("A-1").send(&mut service).await.unwrap_err();
-    assert!(matches!(refused, ClientError::Refused(_)));
-    assert_eq!(
-        refused.to_string(),
-        "lead_code: cannot be told without the account's key; want the key in the settings, or no lead code"
-    );
+#[test]
+fn ts_6_what_is_refused_is_not_sent() {
+    block_on(async {
+        let mut service = service_fn(|_: Request<Bytes>| async { Err(io::Error::other("sent")) });
+        let keyless = account("");
+        let refused = keyless.lead(id()).lead_code("A-1").send(&mut service).await.unwrap_err();
+        assert!(matches!(refused, ClientError::Refused(_)));
+        assert_eq!(
+            refused.to_string(),
+            "lead_code: cannot be told without the account's key; want the key in the settings, or no lead code"
+        );
+    });
 }
 
 #[test]
@@ -66,12 +72,14 @@ fn ts_11_with_a_key_every_lead_needs_a_code() {
     assert_eq!(call.repeat, Repeat::Keyed("A-1".to_owned()));
 }
 
-#[tokio::test]
-async fn a_services_own_error_comes_back() {
-    let mut service = service_fn(|_: Request<Bytes>| async { Err(io::Error::other("no route")) });
-    let account = account("");
-    let failure = account.lead(id()).send(&mut service).await.unwrap_err();
-    assert!(matches!(&failure, ClientError::Service(cause) if cause.to_string() == "no route"));
+#[test]
+fn a_services_own_error_comes_back() {
+    block_on(async {
+        let mut service = service_fn(|_: Request<Bytes>| async { Err(io::Error::other("no route")) });
+        let account = account("");
+        let failure = account.lead(id()).send(&mut service).await.unwrap_err();
+        assert!(matches!(&failure, ClientError::Service(cause) if cause.to_string() == "no route"));
+    });
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_wrong_setting_is_refused_in_words() {
     );
     assert_eq!(
         with("base_url = 'http://tsyndicate.com'"),
-        "base_url: `http://tsyndicate.com` is http; want https, or http on this machine alone"
+        "`http://tsyndicate.com` is http; want https, or http on this machine alone"
     );
     assert_eq!(with("key = ''"), "key: is empty; want the account's secret, or no key");
     let canary = "key: is not valid; want 1 to 256 visible ASCII characters";
