@@ -53,6 +53,6 @@ fn a_wrong_setting_is_refused_in_words() {
     assert_eq!(with(&format!("key = '{}'", "x".repeat(257))), canary);
     assert_eq!(with("click_id = 'hex'"), "unknown variant `hex`, expected `hex40` or `opaque`");
     assert_eq!(with("form = 'body'"), "unknown variant `body`, expected `path` or `query`");
-    assert_eq!(refusal("currency = 'usd'"), "currency: `usd` is not an ISO 4217 code such as EUR");
+    assert_eq!(refusal("currency = 'usd'"), "`usd` is not an ISO 4217 code such as EUR");
     assert!(with("allow_duplicates = true").starts_with("unknown field `allow_duplicates`, expected one of"));
 }
