@@ -1,0 +1,285 @@
+//! An outbox in memory: what the hub writes is kept; nothing is ever sent.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use postback_core::{
+    AccountId, Attempt, ClickId, Conversion, ConversionId, ConversionKey, Delivery, DeliveryId,
+    DeliveryState, Error, Event, Fingerprint, Reason, Result, Source, UserId,
+    ports::{
+        AccountStats, Claims, ConversionFilter, DeliveryFilter, Fence, Outbox, Page, Paused, Recorded,
+        RequestKey, Reservation, Resolution, Settlement, Story, Target,
+    },
+};
+
+#[derive(Default)]
+pub(crate) struct Ledger {
+    kept: Mutex<Kept>,
+    pub(crate) sweeps: AtomicUsize,
+    /// How many sweeps still find work.
+    pub(crate) work: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Kept {
+    reservations: HashMap<RequestKey, Reservation>,
+    conversions: BTreeMap<ConversionId, Conversion>,
+    keys: HashMap<ConversionKey, (ConversionId, Option<Fingerprint>)>,
+    deliveries: BTreeMap<DeliveryId, Delivery>,
+    paused: BTreeMap<AccountId, Paused>,
+    away: bool,
+}
+
+impl Ledger {
+    pub(crate) fn conversions(&self) -> Vec<Conversion> {
+        self.kept.lock().unwrap().conversions.values().cloned().collect()
+    }
+
+    pub(crate) fn deliveries(&self) -> Vec<Delivery> {
+        self.kept.lock().unwrap().deliveries.values().cloned().collect()
+    }
+
+    pub(crate) fn reservations(&self) -> usize {
+        self.kept.lock().unwrap().reservations.len()
+    }
+
+    pub(crate) fn goes_away(&self) {
+        self.kept.lock().unwrap().away = true;
+    }
+
+    /// What a dispatcher would have done.
+    pub(crate) fn set(&self, id: DeliveryId, state: DeliveryState, at: Timestamp) {
+        let mut kept = self.kept.lock().unwrap();
+        let delivery = kept.deliveries.get_mut(&id).unwrap();
+        (delivery.state, delivery.updated_at) = (state, at);
+    }
+
+    fn kept(&self) -> Result<std::sync::MutexGuard<'_, Kept>> {
+        let kept = self.kept.lock().unwrap();
+        if kept.away { Err(Error::unavailable("the outbox is away")) } else { Ok(kept) }
+    }
+}
+
+impl Kept {
+    fn created(&self, conversion: ConversionId) -> DeliveryId {
+        self.of(conversion).iter().find(|delivery| delivery.event == Event::Created).unwrap().id
+    }
+
+    fn of(&self, conversion: ConversionId) -> Vec<Delivery> {
+        self.deliveries.values().filter(|delivery| delivery.conversion == conversion).cloned().collect()
+    }
+}
+
+#[async_trait]
+impl Outbox for Ledger {
+    async fn reserve(&self, key: RequestKey, mine: Reservation) -> Result<Reservation> {
+        Ok(self.kept()?.reservations.entry(key).or_insert(mine).clone())
+    }
+
+    async fn record(
+        &self,
+        mut conversion: Conversion,
+        mut delivery: Delivery,
+        print: Fingerprint,
+    ) -> Result<Recorded> {
+        let mut kept = self.kept()?;
+        let same = conversion.key().and_then(|key| kept.keys.get(&key).copied());
+        if let Some((id, Some(first))) = same {
+            if first != print {
+                return Err(Error::conflict("transaction_id"));
+            }
+            return Ok(Recorded { conversion: id, delivery: kept.created(id), fresh: false });
+        }
+        if kept.conversions.contains_key(&conversion.id) {
+            let id = conversion.id;
+            return Ok(Recorded { conversion: id, delivery: kept.created(id), fresh: false });
+        }
+        conversion.id = same.map_or(conversion.id, |(id, _)| id);
+        delivery.conversion = conversion.id;
+        for waiting in kept.deliveries.values_mut().filter(|other| other.conversion == conversion.id) {
+            waiting.state = DeliveryState::Pending;
+        }
+        let recorded = Recorded { conversion: conversion.id, delivery: delivery.id, fresh: true };
+        if let Some(key) = conversion.key() {
+            kept.keys.insert(key, (conversion.id, Some(print)));
+        }
+        kept.deliveries.insert(delivery.id, delivery);
+        kept.conversions.insert(conversion.id, conversion);
+        Ok(recorded)
+    }
+
+    async fn change(&self, target: Target, mut delivery: Delivery) -> Result<Recorded> {
+        let mut kept = self.kept()?;
+        if let Some(first) = kept.deliveries.get(&delivery.id) {
+            return Ok(Recorded { conversion: first.conversion, delivery: first.id, fresh: false });
+        }
+        delivery.conversion = match target {
+            Target::Conversion(id) => id,
+            Target::Key(key) => kept.keys.entry(key).or_insert((delivery.conversion, None)).0,
+        };
+        if !kept.conversions.contains_key(&delivery.conversion) {
+            delivery.state = DeliveryState::Waiting;
+        }
+        let recorded = Recorded { conversion: delivery.conversion, delivery: delivery.id, fresh: true };
+        kept.deliveries.insert(delivery.id, delivery);
+        Ok(recorded)
+    }
+
+    async fn claim(&self, _: &AccountId, _: usize, _: Duration) -> Result<Claims> {
+        Ok(Claims::default())
+    }
+
+    async fn start(&self, _: &Fence) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn settle(&self, _: &Fence, _: Option<Attempt>, _: Settlement) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn release(&self, _: &Fence, _: Timestamp) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn resolve(&self, id: DeliveryId, resolution: Resolution) -> Result<Delivery> {
+        let mut kept = self.kept()?;
+        let missing = || Error::not_found("UNKNOWN_DELIVERY", "is not kept");
+        let delivery = kept.deliveries.get_mut(&id).ok_or_else(missing)?;
+        if !matches!(delivery.state, DeliveryState::InDoubt(_)) {
+            return Err(Error::precondition("NOT_IN_DOUBT", "is not in doubt"));
+        }
+        delivery.state = match resolution {
+            Resolution::Delivered => DeliveryState::Delivered,
+            Resolution::Resend => DeliveryState::Pending,
+        };
+        Ok(delivery.clone())
+    }
+
+    async fn replay(&self, id: DeliveryId) -> Result<Delivery> {
+        let mut kept = self.kept()?;
+        let missing = || Error::not_found("UNKNOWN_DELIVERY", "is not kept");
+        let delivery = kept.deliveries.get_mut(&id).ok_or_else(missing)?;
+        if !matches!(delivery.state, DeliveryState::Dead(_)) {
+            return Err(Error::precondition("NOT_DEAD", "is not dead"));
+        }
+        delivery.state = DeliveryState::Pending;
+        Ok(delivery.clone())
+    }
+
+    async fn pause(&self, account: &AccountId, reason: Reason) -> Result<bool> {
+        let mut kept = self.kept()?;
+        let first = !kept.paused.contains_key(account);
+        let since = Timestamp::UNIX_EPOCH;
+        kept.paused.entry(account.clone()).or_insert(Paused { since, reason });
+        Ok(first)
+    }
+
+    async fn resume(&self, account: &AccountId) -> Result<bool> {
+        Ok(self.kept()?.paused.remove(account).is_some())
+    }
+
+    async fn paused(&self, account: &AccountId) -> Result<Option<Paused>> {
+        Ok(self.kept()?.paused.get(account).cloned())
+    }
+
+    async fn story(&self, id: ConversionId) -> Result<Option<Story>> {
+        let kept = self.kept()?;
+        let conversion = kept.conversions.get(&id).cloned();
+        Ok(conversion.map(|conversion| Story { conversion, deliveries: kept.of(id) }))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
+        Ok(self.kept()?.deliveries.get(&id).cloned())
+    }
+
+    async fn conversions(
+        &self,
+        filter: &ConversionFilter,
+        limit: usize,
+        _: Option<[u8; 16]>,
+    ) -> Result<Page<Conversion>> {
+        let kept = self.kept()?;
+        let wanted =
+            |conversion: &&Conversion| filter.kind.is_none_or(|kind| kind == conversion.details.kind);
+        let items = kept.conversions.values().rev().filter(wanted).take(limit).cloned().collect();
+        Ok(Page { items, next: None })
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        limit: usize,
+        _: Option<[u8; 16]>,
+    ) -> Result<Page<Delivery>> {
+        let kept = self.kept()?;
+        let wanted = |delivery: &&Delivery| filter.state.is_none_or(|state| state == delivery.state.as_str());
+        let items = kept.deliveries.values().rev().filter(wanted).take(limit).cloned().collect();
+        Ok(Page { items, next: None })
+    }
+
+    async fn changed_since(&self, since: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
+        let kept = self.kept()?;
+        let mut changed: Vec<Delivery> =
+            kept.deliveries.values().filter(|delivery| delivery.updated_at >= since).cloned().collect();
+        changed.sort_by_key(|delivery| (delivery.updated_at, delivery.id));
+        changed.truncate(limit);
+        Ok(changed)
+    }
+
+    async fn stats(&self, account: &AccountId) -> Result<AccountStats> {
+        let kept = self.kept()?;
+        let in_state = |state: &str| {
+            let mine = kept.deliveries.values().filter(|delivery| delivery.account == *account);
+            mine.filter(|delivery| delivery.state.as_str() == state).count() as u64
+        };
+        Ok(AccountStats {
+            pending: in_state("pending"),
+            waiting: in_state("waiting"),
+            ..AccountStats::default()
+        })
+    }
+
+    async fn erase_click(&self, account: &AccountId, click: &ClickId) -> Result<usize> {
+        let source = Source::Click(click.clone());
+        self.erase(|conversion| conversion.account == *account && conversion.source == source)
+    }
+
+    async fn erase_user(&self, user: &UserId) -> Result<usize> {
+        self.erase(|conversion| conversion.user.as_ref() == Some(user))
+    }
+
+    async fn sweep(&self) -> Result<usize> {
+        self.sweeps.fetch_add(1, SeqCst);
+        let left = self.work.fetch_update(SeqCst, SeqCst, |work| work.checked_sub(1));
+        Ok(left.unwrap_or(0))
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.kept().map(drop)
+    }
+
+    async fn promise(&self) -> Result<String> {
+        Ok("nothing survives the test".into())
+    }
+}
+
+impl Ledger {
+    fn erase(&self, whose: impl Fn(&Conversion) -> bool) -> Result<usize> {
+        let mut kept = self.kept()?;
+        let touched = kept.conversions.values_mut().filter(|conversion| whose(conversion));
+        Ok(touched.map(|conversion| conversion.details.customer.erase()).count())
+    }
+
+    /// The lanes of all deliveries.
+    pub(crate) fn lanes(&self) -> BTreeSet<postback_core::LaneId> {
+        self.deliveries().into_iter().map(|delivery| delivery.lane).collect()
+    }
+}

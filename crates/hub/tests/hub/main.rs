@@ -1,0 +1,11 @@
+//! The hub over doubles of its ports: a paused clock, stores that can be away, a network that never answers.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+mod capture;
+mod change;
+mod doubles;
+mod operate;
+mod record;
+mod registry;
+mod users;
