@@ -6,7 +6,8 @@ use std::{
     process::{Child, Stdio},
 };
 
-use postback_tests::{Postback, Visitor};
+use postback_clickstore::conformance::RedisServer;
+use postback_tests::{Caller, Postback, Visitor, lead, token};
 use serde_json::Value;
 
 fn text(bytes: &[u8]) -> String {
@@ -195,6 +196,48 @@ fn a_hub_serves_reloads_refuses_to_share_its_store_and_ends_at_sigterm() {
     hub.signal("-TERM");
     hub.until(&["stopped"]);
     assert!(hub.child.wait().unwrap().success());
+}
+
+#[test]
+fn hubs_with_parted_roles_share_the_work_over_one_redis() {
+    let redis = RedisServer::start();
+    let mut sandbox = Hub::start(&["sandbox", "--listen", "127.0.0.1:0"], &[]);
+    let networks = sandbox.until(&["the sandbox is listening"])["address"].as_str().unwrap().to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postback.toml");
+    let settings = settings(folder.path())
+        .replace("http://127.0.0.1:9\"", &format!("http://{networks}\""))
+        .replace("store.path", "# store.path")
+        .replace("/old", "/?token={click_token}");
+    fs::write(&file, settings).unwrap();
+    let url = redis.url();
+    let env = [
+        ("POSTBACK_LOG__FORMAT", "json"),
+        ("POSTBACK_STORE__ENGINE", "redis"),
+        ("POSTBACK_STORE__REDIS", url.as_str()),
+    ];
+    let config = file.to_str().unwrap();
+    let mut edge = Hub::start(&["serve", "--config", config, "--role", "edge"], &env);
+    let mut api = Hub::start(&["serve", "--config", config, "--role", "api"], &env);
+    let mut dispatch = Hub::start(&["serve", "--config", config, "--role", "dispatch"], &env);
+    let visitors: std::net::SocketAddr =
+        edge.until(&["listening", "edge"])["address"].as_str().unwrap().parse().unwrap();
+    let services = api.until(&["listening", "api"])["address"].as_str().unwrap().to_owned();
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let landed = Visitor::of(visitors).get("/c/spring?clickId=abc123xyz789").await;
+        let landed = landed.token().expect("the edge gives a token");
+        let caller = Caller::of(&format!("http://{services}")).await;
+        caller.record(token(&landed), lead()).await.expect("the api records it");
+    });
+    let line = dispatch.until(&["accepted", "abc123xyz789"]);
+    assert_eq!(line["account"], "ps");
+    for hub in [&mut edge, &mut api, &mut dispatch] {
+        hub.signal("-TERM");
+        hub.until(&["stopped"]);
+        assert!(hub.child.wait().unwrap().success());
+    }
 }
 
 #[test]
