@@ -139,3 +139,47 @@ impl Clicks {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use postback_core::{Key, Keyring};
+
+    use super::*;
+    use crate::Visit;
+
+    fn click(id: &str, second: i64) -> Click {
+        let click = postback_core::ClickRef {
+            account: "near".parse().unwrap(),
+            id: id.parse().unwrap(),
+            captured_at: jiff::Timestamp::from_second(second).unwrap(),
+        };
+        let ring = Keyring::new(Key::new(1, [7; 32]), []).unwrap();
+        Visit::default().record(click, &"spring".parse().unwrap(), "click", &ring)
+    }
+
+    fn ids(buffer: &Buffer) -> Vec<String> {
+        buffer.oldest(10).iter().map(|waiting| waiting.click.click.id.to_string()).collect()
+    }
+
+    #[test]
+    fn of_two_captures_that_come_to_wait_at_once_the_first_is_kept_and_leaves_nothing_behind() {
+        let buffer = Buffer::new(10);
+        let first = buffer.keep(click("a", 1), false);
+        assert_eq!(buffer.keep(click("a", 2), false), first);
+        assert_eq!(buffer.len(), 1);
+        assert!(buffer.remove(&first.click.account, &first.click.id));
+        assert_eq!(buffer.len(), 0);
+    }
+
+    #[test]
+    fn past_the_bound_the_oldest_goes() {
+        let buffer = Buffer::new(2);
+        for (id, second) in [("a", 1), ("b", 2), ("c", 3)] {
+            buffer.keep(click(id, second), false);
+        }
+        assert_eq!(ids(&buffer), ["b", "c"]);
+        let none = Buffer::new(0);
+        none.keep(click("a", 1), false);
+        assert_eq!(none.len(), 0);
+    }
+}
