@@ -16,7 +16,7 @@ use crate::{
 
 /// Tells ad networks of conversions: once, in order, with proof.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -2,7 +2,10 @@
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use http::{StatusCode, Uri, header::LOCATION};
+use http::{
+    HeaderValue, Request, StatusCode, Uri,
+    header::{LOCATION, USER_AGENT},
+};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -61,7 +64,10 @@ fn query(network: &str, click: &str) -> String {
 
 async fn visit(browser: &Browser, edge: &str, network: &str, click: &str) -> anyhow::Result<String> {
     let link: Uri = format!("{edge}/c/{network}?{}", query(network, click)).parse()?;
-    let redirect = browser.get(link).await?;
+    let mut request = Request::new(Empty::new());
+    *request.uri_mut() = link;
+    request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (demo visitor)"));
+    let redirect = browser.request(request).await?;
     ensure!(redirect.status() == StatusCode::FOUND, "the edge answered {}", redirect.status());
     let location =
         redirect.headers().get(LOCATION).context("a redirect without a location")?.to_str()?.to_owned();
