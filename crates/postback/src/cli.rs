@@ -7,11 +7,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use crate::{
     config::{Config, LogFormat, Problem},
-    demo, keygen, link, logs, serve,
+    demo, keygen, link, logs,
+    role::Role,
+    serve,
 };
 
 /// Tells ad networks of conversions: once, in order, with proof.
@@ -67,23 +69,6 @@ enum Command {
     },
 }
 
-/// A part of the hub's work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Role {
-    /// Catches clicks and redirects.
-    Edge,
-    /// Takes in conversions over gRPC.
-    Api,
-    /// Delivers to the networks.
-    Dispatch,
-    /// Answers probes and serves metrics.
-    Console,
-}
-
-impl Role {
-    const ALL: [Self; 4] = [Self::Edge, Self::Api, Self::Dispatch, Self::Console];
-}
-
 /// Why a command ended badly.
 pub(crate) enum Failure {
     /// A config that is wrong.
@@ -120,7 +105,10 @@ fn load(file: Option<PathBuf>) -> Result<Config, Failure> {
 impl Command {
     fn run(self, out: &mut impl Write) -> Result<ExitCode, Failure> {
         match self {
-            Self::Demo(options) => return demo::run(&options, out),
+            Self::Demo(options) => {
+                let accounted = demo::run(&options, out)?;
+                return Ok(if accounted { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            }
             Self::Serve { config: file, role } => {
                 let config = load(file.clone())?;
                 logs::start(config.log.format, &config.log.filter)?;
@@ -138,16 +126,5 @@ impl Command {
             Self::Link { campaign, config } => writeln!(out, "{}", link::link(&load(config)?, &campaign)?)?,
         }
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-impl std::fmt::Display for Role {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Edge => "edge",
-            Self::Api => "api",
-            Self::Dispatch => "dispatch",
-            Self::Console => "console",
-        })
     }
 }

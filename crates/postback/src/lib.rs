@@ -10,5 +10,6 @@ mod keygen;
 mod link;
 mod logs;
 mod reload;
+mod role;
 pub mod serve;
 mod stores;

@@ -26,9 +26,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::Role,
     config::{Config, Dispatch},
     reload,
+    role::Role,
     stores::Stores,
 };
 
