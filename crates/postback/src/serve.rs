@@ -127,12 +127,51 @@ async fn bind(wanted: bool, setting: &str, address: SocketAddr) -> anyhow::Resul
 
 /// The parts that are running.
 pub struct Running {
-    tasks: JoinSet<(&'static str, anyhow::Result<()>)>,
+    /// The sides that take in work.
+    intake: Side,
+    /// What works behind them, and answers probes to the end.
+    behind: Side,
     ready: Arc<AtomicBool>,
-    /// Ends the sides that take in work.
-    intake: CancellationToken,
-    /// Ends what works behind them.
-    behind: CancellationToken,
+    probed: bool,
+}
+
+/// Parts that are told to end together.
+#[derive(Default)]
+struct Side {
+    stop: CancellationToken,
+    parts: JoinSet<(&'static str, anyhow::Result<()>)>,
+}
+
+impl Side {
+    /// Starts a part that ends when this side is told to.
+    fn start<F, E>(&mut self, name: &'static str, part: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<anyhow::Error>,
+    {
+        let part = part(self.stop.clone());
+        self.parts.spawn(async move { (name, part.await.map_err(Into::into)) });
+    }
+
+    /// The failure of a part that ends by itself; never ends while all are at work.
+    async fn fails(&mut self) -> anyhow::Error {
+        match self.parts.join_next().await {
+            None => std::future::pending().await,
+            Some(Ok((part, Ok(())))) => anyhow::anyhow!("the {part} ended by itself"),
+            Some(Ok((part, Err(error)))) => error.context(format!("the {part} failed")),
+            Some(Err(panicked)) => panicked.into(),
+        }
+    }
+
+    /// Tells all parts to end, and waits until they have.
+    async fn end(mut self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        let mut outcome = Ok(());
+        while let Some(ended) = self.parts.join_next().await {
+            outcome = outcome.and(ended.map_err(Into::into).and_then(|(_, result)| result));
+        }
+        outcome
+    }
 }
 
 impl Running {
@@ -146,68 +185,59 @@ impl Running {
         listeners: Listeners,
         deliver: bool,
     ) -> anyhow::Result<Self> {
-        let (intake, behind) = (CancellationToken::new(), CancellationToken::new());
         let ready = Arc::new(AtomicBool::new(true));
-        let mut tasks = JoinSet::new();
+        let (mut intake, mut behind) = (Side::default(), Side::default());
+        let hub = &house.hub;
         if let Some(listener) = listeners.edge {
             let settings = config.edge.settings()?;
-            let served = postback_edge::serve(listener, house.hub.clone(), settings, intake.clone());
-            tasks.spawn(async move { ("edge", served.await.map_err(Into::into)) });
+            intake.start("edge", |stop| postback_edge::serve(listener, hub.clone(), settings, stop));
         }
         if let Some(listener) = listeners.api {
             let settings = postback_grpc_api::Settings::default();
-            let served = postback_grpc_api::serve(listener, house.hub.clone(), settings, intake.clone());
-            tasks.spawn(async move { ("api", served.await.map_err(Into::into)) });
+            intake.start("api", |stop| postback_grpc_api::serve(listener, hub.clone(), settings, stop));
         }
+        let probed = listeners.console.is_some();
         if let Some((listener, metrics)) = listeners.console {
-            let console = postback_console::Console { hub: house.hub.clone(), ready: ready.clone(), metrics };
-            let served = postback_console::serve(listener, console, behind.clone());
-            tasks.spawn(async move { ("console", served.await.map_err(Into::into)) });
+            let console = postback_console::Console { hub: hub.clone(), ready: ready.clone(), metrics };
+            behind.start("console", |stop| postback_console::serve(listener, console, stop));
         }
         if deliver {
             let dispatcher = house.dispatcher()?;
-            let stop = behind.clone();
-            tasks.spawn(async move {
+            behind.start("dispatch", |stop| async move {
                 dispatcher.run(stop).await;
-                ("dispatch", Ok(()))
+                anyhow::Ok(())
             });
         }
-        let (hub, stop) = (house.hub.clone(), behind.clone());
-        tasks.spawn(async move {
+        let hub = hub.clone();
+        behind.start("hub", |stop| async move {
             hub.run(stop).await;
-            ("hub", Ok(()))
+            anyhow::Ok(())
         });
-        Ok(Self { tasks, ready, intake, behind })
+        Ok(Self { intake, behind, ready, probed })
     }
 
-    /// Waits until `stop`, or until a part ends by itself; then takes in nothing more, finishes what is under
-    /// way and ends.
+    /// Waits until `stop`, or until a part ends by itself; then says "not ready", takes in nothing more, finishes
+    /// what is under way and ends.
     ///
     /// # Errors
     /// Where a part failed.
     pub async fn until(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let early = tokio::select! {
-            () = stop => None,
-            ended = self.tasks.join_next() => ended,
+        let outcome = tokio::select! {
+            () = stop => Ok(()),
+            error = self.intake.fails() => Err(error),
+            error = self.behind.fails() => Err(error),
         };
         self.ready.store(false, Ordering::Release);
-        self.intake.cancel();
-        let mut outcome = early.map_or(Ok(()), |ended| match ended {
-            Ok((part, Ok(()))) => Err(anyhow::anyhow!("the {part} ended by itself")),
-            Ok((part, Err(error))) => Err(error.context(format!("the {part} failed"))),
-            Err(panicked) => Err(panicked.into()),
-        });
-        tokio::time::sleep(SETTLE).await;
-        self.behind.cancel();
-        while let Some(ended) = self.tasks.join_next().await {
-            let ended = ended.map_err(Into::into).and_then(|(_, result)| result);
-            outcome = outcome.and(ended);
+        if self.probed {
+            tokio::time::sleep(SETTLE).await;
         }
-        outcome
+        let taken = self.intake.end().await;
+        let finished = self.behind.end().await;
+        outcome.and(taken).and(finished)
     }
 }
 
-/// How long the console still says "not ready" before it goes, so that a prober sees it.
+/// How long work is still taken in while the console says "not ready", so that a prober sees it first.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// `postback serve`

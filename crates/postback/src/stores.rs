@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use postback_clickstore::{Embedded as EmbeddedClicks, RedisClicks};
+use postback_clickstore::{Embedded as EmbeddedClicks, RedisClicks, RedisSettings, Topology};
 use postback_core::ports::{ClickStore, Clock, Outbox};
 use postback_outbox::{Embedded as EmbeddedOutbox, RedisOutbox};
 use secrecy::ExposeSecret;
@@ -25,34 +25,26 @@ impl Stores {
                 outbox: Arc::new(EmbeddedOutbox::open(&store.path, clock, retention).await?),
             });
         }
-        let urls: Vec<String> = store.redis.iter().map(|url| url.expose_secret().to_owned()).collect();
-        let (prefix, wait_replicas) = (store.prefix.clone(), store.wait_replicas);
-        let clicks = postback_clickstore::RedisSettings {
-            urls: urls.clone(),
-            topology: match (&store.sentinel_master, store.cluster) {
-                (Some(master), _) => postback_clickstore::Topology::Sentinel { master: master.clone() },
-                (None, true) => postback_clickstore::Topology::Cluster,
-                (None, false) => postback_clickstore::Topology::Single,
-            },
-            prefix: prefix.clone(),
-            wait_replicas,
-            ..postback_clickstore::RedisSettings::default()
-        };
-        let outbox = postback_outbox::RedisSettings {
-            urls,
-            topology: match (&store.sentinel_master, store.cluster) {
-                (Some(master), _) => postback_outbox::Topology::Sentinel { master: master.clone() },
-                (None, true) => postback_outbox::Topology::Cluster,
-                (None, false) => postback_outbox::Topology::Single,
-            },
-            prefix,
-            wait_replicas,
-            retention,
-            ..postback_outbox::RedisSettings::default()
-        };
+        // A visitor waits for a click's store; a conversion's has longer.
+        let clicks = redis(store);
+        let outbox = RedisSettings { timeout: Duration::from_secs(2), ..clicks.clone() };
         Ok(Self {
             clicks: Arc::new(RedisClicks::connect(&clicks, clock.clone())?),
-            outbox: Arc::new(RedisOutbox::connect(&outbox, clock)?),
+            outbox: Arc::new(RedisOutbox::connect(&outbox, clock, retention)?),
         })
+    }
+}
+
+fn redis(store: &Store) -> RedisSettings {
+    RedisSettings {
+        urls: store.redis.iter().map(|url| url.expose_secret().to_owned()).collect(),
+        topology: match (&store.sentinel_master, store.cluster) {
+            (Some(master), _) => Topology::Sentinel { master: master.clone() },
+            (None, true) => Topology::Cluster,
+            (None, false) => Topology::Single,
+        },
+        prefix: store.prefix.clone(),
+        wait_replicas: store.wait_replicas,
+        ..RedisSettings::default()
     }
 }
