@@ -2,19 +2,20 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use jiff::SignedDuration;
 use postback::{
     config::Config,
     serve::{House as Wired, Listeners, Running},
 };
-use postback_clickstore::conformance::RedisServer;
 use postback_core::{Key, ports::AccountStats};
 use postback_hub::Hub;
+use postback_redis_link::testing::{RedisServer, ShiftedClock};
 use postback_sandbox::{Clock, IssueClicks, Network, Sandbox, Seed};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Caller, ShiftedClock, Visitor};
+use crate::{Caller, Visitor};
 
 /// Where the hub keeps things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,19 @@ fn config(store: &str, sandbox: SocketAddr, more: &str) -> String {
 }
 
 impl House {
+    /// Lets at least `time` pass, a minute at a time, and goes on until `enough`: what is due by the clock is done by
+    /// tasks that take real time.
+    pub async fn pass_until(&self, time: SignedDuration, enough: impl Fn() -> bool) {
+        let minute = SignedDuration::from_mins(1);
+        let mut passed = SignedDuration::ZERO;
+        while passed < time || !enough() {
+            self.clock.advance(minute);
+            passed += minute;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            assert!(passed < SignedDuration::from_hours(29 * 24), "what had to come never came");
+        }
+    }
+
     /// A hub on an engine.
     pub async fn on(engine: Engine) -> Self {
         Self::with(engine, "").await

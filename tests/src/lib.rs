@@ -1,13 +1,11 @@
 //! Helpers that the tests of the whole share: a hub over real sockets with a clock of its own, a visitor, a caller.
 
 mod caller;
-mod clock;
 mod house;
 mod process;
 mod visitor;
 
 pub use caller::{Caller, click, details, goal, lead, money, order, token, user};
-pub use clock::ShiftedClock;
 pub use house::{Engine, House};
 pub use process::Postback;
 pub use visitor::{Answer, Visitor};

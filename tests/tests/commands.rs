@@ -6,7 +6,7 @@ use std::{
     process::{Child, Stdio},
 };
 
-use postback_clickstore::conformance::RedisServer;
+use postback_redis_link::testing::RedisServer;
 use postback_tests::{Caller, Postback, Visitor, lead, token};
 use serde_json::Value;
 

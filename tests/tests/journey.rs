@@ -136,14 +136,11 @@ async fn a_network_that_is_down_for_an_hour_gets_everything_once_when_it_is_back
     }
     // An hour passes, and for as long as it does every attempt fails: at least two for each lead.
     let calls = house.sandbox.calls();
-    house.clock.pass_until(SignedDuration::from_hours(1), || *calls.borrow() >= 10).await;
+    house.pass_until(SignedDuration::from_hours(1), || *calls.borrow() >= 10).await;
     assert_eq!(house.stats("powerspace").await.pending, 5);
     house.sandbox.clear_faults(None);
     // The next attempts of all are due within two hours.
-    house
-        .clock
-        .pass_until(SignedDuration::from_hours(2), || house.sandbox.stats().powerspace.counted == 5)
-        .await;
+    house.pass_until(SignedDuration::from_hours(2), || house.sandbox.stats().powerspace.counted == 5).await;
     let stats = house.quiet("powerspace").await;
     assert_eq!((stats.delivered, stats.dead, stats.in_doubt), (5, 0, 0));
     assert_eq!(counted(&house.sandbox.received(Network::Powerspace)).len(), 5);

@@ -1,4 +1,4 @@
-//! The suite that every engine passes: named checks over one [`Bench`], and real Redis servers to run them on.
+//! The suite that every engine passes: named checks over one [`Bench`].
 //!
 //! In a test, `postback_clickstore::conformance!(bench)` makes a `#[tokio::test]` of each check, over an
 //! `async fn bench() -> Bench`.
@@ -9,12 +9,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod capturing;
-mod clock;
-mod cluster;
 mod erasing;
 mod finding;
-mod sentinel;
-mod server;
 mod users;
 
 use std::{any::Any, sync::Arc};
@@ -25,10 +21,9 @@ use postback_core::{
     ports::{Attribution, ClickStore, Clock as _},
 };
 
-pub use self::{
-    capturing::*, clock::ShiftedClock, cluster::RedisCluster, erasing::*, finding::*,
-    sentinel::RedisSentinel, server::RedisServer, users::*,
-};
+pub use postback_redis_link::testing::ShiftedClock;
+
+pub use self::{capturing::*, erasing::*, finding::*, users::*};
 
 /// An empty store under test, and the clock that it was given.
 pub struct Bench {

@@ -1,9 +1,5 @@
 //! The Redis engine: several processes share one server, one master behind Sentinel, or one Cluster.
 
-mod link;
-mod refusal;
-mod settings;
-
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
@@ -12,11 +8,11 @@ use postback_core::{
     AccountId, Click, ClickId, Error, IpHash, Result, UserId,
     ports::{Attribution, ClickStore, Clock, FindClicks},
 };
+use postback_redis_link::Link;
+pub use postback_redis_link::{RedisSettings, Topology};
 use redis::{Cmd, cmd};
 use sha2::{Digest, Sha256};
 
-use self::link::Link;
-pub use self::settings::{RedisSettings, Topology};
 use crate::{attributions, finding, key, record};
 
 /// Puts ARGV[2] in the place of ARGV[1], for ARGV[3] ms; where something else lies there, nothing changes.
@@ -65,6 +61,9 @@ struct Confirmed {
 
 impl RedisClicks {
     /// The store behind `settings`. Connects when first asked, and again whenever the connection is lost.
+    ///
+    /// A user's click waits for the replicas that `settings` want. A click's own record never does: its token
+    /// attributes without it.
     ///
     /// # Errors
     /// `InvalidArgument` at `urls` or `prefix`.

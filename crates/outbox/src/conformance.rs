@@ -10,16 +10,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bench;
-mod clock;
 mod deciding;
 mod forgetting;
 mod listing;
 mod recording;
 mod working;
 
-pub use self::{
-    bench::Bench, clock::ShiftedClock, deciding::*, forgetting::*, listing::*, recording::*, working::*,
-};
+pub use postback_redis_link::testing::ShiftedClock;
+
+pub use self::{bench::Bench, deciding::*, forgetting::*, listing::*, recording::*, working::*};
 
 /// A `#[tokio::test]` for each check of the suite, over an async function that makes a fresh
 /// [`Bench`](crate::conformance::Bench).

@@ -25,7 +25,7 @@ impl Stores {
                 outbox: Arc::new(EmbeddedOutbox::open(&store.path, clock, retention).await?),
             });
         }
-        // A visitor waits for a click's store; a conversion's has longer.
+        // A visitor waits for the clicks; the outbox may take longer.
         let clicks = redis(store);
         let outbox = RedisSettings { timeout: Duration::from_secs(2), ..clicks.clone() };
         Ok(Self {

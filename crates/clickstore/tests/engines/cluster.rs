@@ -2,11 +2,9 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use postback_clickstore::{
-    RedisSettings, Topology,
-    conformance::{Bench, RedisCluster},
-};
+use postback_clickstore::{RedisSettings, Topology, conformance::Bench};
 use postback_core::ErrorKind;
+use postback_redis_link::testing::RedisCluster;
 
 use crate::redis::{bench_on, bench_with};
 
@@ -34,7 +32,10 @@ async fn a_users_click_waits_for_the_replicas_of_its_own_node() {
         timeout: Duration::from_secs(2),
     });
     let attached = bench.store.attach(&"user".parse().unwrap(), bench.attribution(&bench.click("c1"))).await;
-    assert_eq!(attached.unwrap_err().to_string(), "the write reached 0 of 1 replicas");
+    assert_eq!(
+        attached.unwrap_err().to_string(),
+        "the write was made, but 0 of 1 replicas confirmed it in time"
+    );
 }
 
 #[tokio::test]

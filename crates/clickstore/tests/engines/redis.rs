@@ -10,9 +10,10 @@ use std::{
 
 use postback_clickstore::{
     RedisClicks, RedisSettings, Topology,
-    conformance::{Bench, RedisServer, ShiftedClock},
+    conformance::{Bench, ShiftedClock},
 };
 use postback_core::{Click, ErrorKind, IpHash, VisitorIp, ports::Clock};
+use postback_redis_link::testing::RedisServer;
 use redis::{Commands, Connection};
 
 postback_clickstore::conformance!(bench);
@@ -130,7 +131,7 @@ async fn a_users_click_that_too_few_replicas_have_is_not_acknowledged() {
         let attached = bench.store.attach(&"user".parse().unwrap(), bench.attribution(&click)).await;
         let missing = attached.unwrap_err();
         assert_eq!((missing.kind(), missing.reason()), (ErrorKind::Unavailable, "REPLICAS_MISSING"));
-        assert_eq!(missing.to_string(), "the write reached 0 of 1 replicas");
+        assert_eq!(missing.to_string(), "the write was made, but 0 of 1 replicas confirmed it in time");
     }
 }
 

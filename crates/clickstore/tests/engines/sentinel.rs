@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use postback_clickstore::{RedisSettings, Topology, conformance::RedisSentinel};
+use postback_clickstore::{RedisSettings, Topology};
 use postback_core::ErrorKind;
+use postback_redis_link::testing::RedisSentinel;
 
 use crate::redis::{bench_on, bench_with};
 

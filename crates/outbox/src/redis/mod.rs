@@ -20,13 +20,11 @@
 //! | `lease`, `beat` | strings | the last lease's number, what `WAIT` waits for |
 
 mod claim;
-mod link;
 mod list;
 mod promise;
 mod records;
-mod refusal;
+mod runner;
 mod scripts;
-mod settings;
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -41,13 +39,13 @@ use postback_core::{
     },
 };
 use postback_proto::v1;
+pub use postback_redis_link::{RedisSettings, Topology};
 use prost::Message;
 use redis::{FromRedisValue, cmd};
 
-pub use self::settings::{RedisSettings, Topology};
 use self::{
-    link::Link,
     records::{StoredConversion, StoredDelivery, hex, unhex},
+    runner::Runner,
     scripts::{
         CHANGE, Call, ERASE, PAUSE, PAUSED, RECORD, RELEASE, REPLAY, RESERVE, RESOLVE, SETTLE, START, STATS,
         STORY, SWEEP,
@@ -65,7 +63,7 @@ const fn partition(shard: Shard) -> u8 {
 
 /// The outbox in Redis.
 pub struct RedisOutbox {
-    link: Arc<Link>,
+    runner: Arc<Runner>,
     clock: Arc<dyn Clock>,
     retention: SignedDuration,
     replicas: usize,
@@ -74,19 +72,23 @@ pub struct RedisOutbox {
 impl RedisOutbox {
     /// The outbox behind `settings`. Connects when first asked, and again whenever the connection is lost.
     ///
+    /// What it acknowledges waits for the replicas that `settings` want, for at most a quarter of their timeout;
+    /// meanwhile the next steps of this hub wait behind it. Settled conversions are kept for `retention`, and never
+    /// less than the 37 days for which a repeat must be told from a new one.
+    ///
     /// # Errors
     /// `InvalidArgument` at `urls` or `prefix`.
-    pub fn connect(settings: &RedisSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub fn connect(settings: &RedisSettings, clock: Arc<dyn Clock>, retention: Duration) -> Result<Self> {
         Ok(Self {
-            link: Arc::new(Link::new(settings)?),
+            runner: Arc::new(Runner::new(settings)?),
             clock,
-            retention: rules::retention(settings.retention),
+            retention: rules::retention(retention),
             replicas: settings.wait_replicas,
         })
     }
 
     async fn run<T: FromRedisValue>(&self, call: Call) -> Result<T> {
-        self.link.run(&call, self.clock.ahead_ms()).await
+        self.runner.run(&call, self.clock.ahead_ms()).await
     }
 
     /// Runs calls at the same time; their answers, in the order of the calls.
@@ -97,8 +99,8 @@ impl RedisOutbox {
         let ahead = self.clock.ahead_ms();
         let running: Vec<_> = calls
             .map(|call| {
-                let link = Arc::clone(&self.link);
-                tokio::spawn(async move { link.run(&call, ahead).await })
+                let runner = Arc::clone(&self.runner);
+                tokio::spawn(async move { runner.run(&call, ahead).await })
             })
             .collect();
         let mut answers = Vec::with_capacity(running.len());
@@ -139,12 +141,12 @@ fn decided(id: DeliveryId, (word, rest): Said<redis::Value>, refused: fn(&str) -
     match word.as_str() {
         "done" => {
             let stored: StoredDelivery =
-                redis::from_redis_value(rest).map_err(|e| refusal::refused(e.into()))?;
+                redis::from_redis_value(rest).map_err(postback_redis_link::refused)?;
             records::delivery(stored)
         }
         "none" => Err(rules::no_delivery(id)),
         "not" => {
-            let state: String = redis::from_redis_value(rest).map_err(|e| refusal::refused(e.into()))?;
+            let state: String = redis::from_redis_value(rest).map_err(postback_redis_link::refused)?;
             Err(refused(&state))
         }
         "over" => Err(rules::life_over()),
@@ -382,11 +384,11 @@ impl Outbox for RedisOutbox {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.link.ask::<String>(&cmd("PING")).await.map(drop)
+        self.runner.link().ask::<String>(&cmd("PING")).await.map(drop)
     }
 
     async fn promise(&self) -> Result<String> {
-        promise::promise(&self.link, self.replicas).await
+        promise::promise(self.runner.link(), self.replicas).await
     }
 }
 

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use postback_core::{Error, Result};
+use postback_redis_link::Link;
 use redis::cmd;
-
-use super::link::Link;
 
 /// What one server says of itself; `None` where it does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

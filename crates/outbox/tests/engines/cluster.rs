@@ -2,12 +2,12 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use postback_clickstore::conformance::RedisCluster;
 use postback_core::{
     ErrorKind, Fingerprint, Status,
     ports::{Settlement, Target},
 };
 use postback_outbox::{RedisSettings, Topology, conformance::Bench};
+use postback_redis_link::testing::RedisCluster;
 use redis::{Connection, cmd};
 
 use crate::redis::{bench_on, bench_with};
@@ -75,7 +75,7 @@ async fn a_cluster_without_replicas_acknowledges_nothing_that_wants_one() {
             .record(lead.clone(), bench.delivery(&lead), Fingerprint::of(&["first"]))
             .await
             .unwrap_err();
-        assert_eq!(refused.to_string(), "the step was made, but 0 of 1 replicas confirmed it in time");
+        assert_eq!(refused.to_string(), "the write was made, but 0 of 1 replicas confirmed it in time");
         assert_eq!(bench.store.story(lead.id).await.unwrap().unwrap().deliveries.len(), 1);
     }
 }

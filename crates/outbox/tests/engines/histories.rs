@@ -3,12 +3,12 @@
 use std::{future::Future, time::Duration};
 
 use jiff::SignedDuration;
-use postback_clickstore::conformance::RedisServer;
 use postback_core::{
     Attempt, Conversion, DeliveryId, ErrorKind, Fingerprint, Outcome as Word, Reason, Status,
     ports::{Clock as _, Fence, Resolution, Settlement, Target},
 };
 use postback_outbox::{Topology, conformance::Bench};
+use postback_redis_link::testing::RedisServer;
 use proptest::{prelude::*, test_runner::Config};
 
 use crate::{

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use postback_clickstore::conformance::RedisServer;
 use postback_core::{
     ErrorKind, Fingerprint, Outcome, Status,
     ports::{Clock, Settlement, Target},
@@ -17,11 +16,14 @@ use postback_outbox::{
     RedisOutbox, RedisSettings, Topology,
     conformance::{Bench, ShiftedClock},
 };
+use postback_redis_link::testing::RedisServer;
 use redis::{Commands, Connection};
 
 postback_outbox::conformance!(bench);
 
 const DELIVERED: Settlement = Settlement::Delivered { remote_id: None };
+/// How long a bench keeps what is settled.
+const MONTHS: Duration = Duration::from_secs(90 * 86_400);
 const LEASE: Duration = Duration::from_secs(30);
 
 /// A bench on `urls`, under a prefix of its own.
@@ -39,7 +41,7 @@ pub(crate) fn bench_on(urls: Vec<String>, topology: Topology) -> Bench {
 
 pub(crate) fn bench_with(settings: &RedisSettings) -> Bench {
     let clock = Arc::new(ShiftedClock::default());
-    let store = RedisOutbox::connect(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    let store = RedisOutbox::connect(settings, Arc::clone(&clock) as Arc<dyn Clock>, MONTHS).unwrap();
     Bench { store: Arc::new(store), clock, held: Box::new(()) }
 }
 
@@ -188,8 +190,8 @@ async fn what_no_replica_has_is_not_acknowledged() {
     let lead = bench.lead("c1", None);
     let refused = bench.store.record(lead.clone(), bench.delivery(&lead), Fingerprint::of(&["first"])).await;
     let refused = refused.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Unavailable);
-    assert_eq!(refused.to_string(), "the step was made, but 0 of 1 replicas confirmed it in time");
+    assert_eq!((refused.kind(), refused.reason()), (ErrorKind::Unavailable, "REPLICAS_MISSING"));
+    assert_eq!(refused.to_string(), "the write was made, but 0 of 1 replicas confirmed it in time");
     let claims = bench.store.claim(&lead.account, 1, LEASE).await.unwrap().claims;
     assert_eq!(claims.len(), 1, "what is not promised is delivered all the same");
 }

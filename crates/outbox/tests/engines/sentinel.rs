@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use postback_clickstore::conformance::RedisSentinel;
 use postback_core::ErrorKind;
 use postback_outbox::{RedisSettings, Topology};
+use postback_redis_link::testing::RedisSentinel;
 
 use crate::redis::{bench_on, bench_with};
 

@@ -1,4 +1,4 @@
-//! Which Redis it is, and how long it may take.
+//! Which Redis it is, how long it may take, and who must have a write.
 
 use std::{fmt, time::Duration};
 
@@ -30,10 +30,10 @@ pub struct RedisSettings {
     pub topology: Topology,
     /// What every key begins with: at most 32 ASCII letters, digits, `-`, `_`, `.` and `:`.
     pub prefix: String,
-    /// How many replicas must have a user's click before it is acknowledged. A click's own record never waits for one:
-    /// its token attributes without it.
+    /// How many replicas must have a write before it is acknowledged, where the store promises so; 0 asks none.
     pub wait_replicas: usize,
-    /// How long one step may take, reconnecting included; past it the store is `Unavailable`.
+    /// How long one step may take, waiting for a connection and for replicas included; past it the store is
+    /// `Unavailable`.
     pub timeout: Duration,
 }
 
@@ -67,7 +67,7 @@ impl RedisSettings {
     ///
     /// # Errors
     /// `InvalidArgument` at `urls` or `prefix`; it never shows a URL, for it may hold a password.
-    pub(super) fn servers(&self) -> Result<Vec<ConnectionInfo>> {
+    pub(crate) fn servers(&self) -> Result<Vec<ConnectionInfo>> {
         let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-_.:".contains(&c);
         if self.prefix.len() > 32 || !self.prefix.bytes().all(allowed) {
             let message =
@@ -91,7 +91,7 @@ impl RedisSettings {
     }
 
     /// No waiting for company before a command is sent, and no waiting for a host that is gone without a word.
-    pub(super) fn socket(&self) -> TcpSettings {
+    pub(crate) fn socket(&self) -> TcpSettings {
         let settings = TcpSettings::default().set_nodelay(true);
         #[cfg(target_os = "linux")]
         let settings = settings.set_user_timeout(self.timeout * 4);

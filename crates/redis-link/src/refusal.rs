@@ -5,8 +5,9 @@ use std::time::Duration;
 use postback_core::{Error, ErrorKind};
 use redis::{ErrorKind as Cause, RedisError, ServerErrorKind};
 
-/// The error for a caller of the store.
-pub(super) fn refused(error: RedisError) -> Error {
+/// What an error of Redis means to a caller of the store; Redis's own words are its cause.
+pub fn refused(error: impl Into<RedisError>) -> Error {
+    let error = error.into();
     let refusal = match error.kind() {
         Cause::Io | Cause::ClusterConnectionNotFound => Error::unavailable("redis cannot be reached"),
         Cause::MasterNameNotFoundBySentinel | Cause::NoValidReplicasFoundBySentinel => {
@@ -40,24 +41,26 @@ fn by_code(code: &str) -> Error {
 }
 
 /// The error for an answer that did not come in time.
-pub(super) fn late(timeout: Duration) -> Error {
+pub(crate) fn late(timeout: Duration) -> Error {
     Error::unavailable(format!("redis did not answer within {timeout:?}"))
 }
 
-/// The error for a step that was made and is not safe yet.
-pub(super) fn unconfirmed(want: usize, have: usize) -> Error {
-    Error::unavailable(format!("the step was made, but {have} of {want} replicas confirmed it in time"))
+/// The error for a write that too few replicas have, `REPLICAS_MISSING`. It may stand all the same, and may be
+/// repeated.
+pub fn unconfirmed(reached: usize, wanted: usize) -> Error {
+    Error::unavailable(format!("the write was made, but {reached} of {wanted} replicas confirmed it in time"))
+        .because("REPLICAS_MISSING")
 }
 
 /// Whether a connection to one server is of no use any more: lost, or to one that is no master now.
-pub(super) fn ends_connection(error: &RedisError) -> bool {
+pub(crate) fn ends_connection(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
         || error.kind() == Cause::Server(ServerErrorKind::ReadOnly)
 }
 
 /// Whether the connections to a Cluster are of no use any more. It mends them one by one while it knows any node.
-pub(super) fn ends_cluster(error: &RedisError) -> bool {
+pub(crate) fn ends_cluster(error: &RedisError) -> bool {
     error.kind() == Cause::ClusterConnectionNotFound
 }
 
@@ -66,6 +69,10 @@ mod tests {
     use std::error::Error as _;
 
     use super::*;
+
+    fn answer(code: &str) -> Error {
+        refused(redis::make_extension_error(code.into(), Some("as redis says".into())))
+    }
 
     #[test]
     fn an_answer_says_what_a_caller_can_do_and_keeps_its_cause() {
@@ -76,9 +83,8 @@ mod tests {
             ("WRONGPASS", ErrorKind::Unavailable),
             ("WRONGTYPE", ErrorKind::Internal),
         ] {
-            let refusal = refused(redis::make_extension_error(code.into(), Some("as redis says".into())));
-            assert_eq!(refusal.kind(), kind, "{code}");
-            assert!(refusal.source().unwrap().to_string().contains("as redis says"));
+            assert_eq!(answer(code).kind(), kind, "{code}");
+            assert!(answer(code).source().unwrap().to_string().contains("as redis says"));
         }
     }
 }

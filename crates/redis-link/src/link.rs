@@ -1,0 +1,202 @@
+//! The link: connected when first asked, one connection shared by all, made anew when lost.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use postback_core::{Error, Result};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::{
+    Connection, RedisSettings,
+    connection::Servers,
+    refusal::{late, refused, unconfirmed},
+};
+
+/// What is sent in one go. All of it may be sent twice: a lost connection leaves open what it carried.
+pub trait Question: Sync {
+    /// What Redis says to it.
+    type Answer: Send;
+
+    /// Sends it on a connection, and reads the answer.
+    fn put(&self, connection: &mut Connection) -> impl Future<Output = RedisResult<Self::Answer>> + Send;
+}
+
+impl Question for Cmd {
+    type Answer = Value;
+
+    async fn put(&self, connection: &mut Connection) -> RedisResult<Value> {
+        self.query_async(connection).await
+    }
+}
+
+impl Question for Pipeline {
+    type Answer = Vec<Value>;
+
+    async fn put(&self, connection: &mut Connection) -> RedisResult<Vec<Value>> {
+        self.query_async(connection).await
+    }
+}
+
+/// A command for every master.
+struct OfMasters<'a>(&'a Cmd);
+
+impl Question for OfMasters<'_> {
+    type Answer = Vec<Value>;
+
+    async fn put(&self, connection: &mut Connection) -> RedisResult<Vec<Value>> {
+        connection.ask_masters(self.0).await
+    }
+}
+
+/// One link for all that a store asks.
+pub struct Link {
+    shared: Arc<Shared>,
+    timeout: Duration,
+}
+
+struct Shared {
+    servers: Servers,
+    state: Mutex<State>,
+}
+
+/// What stands now. Of all who want a connection one task makes it, whether or not they go on waiting; where that
+/// task ends before it is done, its channel is closed and the next caller begins another.
+enum State {
+    Idle,
+    Connecting(watch::Receiver<Option<RedisResult<Live>>>),
+    Live(Live),
+}
+
+/// A connection that was made, told apart from those before it.
+#[derive(Clone)]
+struct Live {
+    connection: Connection,
+    made: Arc<()>,
+}
+
+impl Link {
+    /// A link that is not connected yet: it connects when first asked.
+    ///
+    /// # Errors
+    /// `InvalidArgument` at `urls` or `prefix`.
+    pub fn new(settings: &RedisSettings) -> Result<Self> {
+        let servers = Servers::new(settings, settings.servers()?).map_err(|error| {
+            Error::invalid("urls", "are not URLs of one Redis with one user and password").caused_by(error)
+        })?;
+        let shared = Arc::new(Shared { servers, state: Mutex::new(State::Idle) });
+        Ok(Self { shared, timeout: settings.timeout })
+    }
+
+    /// Sends a command that may be repeated, and reads its answer.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put); `Internal` where the answer is of another kind.
+    pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
+        read(self.put(command).await?)
+    }
+
+    /// What each master answers to a command; the one server, where there is no Cluster.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn ask_masters<T: FromRedisValue>(&self, command: &Cmd) -> Result<Vec<T>> {
+        self.put(&OfMasters(command)).await?.into_iter().map(read).collect()
+    }
+
+    /// Sends a write that so many replicas must have, and waits for them for at most half the timeout. All that
+    /// shares this link waits meanwhile.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask); [`unconfirmed`] where too few replicas have it in time.
+    pub async fn ask_replicas<T: FromRedisValue>(&self, write: Cmd, replicas: usize) -> Result<T> {
+        let patience = u64::try_from(self.timeout.as_millis() / 2).unwrap_or(u64::MAX);
+        let mut both = redis::pipe();
+        both.add_command(write).cmd("WAIT").arg(replicas).arg(patience);
+        let (answer, reached): (T, usize) = read(Value::Array(self.put(&both).await?))?;
+        if reached < replicas { Err(unconfirmed(reached, replicas)) } else { Ok(answer) }
+    }
+
+    /// Sends what may be repeated.
+    ///
+    /// A connection that turns out to be lost is replaced at once, and the question put again.
+    ///
+    /// # Errors
+    /// `Unavailable` where Redis cannot be reached, does not answer within the timeout, or refuses work for now;
+    /// `ResourceExhausted` where its memory is full; `Internal` for an answer that is not understood.
+    pub async fn put<Q: Question>(&self, question: &Q) -> Result<Q::Answer> {
+        tokio::time::timeout(self.timeout, self.shared.put(question))
+            .await
+            .map_err(|_| late(self.timeout))?
+            .map_err(refused)
+    }
+}
+
+fn read<T: FromRedisValue>(answer: Value) -> Result<T> {
+    redis::from_redis_value(answer).map_err(refused)
+}
+
+impl Shared {
+    async fn put<Q: Question>(self: &Arc<Self>, question: &Q) -> RedisResult<Q::Answer> {
+        loop {
+            let (mut live, fresh) = self.live().await?;
+            match question.put(&mut live.connection).await {
+                Err(error) if live.connection.is_ended_by(&error) => {
+                    self.forget(&live);
+                    if fresh {
+                        return Err(error);
+                    }
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// The connection, and whether it was made for this caller.
+    async fn live(self: &Arc<Self>) -> RedisResult<(Live, bool)> {
+        let mut made = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*state {
+                State::Live(live) => return Ok((live.clone(), false)),
+                State::Connecting(made) if made.has_changed().is_ok() => made.clone(),
+                State::Connecting(_) | State::Idle => {
+                    let (tell, made) = watch::channel(None);
+                    *state = State::Connecting(made.clone());
+                    tokio::spawn(Arc::clone(self).connect(tell));
+                    made
+                }
+            }
+        };
+        match made.wait_for(Option::is_some).await.map(|made| made.clone()) {
+            Ok(Some(made)) => made.map(|live| (live, true)),
+            _ => Err(RedisError::from((redis::ErrorKind::Io, "the attempt to connect was cut short"))),
+        }
+    }
+
+    async fn connect(self: Arc<Self>, tell: watch::Sender<Option<RedisResult<Live>>>) {
+        let made = self.servers.connect().await;
+        let made = made.map(|connection| Live { connection, made: Arc::new(()) });
+        match &made {
+            Ok(_) => info!("connected to redis"),
+            Err(error) => warn!(error = error as &dyn std::error::Error, "cannot connect to redis"),
+        }
+        self.set(made.as_ref().map_or(State::Idle, |live| State::Live(live.clone())));
+        tell.send_replace(Some(made));
+    }
+
+    fn forget(&self, lost: &Live) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(&*state, State::Live(live) if Arc::ptr_eq(&live.made, &lost.made)) {
+            *state = State::Idle;
+            warn!("lost the connection to redis");
+        }
+    }
+
+    fn set(&self, new: State) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+}
