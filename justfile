@@ -23,3 +23,7 @@ deny:
 # The documentation, opened
 doc:
     cargo doc --workspace --no-deps --open
+
+# The hub and its store broken under load, and an audit of what the networks counted
+faults *options:
+    cargo run --release -p postback-tests --bin faults -- {{options}}

@@ -1,0 +1,175 @@
+//! The audit: what callers were promised against what the networks' books say.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::ensure;
+use postback_sandbox::{Entry, JournalQuery, Network, Sandbox};
+
+use crate::{load::Acknowledged, settle::Opinion, step::Step};
+
+/// How often one step reached a network.
+#[derive(Clone, Copy, Debug, Default)]
+struct Arrivals {
+    /// In all.
+    calls: u32,
+    /// As a new conversion.
+    counted: u32,
+}
+
+/// A network's lane: one click.
+type Lane = (Network, String);
+
+/// What reached the networks' books.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    arrivals: HashMap<(Lane, Step), Arrivals>,
+    /// The steps of each lane as they arrived.
+    lanes: HashMap<Lane, Vec<Step>>,
+}
+
+/// What an audit found wrong, one line each.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Acknowledged, and neither at the network nor anywhere in the hub.
+    pub(crate) lost: Vec<String>,
+    /// Counted twice, or sent twice to a network that counts whatever it is sent.
+    pub(crate) doubled: Vec<String>,
+    /// Told after what comes after it.
+    pub(crate) inverted: Vec<String>,
+}
+
+impl Books {
+    /// Reads the whole journal of the networks.
+    pub(crate) fn read(sandbox: &Sandbox) -> anyhow::Result<Self> {
+        let forgotten = sandbox.journal(&JournalQuery::default()).forgotten;
+        ensure!(forgotten == 0, "the networks' journal was too small for this load");
+        let networks = [Network::Powerspace, Network::Trafficstars, Network::Altercpa];
+        let mut books = Self::default();
+        networks.iter().flat_map(|network| sandbox.received(*network)).for_each(|entry| books.enter(&entry));
+        Ok(books)
+    }
+
+    fn enter(&mut self, entry: &Entry) {
+        if let Some((click, step, anew)) = Step::seen(entry) {
+            self.note((entry.network, click), step, anew);
+        }
+    }
+
+    fn note(&mut self, lane: Lane, step: Step, anew: bool) {
+        self.lanes.entry(lane.clone()).or_default().push(step);
+        let arrivals = self.arrivals.entry((lane, step)).or_default();
+        arrivals.calls += 1;
+        arrivals.counted += u32::from(anew);
+    }
+
+    /// Whether a step is at the network.
+    pub(crate) fn has(&self, one: &Acknowledged) -> bool {
+        self.arrivals.contains_key(&((one.network, one.click.clone()), one.step))
+    }
+
+    /// Compares the books with what callers were promised.
+    pub(crate) fn audit(&self, journal: &[Acknowledged], opinion: &Opinion) -> Findings {
+        let mut findings = Findings::default();
+        let mut promised = HashSet::new();
+        for one in journal {
+            promised.insert(((one.network, one.click.clone()), one.step));
+            let kept = opinion.dead.contains(&one.delivery_id) || opinion.pending.contains(&one.delivery_id);
+            if !self.has(one) && !kept {
+                findings.lost.push(format!("lost: {one:?}"));
+            }
+        }
+        for (told, arrivals) in &self.arrivals {
+            let unkeyed = told.0.0 == Network::Powerspace;
+            let most = if unkeyed { arrivals.calls } else { arrivals.counted };
+            if most > 1 || !promised.contains(told) {
+                findings.doubled.push(format!("doubled: {told:?} {arrivals:?}"));
+            }
+        }
+        for (lane, steps) in &self.lanes {
+            let whole = steps.first() == Some(&Step::Lead);
+            if !whole || !steps.is_sorted() {
+                findings.inverted.push(format!("inverted: {lane:?} {steps:?}"));
+            }
+        }
+        findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn books(arrived: &[(Network, Step, bool)]) -> Books {
+        let mut books = Books::default();
+        for (network, step, anew) in arrived {
+            books.note((*network, "a".to_owned()), *step, *anew);
+        }
+        books
+    }
+
+    fn promised(network: Network, steps: &[Step]) -> Vec<Acknowledged> {
+        let one = |step: &Step| Acknowledged {
+            network,
+            click: "a".to_owned(),
+            step: *step,
+            delivery_id: format!("{step:?}"),
+        };
+        steps.iter().map(one).collect()
+    }
+
+    /// How many were lost, doubled and inverted.
+    fn found(books: &Books, journal: &[Acknowledged], opinion: &Opinion) -> [usize; 3] {
+        let findings = books.audit(journal, opinion);
+        [findings.lost.len(), findings.doubled.len(), findings.inverted.len()]
+    }
+
+    const POWERSPACE: Network = Network::Powerspace;
+    const ALTERCPA: Network = Network::Altercpa;
+
+    #[test]
+    fn what_arrived_once_and_in_order_is_right() {
+        let steps = [Step::Lead, Step::Order];
+        let books = books(&[(POWERSPACE, Step::Lead, true), (POWERSPACE, Step::Order, true)]);
+        assert_eq!(found(&books, &promised(POWERSPACE, &steps), &Opinion::default()), [0, 0, 0]);
+    }
+
+    #[test]
+    fn what_never_arrived_is_lost_unless_the_hub_still_has_it() {
+        let books = books(&[(POWERSPACE, Step::Lead, true)]);
+        let journal = promised(POWERSPACE, &[Step::Lead, Step::Order]);
+        assert_eq!(found(&books, &journal, &Opinion::default()), [1, 0, 0]);
+        let dead = Opinion { dead: ["Order".to_owned()].into(), ..Opinion::default() };
+        assert_eq!(found(&books, &journal, &dead), [0, 0, 0]);
+        let was_in_doubt = Opinion { in_doubt: ["Order".to_owned()].into(), ..Opinion::default() };
+        assert_eq!(found(&books, &journal, &was_in_doubt), [1, 0, 0]);
+    }
+
+    #[test]
+    fn a_repeat_is_a_double_only_where_it_is_counted() {
+        let twice = books(&[(POWERSPACE, Step::Lead, true), (POWERSPACE, Step::Lead, true)]);
+        assert_eq!(found(&twice, &promised(POWERSPACE, &[Step::Lead]), &Opinion::default()), [0, 1, 0]);
+        let known = books(&[(ALTERCPA, Step::Lead, true), (ALTERCPA, Step::Lead, false)]);
+        assert_eq!(found(&known, &promised(ALTERCPA, &[Step::Lead]), &Opinion::default()), [0, 0, 0]);
+        let anew = books(&[(ALTERCPA, Step::Lead, true), (ALTERCPA, Step::Lead, true)]);
+        assert_eq!(found(&anew, &promised(ALTERCPA, &[Step::Lead]), &Opinion::default()), [0, 1, 0]);
+    }
+
+    #[test]
+    fn what_nobody_was_promised_is_a_double() {
+        let books = books(&[(POWERSPACE, Step::Lead, true)]);
+        assert_eq!(found(&books, &[], &Opinion::default()), [0, 1, 0]);
+    }
+
+    #[test]
+    fn a_step_after_a_later_one_or_without_its_lead_is_inverted() {
+        let all = [Step::Lead, Step::Processing, Step::Hold];
+        let late = books(&[
+            (ALTERCPA, Step::Lead, true),
+            (ALTERCPA, Step::Hold, false),
+            (ALTERCPA, Step::Processing, false),
+        ]);
+        assert_eq!(found(&late, &promised(ALTERCPA, &all), &Opinion::default()), [0, 0, 1]);
+        let alone = books(&[(ALTERCPA, Step::Hold, false)]);
+        assert_eq!(found(&alone, &promised(ALTERCPA, &[Step::Hold]), &Opinion::default()), [0, 0, 1]);
+    }
+}

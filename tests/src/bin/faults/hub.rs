@@ -1,0 +1,93 @@
+//! A process of the hub, which dies and comes back.
+
+use std::{
+    fs::OpenOptions,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+use tokio::{
+    net::TcpStream,
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
+
+/// The argument after which this program is the hub: so the hub under fault is always the one that was built with
+/// the campaign.
+pub(crate) const WORD: &str = "hub";
+
+/// How long a start or an orderly end may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A hub with some roles over the config `postback.toml` in a folder. It is killed when dropped.
+pub(crate) struct Hub {
+    folder: PathBuf,
+    roles: &'static str,
+    listens: Vec<SocketAddr>,
+    child: Option<Child>,
+}
+
+impl Hub {
+    /// A hub that is not started yet, and will listen at these addresses.
+    pub(crate) fn new(folder: &Path, roles: &'static str, listens: Vec<SocketAddr>) -> Self {
+        Self { folder: folder.to_owned(), roles, listens, child: None }
+    }
+
+    /// Starts the process and does not wait for it.
+    pub(crate) fn spawn(&mut self) -> anyhow::Result<()> {
+        let log = OpenOptions::new().create(true).append(true).open(self.folder.join("hub.log"))?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .args([WORD, "serve", "--role", self.roles, "--config"])
+            .arg(self.folder.join("postback.toml"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("POSTBACK_")) {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+        self.child = Some(command.spawn().context("the hub does not start")?);
+        Ok(())
+    }
+
+    /// Starts the process and waits until it listens.
+    pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
+        self.spawn()?;
+        let began = Instant::now();
+        for address in self.listens.clone() {
+            while TcpStream::connect(address).await.is_err() {
+                if let Some(ended) = self.child()?.try_wait()? {
+                    bail!("the hub ended at its start with {ended}; see {}/hub.log", self.folder.display());
+                }
+                ensure!(began.elapsed() < PATIENCE, "the hub does not listen at {address}");
+                sleep(Duration::from_millis(5)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the process by SIGKILL.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+        let mut child = self.child.take().context("the hub runs")?;
+        child.start_kill()?;
+        let ended = child.wait().await?;
+        ensure!(ended.code().is_none(), "the hub ended by itself with {ended}");
+        Ok(())
+    }
+
+    /// Ends the process by SIGTERM, and waits until it has finished what was under way.
+    pub(crate) async fn terminate(&mut self) -> anyhow::Result<()> {
+        let mut child = self.child.take().context("the hub runs")?;
+        let id = child.id().context("the hub ended by itself")?;
+        let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        ensure!(sent.success(), "the hub cannot be sent SIGTERM");
+        let ended = timeout(PATIENCE, child.wait()).await.context("the hub does not end at SIGTERM")??;
+        ensure!(ended.success(), "the hub ended at SIGTERM with {ended}");
+        Ok(())
+    }
+
+    fn child(&mut self) -> anyhow::Result<&mut Child> {
+        self.child.as_mut().context("the hub runs")
+    }
+}

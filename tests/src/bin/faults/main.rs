@@ -1,0 +1,81 @@
+//! The fault campaign: real processes under load, a fault at random moments, and an audit that never asks the hub
+//! what was counted.
+
+mod audit;
+mod fault;
+mod house;
+mod hub;
+mod load;
+mod report;
+mod settle;
+mod step;
+mod trial;
+mod visitor;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use anyhow::bail;
+use clap::Parser;
+use postback::cli::Cli;
+
+use self::{
+    fault::Fault,
+    report::{Report, Row},
+};
+
+/// Breaks the hub and its store under load, and audits what the networks counted.
+///
+/// Exit code 0 only if nothing was lost, doubled, out of order or left undelivered.
+#[derive(Debug, Parser)]
+struct Options {
+    /// This fault alone.
+    #[arg(long, value_enum)]
+    fault: Option<Fault>,
+    /// How many trials of each fault on each store.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    trials: u32,
+    /// Where the random moments begin; drawn and printed where not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Prints one JSON object instead of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let mut arguments = std::env::args();
+    if arguments.nth(1).as_deref() == Some(hub::WORD) {
+        return Ok(Cli::parse_from(std::iter::once("postback".to_owned()).chain(arguments)).run());
+    }
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let report = runtime.block_on(async {
+        tokio::select! {
+            report = run(&options) => report,
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        }
+    })?;
+    report.print(options.json, &mut io::stdout())?;
+    Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn run(options: &Options) -> anyhow::Result<Report> {
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000_000));
+    writeln!(io::stderr(), "seed {seed}")?;
+    let mut report = Report { seed, rows: Vec::new() };
+    for fault in Fault::ALL.into_iter().filter(|fault| options.fault.is_none_or(|wanted| wanted == *fault)) {
+        for engine in fault.engines() {
+            let mut row = Row::of(fault, *engine);
+            for trial in 0..options.trials {
+                let found = trial::run(fault, *engine, seed.wrapping_add(u64::from(trial))).await?;
+                writeln!(io::stderr(), "{fault} on {engine}, trial {}: {found}", trial + 1)?;
+                row.add(found);
+            }
+            report.rows.push(row);
+        }
+    }
+    Ok(report)
+}

@@ -1,0 +1,152 @@
+//! The table: one row for each fault on each store.
+
+use std::{io::Write, time::Duration};
+
+use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
+
+use crate::{
+    fault::{Engine, Fault},
+    trial::Found,
+};
+
+/// The campaign's result.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    pub(crate) seed: u64,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// All trials of one fault on one store.
+#[derive(Serialize)]
+pub(crate) struct Row {
+    fault: Fault,
+    store: Engine,
+    trials: u64,
+    faults: u64,
+    conversions: u64,
+    lost: u64,
+    doubled: u64,
+    inverted: u64,
+    in_doubt: u64,
+    dead: u64,
+    pending: u64,
+    redirects: u64,
+    /// Visitors who reached the edge and were not sent on.
+    strays: u64,
+    /// Requests that reached the hub and were answered by an error, or not.
+    failures: u64,
+    worst_redirect_ms: u64,
+    /// Whether everything that this fault must leave untouched was.
+    holds: bool,
+}
+
+impl Row {
+    pub(crate) const fn of(fault: Fault, store: Engine) -> Self {
+        Self {
+            fault,
+            store,
+            trials: 0,
+            faults: 0,
+            conversions: 0,
+            lost: 0,
+            doubled: 0,
+            inverted: 0,
+            in_doubt: 0,
+            dead: 0,
+            pending: 0,
+            redirects: 0,
+            strays: 0,
+            failures: 0,
+            worst_redirect_ms: 0,
+            holds: true,
+        }
+    }
+
+    /// Adds a trial.
+    pub(crate) fn add(&mut self, found: Found) {
+        self.trials += 1;
+        self.faults += found.faults;
+        self.conversions += found.conversions;
+        self.lost += found.findings.lost.len() as u64;
+        self.doubled += found.findings.doubled.len() as u64;
+        self.inverted += found.findings.inverted.len() as u64;
+        self.in_doubt += found.opinion.in_doubt.len() as u64;
+        self.dead += found.opinion.dead.len() as u64;
+        self.pending += found.opinion.pending.len() as u64;
+        self.redirects += found.seen.redirects;
+        self.strays += found.seen.strays;
+        self.failures += found.seen.failures;
+        self.worst_redirect_ms = self.worst_redirect_ms.max(whole_ms(found.seen.slowest));
+        self.holds = self.lost + self.doubled + self.inverted + self.pending == 0
+            && (self.strays == 0 || !self.fault.spares_redirects())
+            && (self.failures == 0 || !self.fault.spares_requests())
+            && (self.in_doubt == 0 || !self.fault.spares_answers());
+    }
+}
+
+/// Milliseconds, a begun one as a whole.
+fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
+}
+
+impl Report {
+    /// Whether every row holds.
+    pub(crate) fn holds(&self) -> bool {
+        self.rows.iter().all(|row| row.holds)
+    }
+
+    /// Prints the table, or JSON.
+    pub(crate) fn print(&self, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+        if json {
+            writeln!(out, "{}", serde_json::to_string(self)?)?;
+            return Ok(out.flush()?);
+        }
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
+        table.set_header([
+            "fault",
+            "store",
+            "trials",
+            "faults",
+            "conversions",
+            "lost",
+            "doubled",
+            "inverted",
+            "in doubt",
+            "dead",
+            "pending",
+            "redirects",
+            "not sent on",
+            "worst ms",
+            "failed requests",
+            "holds",
+        ]);
+        for row in &self.rows {
+            let numbers = [
+                row.trials,
+                row.faults,
+                row.conversions,
+                row.lost,
+                row.doubled,
+                row.inverted,
+                row.in_doubt,
+                row.dead,
+                row.pending,
+                row.redirects,
+                row.strays,
+                row.worst_redirect_ms,
+                row.failures,
+            ];
+            let mut cells = vec![row.fault.to_string(), row.store.to_string()];
+            cells.extend(numbers.iter().map(u64::to_string));
+            cells.push(if row.holds { "yes" } else { "NO" }.to_owned());
+            table.add_row(cells);
+        }
+        for column in table.column_iter_mut().skip(2) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        writeln!(out, "{table}\nseed {}", self.seed)?;
+        Ok(out.flush()?)
+    }
+}

@@ -1,0 +1,88 @@
+//! One trial: load, faults at random moments, quiescence, audit.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    audit::{Books, Findings},
+    fault::{Engine, Fault},
+    house::House,
+    load::{Acknowledged, Load, caller},
+    settle::{Opinion, settle},
+    visitor::Seen,
+};
+
+/// How long a trial is under load.
+const UNDER_LOAD: Duration = Duration::from_secs(12);
+
+/// What a trial showed.
+pub(crate) struct Found {
+    pub(crate) faults: u64,
+    pub(crate) conversions: u64,
+    pub(crate) opinion: Opinion,
+    pub(crate) findings: Findings,
+    pub(crate) seen: Seen,
+}
+
+/// Runs a trial. Where it found something wrong, its folder is kept and named.
+pub(crate) async fn run(fault: Fault, engine: Engine, seed: u64) -> anyhow::Result<Found> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut house = House::start(fault, engine, seed).await?;
+    let told = under_load(fault, &mut house, &mut random).await;
+    let audited = match told {
+        Ok((faults, journal, seen)) => audit(&house, faults, &journal, seen).await,
+        Err(error) => Err(error),
+    };
+    let wrong = audited.as_ref().map_or(true, |found| !found.is_clean());
+    if wrong {
+        writeln!(io::stderr(), "{fault} on {engine}, seed {seed}: evidence in {}", house.folder().display())?;
+    }
+    house.end(wrong).await?;
+    audited
+}
+
+/// Lets the load run, and the fault strike at random moments.
+async fn under_load(
+    fault: Fault,
+    house: &mut House,
+    random: &mut fastrand::Rng,
+) -> anyhow::Result<(u64, Vec<Acknowledged>, Seen)> {
+    let mut load = Load::start(house, random)?;
+    let (began, mut faults) = (Instant::now(), 0);
+    while began.elapsed() < UNDER_LOAD {
+        fault.wait(random).await;
+        faults += fault.strike(house, random).await?;
+        load.check().await?;
+    }
+    let watch = load.watch.clone();
+    let journal = load.end().await?;
+    Ok((faults, journal, watch.seen()))
+}
+
+async fn audit(house: &House, faults: u64, journal: &[Acknowledged], seen: Seen) -> anyhow::Result<Found> {
+    let opinion = settle(&caller(house)?, journal, || Books::read(&house.sandbox)).await?;
+    let findings = Books::read(&house.sandbox)?.audit(journal, &opinion);
+    Ok(Found { faults, conversions: journal.len() as u64, opinion, findings, seen })
+}
+
+impl Found {
+    fn is_clean(&self) -> bool {
+        let Findings { lost, doubled, inverted } = &self.findings;
+        lost.is_empty() && doubled.is_empty() && inverted.is_empty() && self.opinion.pending.is_empty()
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Findings { lost, doubled, inverted } = &self.findings;
+        write!(f, "{} faults, {} conversions, ", self.faults, self.conversions)?;
+        write!(f, "{} lost, {} doubled, {} inverted", lost.len(), doubled.len(), inverted.len())?;
+        lost.iter().chain(doubled).chain(inverted).take(10).try_for_each(|line| write!(f, "\n  {line}"))?;
+        self.seen.last.iter().try_for_each(|last| write!(f, "\n  last failure outside: {last}"))
+    }
+}
