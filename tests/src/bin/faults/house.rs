@@ -43,15 +43,17 @@ impl House {
         });
         let folder = tempfile::tempdir()?;
         let (edge, api) = (free_address(), free_address());
+        let data = folder.path().join("data");
         let store = match &redis {
             Some(redis) => format!(r#"{{ engine = "redis", redis = ["{}"] }}"#, redis.url()),
-            None => format!("{{ path = '{}' }}", folder.path().join("data").display()),
+            None => format!("{{ path = '{}' }}", data.display()),
         };
         std::fs::write(folder.path().join("postback.toml"), config(&store, at, edge, api))?;
+        let variables = fault.disk().variables(folder.path(), &data)?;
         let mut hubs = Vec::new();
         for roles in fault.roles() {
             let listens = if roles.contains("api") { vec![edge, api] } else { Vec::new() };
-            let mut hub = Hub::new(folder.path(), roles, listens);
+            let mut hub = Hub::new(folder.path(), roles, listens, variables.clone());
             hub.start().await?;
             hubs.push(hub);
         }
@@ -69,13 +71,14 @@ impl House {
     }
 
     /// Ends everything. The folder with the config, the store and the hub's log is kept as evidence where asked.
-    pub(crate) async fn end(mut self, keep: bool) -> anyhow::Result<Option<std::path::PathBuf>> {
+    pub(crate) async fn end(mut self, keep: bool) -> anyhow::Result<()> {
+        self.folder.disable_cleanup(keep);
         for hub in &mut self.hubs {
             hub.terminate().await?;
         }
         self.networks.abort();
         block_in_place(|| drop(self.redis.take()));
-        Ok(keep.then(|| self.folder.keep()))
+        Ok(())
     }
 
     /// Where the hub's log is.

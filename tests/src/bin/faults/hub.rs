@@ -27,13 +27,19 @@ pub(crate) struct Hub {
     folder: PathBuf,
     roles: &'static str,
     listens: Vec<SocketAddr>,
+    variables: Vec<(&'static str, String)>,
     child: Option<Child>,
 }
 
 impl Hub {
-    /// A hub that is not started yet, and will listen at these addresses.
-    pub(crate) fn new(folder: &Path, roles: &'static str, listens: Vec<SocketAddr>) -> Self {
-        Self { folder: folder.to_owned(), roles, listens, child: None }
+    /// A hub that is not started yet; it will listen at these addresses, with these variables set.
+    pub(crate) fn new(
+        folder: &Path,
+        roles: &'static str,
+        listens: Vec<SocketAddr>,
+        variables: Vec<(&'static str, String)>,
+    ) -> Self {
+        Self { folder: folder.to_owned(), roles, listens, variables, child: None }
     }
 
     /// Starts the process and does not wait for it.
@@ -46,6 +52,7 @@ impl Hub {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("POSTBACK_")) {
             command.env_remove(name);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
         self.child = Some(command.spawn().context("the hub does not start")?);
         Ok(())

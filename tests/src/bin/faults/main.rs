@@ -2,6 +2,7 @@
 //! what was counted.
 
 mod audit;
+mod disk;
 mod fault;
 mod house;
 mod hub;
@@ -28,7 +29,8 @@ use self::{
 
 /// Breaks the hub and its store under load, and audits what the networks counted.
 ///
-/// Exit code 0 only if nothing was lost, doubled, out of order or left undelivered.
+/// Exit code 0 only if nothing was lost, doubled, out of order or left undelivered, but by the lying disk, which must
+/// lose.
 #[derive(Debug, Parser)]
 struct Options {
     /// This fault alone.

@@ -78,6 +78,10 @@ impl Row {
         self.strays += found.seen.strays;
         self.failures += found.seen.failures;
         self.worst_redirect_ms = self.worst_redirect_ms.max(whole_ms(found.seen.slowest));
+        if self.fault.must_lose() {
+            self.holds = self.lost > 0;
+            return;
+        }
         self.holds = self.lost + self.doubled + self.inverted + self.pending == 0
             && (self.strays == 0 || !self.fault.spares_redirects())
             && (self.failures == 0 || !self.fault.spares_requests())

@@ -14,8 +14,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::{audit::Books, load::Acknowledged};
 
-/// How long deliveries may take once the load has ended: a lease, and two retries of the schedule.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a call that was on its way when its sender died may still take to arrive.
 const FLIGHT: Duration = Duration::from_secs(2);
 
@@ -30,11 +28,12 @@ pub(crate) struct Opinion {
     pub(crate) pending: BTreeSet<String>,
 }
 
-/// Waits until nothing is pending, or for as long as is bearable. What is in doubt is resolved by the networks' own
+/// Waits until nothing is pending, or for as long as `patience`. What is in doubt is resolved by the networks' own
 /// books: delivered where they have it, else sent again, so that what waits behind it goes on.
 pub(crate) async fn settle(
     caller: &Caller,
     journal: &[Acknowledged],
+    patience: Duration,
     books: impl Fn() -> anyhow::Result<Books>,
 ) -> anyhow::Result<Opinion> {
     let known: HashMap<&str, &Acknowledged> =
@@ -42,7 +41,7 @@ pub(crate) async fn settle(
     let mut opinion = Opinion::default();
     let began = Instant::now();
     sleep(FLIGHT).await;
-    while began.elapsed() < PATIENCE {
+    while began.elapsed() < patience {
         let doubts = list(caller, DeliveryState::InDoubt).await?;
         let told = books()?;
         for delivery in doubts {

@@ -35,15 +35,18 @@ pub(crate) async fn run(fault: Fault, engine: Engine, seed: u64) -> anyhow::Resu
     let mut house = House::start(fault, engine, seed).await?;
     let told = under_load(fault, &mut house, &mut random).await;
     let audited = match told {
-        Ok((faults, journal, seen)) => audit(&house, faults, &journal, seen).await,
+        Ok((faults, journal, seen)) => audit(&house, fault, faults, &journal, seen).await,
         Err(error) => Err(error),
     };
-    let wrong = audited.as_ref().map_or(true, |found| !found.is_clean());
+    let wrong = match &audited {
+        Ok(found) => !fault.must_lose() && !found.is_clean(),
+        Err(_) => true,
+    };
     if wrong {
         writeln!(io::stderr(), "{fault} on {engine}, seed {seed}: evidence in {}", house.folder().display())?;
     }
-    house.end(wrong).await?;
-    audited
+    let ended = house.end(wrong).await;
+    audited.and_then(|found| ended.map(|()| found))
 }
 
 /// Lets the load run, and the fault strike at random moments.
@@ -64,8 +67,14 @@ async fn under_load(
     Ok((faults, journal, watch.seen()))
 }
 
-async fn audit(house: &House, faults: u64, journal: &[Acknowledged], seen: Seen) -> anyhow::Result<Found> {
-    let opinion = settle(&caller(house)?, journal, || Books::read(&house.sandbox)).await?;
+async fn audit(
+    house: &House,
+    fault: Fault,
+    faults: u64,
+    journal: &[Acknowledged],
+    seen: Seen,
+) -> anyhow::Result<Found> {
+    let opinion = settle(&caller(house)?, journal, fault.patience(), || Books::read(&house.sandbox)).await?;
     let findings = Books::read(&house.sandbox)?.audit(journal, &opinion);
     Ok(Found { faults, conversions: journal.len() as u64, opinion, findings, seen })
 }
@@ -79,10 +88,14 @@ impl Found {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Findings { lost, doubled, inverted } = &self.findings;
+        let Self { findings: Findings { lost, doubled, inverted }, opinion, .. } = self;
         write!(f, "{} faults, {} conversions, ", self.faults, self.conversions)?;
-        write!(f, "{} lost, {} doubled, {} inverted", lost.len(), doubled.len(), inverted.len())?;
-        lost.iter().chain(doubled).chain(inverted).take(10).try_for_each(|line| write!(f, "\n  {line}"))?;
+        write!(f, "{} lost, {} doubled, {} inverted, ", lost.len(), doubled.len(), inverted.len())?;
+        write!(f, "{} in doubt, {} pending", opinion.in_doubt.len(), opinion.pending.len())?;
+        [lost, doubled, inverted]
+            .into_iter()
+            .flat_map(|kind| kind.iter().take(3))
+            .try_for_each(|line| write!(f, "\n  {line}"))?;
         self.seen.last.iter().try_for_each(|last| write!(f, "\n  last failure outside: {last}"))
     }
 }
