@@ -25,6 +25,7 @@ pub(crate) struct Row {
     trials: u64,
     faults: u64,
     conversions: u64,
+    changes: u64,
     lost: u64,
     doubled: u64,
     inverted: u64,
@@ -49,6 +50,7 @@ impl Row {
             trials: 0,
             faults: 0,
             conversions: 0,
+            changes: 0,
             lost: 0,
             doubled: 0,
             inverted: 0,
@@ -68,6 +70,7 @@ impl Row {
         self.trials += 1;
         self.faults += found.faults;
         self.conversions += found.conversions;
+        self.changes += found.changes;
         self.lost += found.findings.lost.len() as u64;
         self.doubled += found.findings.doubled.len() as u64;
         self.inverted += found.findings.inverted.len() as u64;
@@ -114,6 +117,7 @@ impl Report {
             "trials",
             "faults",
             "conversions",
+            "changes",
             "lost",
             "doubled",
             "inverted",
@@ -131,6 +135,7 @@ impl Report {
                 row.trials,
                 row.faults,
                 row.conversions,
+                row.changes,
                 row.lost,
                 row.doubled,
                 row.inverted,

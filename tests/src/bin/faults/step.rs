@@ -34,6 +34,11 @@ pub(crate) fn journey(network: Network, random: &mut fastrand::Rng) -> &'static 
 }
 
 impl Step {
+    /// Whether it changes what was told before.
+    pub(crate) const fn is_change(self) -> bool {
+        matches!(self, Self::Processing | Self::Hold)
+    }
+
     /// Reports the step once; returns its delivery's id.
     pub(crate) async fn report(
         self,

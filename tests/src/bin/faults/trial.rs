@@ -23,7 +23,10 @@ const UNDER_LOAD: Duration = Duration::from_secs(12);
 /// What a trial showed.
 pub(crate) struct Found {
     pub(crate) faults: u64,
+    /// Conversions that were acknowledged.
     pub(crate) conversions: u64,
+    /// Changes of them that were acknowledged.
+    pub(crate) changes: u64,
     pub(crate) opinion: Opinion,
     pub(crate) findings: Findings,
     pub(crate) seen: Seen,
@@ -76,7 +79,9 @@ async fn audit(
 ) -> anyhow::Result<Found> {
     let opinion = settle(&caller(house)?, journal, fault.patience(), || Books::read(&house.sandbox)).await?;
     let findings = Books::read(&house.sandbox)?.audit(journal, &opinion);
-    Ok(Found { faults, conversions: journal.len() as u64, opinion, findings, seen })
+    let changes = journal.iter().filter(|one| one.step.is_change()).count() as u64;
+    let conversions = journal.len() as u64 - changes;
+    Ok(Found { faults, conversions, changes, opinion, findings, seen })
 }
 
 impl Found {
@@ -89,7 +94,7 @@ impl Found {
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { findings: Findings { lost, doubled, inverted }, opinion, .. } = self;
-        write!(f, "{} faults, {} conversions, ", self.faults, self.conversions)?;
+        write!(f, "{} faults, {} conversions, {} changes, ", self.faults, self.conversions, self.changes)?;
         write!(f, "{} lost, {} doubled, {} inverted, ", lost.len(), doubled.len(), inverted.len())?;
         write!(f, "{} in doubt, {} pending", opinion.in_doubt.len(), opinion.pending.len())?;
         [lost, doubled, inverted]
