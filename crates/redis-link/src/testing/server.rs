@@ -79,9 +79,8 @@ impl RedisServer {
             .spawn()
             .expect("cannot start sh");
         let mut log = BufReader::new(guard.stdout.take().expect("stdout is piped"));
-        let named = wait_for(&mut log, "server ").expect("the guard names the server");
-        let server = named.trim_start_matches("server ").to_owned();
-        let ready = wait_for(&mut log, ready).is_some();
+        let (server, ready) = named_and_ready(&mut log, ready);
+        let server = server.expect("the guard names the server");
         self.running = Some(Running { guard, log, server });
         ready
     }
@@ -167,6 +166,22 @@ fn free_port() -> u16 {
     }
 }
 
+/// Reads the log until the guard has named the server and the server has said that it is ready, whichever comes
+/// first, or until it ends.
+fn named_and_ready(log: &mut impl BufRead, ready: &str) -> (Option<String>, bool) {
+    let (mut server, mut is_ready) = (None, false);
+    for line in log.lines().map_while(Result::ok) {
+        match line.strip_prefix("server ") {
+            Some(process) => server = Some(process.to_owned()),
+            None => is_ready |= line.contains(ready),
+        }
+        if server.is_some() && is_ready {
+            break;
+        }
+    }
+    (server, is_ready)
+}
+
 /// Reads the log up to the line that holds `words`; none where it ends before.
 fn wait_for(log: &mut impl BufRead, words: &str) -> Option<String> {
     log.lines().map_while(Result::ok).find(|line| line.contains(words))
@@ -175,6 +190,22 @@ fn wait_for(log: &mut impl BufRead, words: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_is_ready_before_its_guard_names_it_is_ready() {
+        for log in [
+            "server 7\nnoise\nReady to accept connections\nrest\n",
+            "Ready to accept connections\nserver 7\nrest\n",
+        ] {
+            let mut log = log.as_bytes();
+            assert_eq!(named_and_ready(&mut log, READY), (Some("7".to_owned()), true));
+            assert_eq!(log, b"rest\n", "what follows is left to read");
+        }
+        assert_eq!(
+            named_and_ready(&mut &b"server 7\nport in use\n"[..], READY),
+            (Some("7".to_owned()), false)
+        );
+    }
 
     #[test]
     #[should_panic(expected = "redis-server does not start")]
