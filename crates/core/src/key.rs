@@ -13,12 +13,19 @@ use crate::{Error, Result};
 pub struct Key {
     id: u8,
     secret: [u8; 32],
+    /// Derived from the secret: under these bytes tokens are sealed.
+    sealing: [u8; 64],
 }
 
 impl Key {
     /// A key made of 32 random bytes.
-    pub const fn new(id: u8, secret: [u8; 32]) -> Self {
-        Self { id, secret }
+    pub fn new(id: u8, secret: [u8; 32]) -> Self {
+        let mut sealing = [0; 64];
+        if let Ok(mut mac) = Hmac::<Sha512>::new_from_slice(&secret) {
+            mac.update(b"postback click token");
+            sealing.copy_from_slice(&mac.finalize().into_bytes());
+        }
+        Self { id, secret, sealing }
     }
 
     /// The number by which tokens name it.
@@ -32,13 +39,8 @@ impl Key {
     }
 
     /// The 64 bytes under which tokens are sealed.
-    pub(crate) fn sealing(&self) -> [u8; 64] {
-        let mut key = [0; 64];
-        if let Ok(mut mac) = Hmac::<Sha512>::new_from_slice(&self.secret) {
-            mac.update(b"postback click token");
-            key.copy_from_slice(&mac.finalize().into_bytes());
-        }
-        key
+    pub(crate) const fn sealing(&self) -> &[u8; 64] {
+        &self.sealing
     }
 }
 
@@ -53,7 +55,8 @@ impl FromStr for Key {
         };
         let (id, secret) = value.trim().split_once(':').ok_or_else(refuse)?;
         let secret = BASE64.decode(secret).map_err(|_| refuse())?;
-        Ok(Self { id: id.parse().map_err(|_| refuse())?, secret: secret.try_into().map_err(|_| refuse())? })
+        let id = id.parse().map_err(|_| refuse())?;
+        Ok(Self::new(id, secret.try_into().map_err(|_| refuse())?))
     }
 }
 

@@ -74,7 +74,7 @@ impl ClickToken {
                 plain.extend_from_slice(claims.click.as_str().as_bytes());
             }
         }
-        let sealed = Aes256Siv::new(&key.sealing().into())
+        let sealed = Aes256Siv::new(key.sealing().into())
             .encrypt([[key.id()]], &plain)
             .map_err(|_| Error::internal("a click token could not be sealed"))?;
         let mut bytes = vec![key.id()];
@@ -97,7 +97,7 @@ impl ClickToken {
         let bytes = BASE64.decode(&self.0).ok()?;
         let (&id, sealed) = bytes.split_first()?;
         let key = ring.find(id)?;
-        let plain = Aes256Siv::new(&key.sealing().into()).decrypt([[id]], sealed).ok()?;
+        let plain = Aes256Siv::new(key.sealing().into()).decrypt([[id]], sealed).ok()?;
         let (account, rest) = plain.split_first_chunk::<4>()?;
         let (time, rest) = rest.split_first_chunk::<4>()?;
         let (&form, id) = rest.split_first()?;
