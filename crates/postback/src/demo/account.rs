@@ -8,10 +8,8 @@ use postback_sandbox::{IssueClicks, Network, Sandbox};
 use super::checked;
 use crate::config::Config;
 
-/// The three networks; each has one account and one campaign of the same name.
-pub(super) const NETWORKS: [&str; 3] = ["powerspace", "trafficstars", "altercpa"];
-
-/// The demo's config: an embedded store in `folder`, all networks at `sandbox`, all visitors sent to `landing`.
+/// The demo's config: an embedded store in `folder`, all networks at `sandbox`, all visitors sent to `landing`. Each
+/// network has one account and one campaign of its own name.
 pub(super) fn config(folder: &Path, key: &Key, sandbox: &str, landing: &str) -> anyhow::Result<Config> {
     let (key, folder) = (key.reveal(), folder.display());
     checked(&format!(
@@ -44,20 +42,12 @@ pub(super) fn config(folder: &Path, key: &Key, sandbox: &str, landing: &str) -> 
     ))
 }
 
-fn network(name: &str) -> Network {
-    match name {
-        "powerspace" => Network::Powerspace,
-        "altercpa" => Network::Altercpa,
-        _ => Network::Trafficstars,
-    }
-}
-
 /// Has a network issue clicks.
-pub(super) fn issue(sandbox: &Sandbox, name: &str, count: u32) -> anyhow::Result<Vec<String>> {
+pub(super) fn issue(sandbox: &Sandbox, network: Network, count: u32) -> anyhow::Result<Vec<String>> {
     let mut clicks = Vec::new();
     let mut left = count;
     while left > 0 {
-        let order = IssueClicks { count: left.min(10_000), ..IssueClicks::new(network(name)) };
+        let order = IssueClicks { count: left.min(10_000), ..IssueClicks::new(network) };
         left -= order.count;
         clicks.extend(sandbox.issue(&order)?);
     }
@@ -65,6 +55,6 @@ pub(super) fn issue(sandbox: &Sandbox, name: &str, count: u32) -> anyhow::Result
 }
 
 /// How many conversions a network counted.
-pub(super) fn received(sandbox: &Sandbox, name: &str) -> u64 {
-    sandbox.stats().of(network(name)).counted
+pub(super) fn received(sandbox: &Sandbox, network: Network) -> u64 {
+    sandbox.stats().of(network).counted
 }

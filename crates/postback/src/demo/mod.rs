@@ -15,7 +15,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use postback_hub::SystemClock;
 use postback_proto::v1::{GetStatsRequest, delivery_service_client::DeliveryServiceClient};
-use postback_sandbox::{Sandbox, Seed};
+use postback_sandbox::{Network, Sandbox, Seed};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -112,7 +112,7 @@ async fn tell(options: &Options, sandbox: &Sandbox, places: &Places) -> anyhow::
     let mut rows = Vec::new();
     let share = options.conversions / 3;
     let shares = [share + options.conversions % 3, share, share];
-    for (network, share) in account::NETWORKS.into_iter().zip(shares) {
+    for (network, share) in Network::ALL.into_iter().zip(shares) {
         let clicks = account::issue(sandbox, network, share)?;
         let tokens = visitor::visit_all(places, network, &clicks).await?;
         ensure!(
@@ -122,12 +122,7 @@ async fn tell(options: &Options, sandbox: &Sandbox, places: &Places) -> anyhow::
             clicks.len()
         );
         let conversions = visitor::report_all(&places.api, network, tokens).await?;
-        rows.push(report::Row {
-            network,
-            clicks: clicks.len() as u64,
-            conversions,
-            ..report::Row::default()
-        });
+        rows.push(report::Row::of(network, clicks.len() as u64, conversions));
     }
     settle(&places.api, &mut rows, PATIENCE + Duration::from_millis(u64::from(options.conversions) * 2))
         .await?;
@@ -144,7 +139,7 @@ async fn settle(api: &str, rows: &mut [report::Row], patience: Duration) -> anyh
     loop {
         let stats = deliveries.get_stats(GetStatsRequest::default()).await?.into_inner();
         for row in rows.iter_mut() {
-            let account = stats.accounts.iter().find(|account| account.account == row.network);
+            let account = stats.accounts.iter().find(|account| account.account == row.network.as_str());
             row.take(account.context("an account without stats")?);
         }
         if rows.iter().all(|row| row.pending == 0) || began.elapsed() > patience {

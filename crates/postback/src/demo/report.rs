@@ -4,13 +4,14 @@ use std::{io::Write, time::Duration};
 
 use comfy_table::{CellAlignment, Table};
 use postback_proto::v1::Account;
+use postback_sandbox::Network;
 use serde::{Serialize, ser::SerializeMap};
 
 /// One network's counts.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Row {
     #[serde(skip)]
-    pub(super) network: &'static str,
+    pub(super) network: Network,
     pub(super) clicks: u64,
     pub(super) conversions: u64,
     pub(super) delivered: u64,
@@ -21,6 +22,11 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// A network whose deliveries have not been counted yet.
+    pub(super) const fn of(network: Network, clicks: u64, conversions: u64) -> Self {
+        Self { network, clicks, conversions, delivered: 0, in_doubt: 0, dead: 0, pending: 0, received: 0 }
+    }
+
     /// Takes over what the hub says.
     pub(super) fn take(&mut self, account: &Account) {
         let count = |number: i64| u64::try_from(number).unwrap_or_default();
@@ -33,10 +39,9 @@ impl Row {
     /// Whether every conversion is somewhere, and the network counted exactly what the hub calls delivered, or
     /// what is in doubt beside it.
     fn accounted(&self) -> bool {
-        let certain = self.delivered;
         self.pending == 0
             && self.conversions == self.delivered + self.in_doubt + self.dead
-            && (certain..=certain + self.in_doubt).contains(&self.received)
+            && (self.delivered..=self.delivered + self.in_doubt).contains(&self.received)
     }
 }
 
@@ -50,7 +55,7 @@ impl Serialize for Report {
         struct Networks<'a>(&'a [Row]);
         impl Serialize for Networks<'_> {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_map(self.0.iter().map(|row| (row.network, row)))
+                serializer.collect_map(self.0.iter().map(|row| (row.network.as_str(), row)))
             }
         }
         let mut object = serializer.serialize_map(Some(2))?;
@@ -93,7 +98,7 @@ impl Report {
                 row.pending,
                 row.received,
             ];
-            let mut cells = vec![row.network.to_owned()];
+            let mut cells = vec![row.network.to_string()];
             cells.extend(numbers.iter().map(u64::to_string));
             cells.push(if row.accounted() { "yes" } else { "NO" }.to_owned());
             table.add_row(cells);

@@ -15,6 +15,7 @@ use postback_proto::v1::{
     ConversionDetails, Kind, Money, RecordConversionRequest, Source,
     conversion_service_client::ConversionServiceClient, record_conversions_response, source,
 };
+use postback_sandbox::Network;
 use url::Url;
 
 use super::Places;
@@ -27,7 +28,7 @@ const AT_ONCE: usize = 32;
 /// Sends every click through the edge to the landing page; returns the click tokens that the page was given.
 pub(super) async fn visit_all(
     places: &Places,
-    network: &str,
+    network: Network,
     clicks: &[String],
 ) -> anyhow::Result<Vec<String>> {
     let browser: Browser = Client::builder(TokioExecutor::new()).build_http();
@@ -36,11 +37,11 @@ pub(super) async fn visit_all(
         .chunks(clicks.len().div_ceil(AT_ONCE).max(1))
         .map(<[String]>::to_vec)
         .map(|some| {
-            let (browser, edge, network) = (browser.clone(), places.edge.clone(), network.to_owned());
+            let (browser, edge) = (browser.clone(), places.edge.clone());
             tokio::spawn(async move {
                 let mut tokens = Vec::with_capacity(some.len());
                 for click in some {
-                    tokens.push(visit(&browser, &edge, &network, &click).await?);
+                    tokens.push(visit(&browser, &edge, network, &click).await?);
                 }
                 anyhow::Ok(tokens)
             })
@@ -53,16 +54,16 @@ pub(super) async fn visit_all(
 }
 
 /// The landing query as each network sends it.
-fn query(network: &str, click: &str) -> String {
+fn query(network: Network, click: &str) -> String {
     let click = percent_encoding::utf8_percent_encode(click, percent_encoding::NON_ALPHANUMERIC);
     match network {
-        "powerspace" => format!("clickId={click}&utm_source=powerspace"),
-        "altercpa" => format!("click={click}"),
-        _ => format!("some_param=1234567&click_id={click}"),
+        Network::Powerspace => format!("clickId={click}&utm_source=powerspace"),
+        Network::Altercpa => format!("click={click}"),
+        Network::Trafficstars => format!("some_param=1234567&click_id={click}"),
     }
 }
 
-async fn visit(browser: &Browser, edge: &str, network: &str, click: &str) -> anyhow::Result<String> {
+async fn visit(browser: &Browser, edge: &str, network: Network, click: &str) -> anyhow::Result<String> {
     let link: Uri = format!("{edge}/c/{network}?{}", query(network, click)).parse()?;
     let mut request = Request::new(Empty::new());
     *request.uri_mut() = link;
@@ -81,9 +82,8 @@ async fn visit(browser: &Browser, edge: &str, network: &str, click: &str) -> any
 }
 
 /// Reports one conversion for each token; returns how many were taken.
-pub(super) async fn report_all(api: &str, network: &str, tokens: Vec<String>) -> anyhow::Result<u64> {
-    let network = network.to_owned();
-    let requests = tokens.into_iter().enumerate().map(move |(index, token)| request(&network, index, token));
+pub(super) async fn report_all(api: &str, network: Network, tokens: Vec<String>) -> anyhow::Result<u64> {
+    let requests = tokens.into_iter().enumerate().map(move |(index, token)| request(network, index, token));
     let mut client = ConversionServiceClient::connect(api.to_owned()).await?;
     let mut answers = client.record_conversions(tokio_stream::iter(requests)).await?.into_inner();
     let mut taken = 0;
@@ -99,7 +99,7 @@ pub(super) async fn report_all(api: &str, network: &str, tokens: Vec<String>) ->
 }
 
 /// Every second one a lead, every second one an order with its value.
-fn request(network: &str, index: usize, token: String) -> RecordConversionRequest {
+fn request(network: Network, index: usize, token: String) -> RecordConversionRequest {
     let cents = 100 + index % 19_900;
     let value = Money { amount: format!("{}.{:02}", cents / 100, cents % 100), currency: "USD".into() };
     let order = index % 2 == 1;
