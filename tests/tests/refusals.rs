@@ -402,6 +402,33 @@ fn a_wrong_variable_is_told_by_its_name() {
 }
 
 #[test]
+fn a_list_can_be_read_from_a_file_and_from_a_file_that_a_variable_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("older");
+    let older = [2, 3].map(|number| Key::new(number, [number; 32]).reveal());
+    std::fs::write(&file, format!("{}\n{}\n", older[0], older[1])).unwrap();
+    let path = file.to_str().unwrap();
+    let written = config(&format!("[accounts.ps] => older_file = '{path}'\n[accounts.ps]"));
+    let named = [("POSTBACK_KEY__OLDER_FILE".to_owned(), path.to_owned())];
+    for read in [Config::read(&written, std::iter::empty()), Config::read(&config(""), named.into_iter())] {
+        let shown = format!("{:?}", read.expect("right"));
+        assert!(shown.contains("keys: [Key(1), Key(2), Key(3)]"), "{shown}");
+    }
+}
+
+#[test]
+fn what_serve_would_refuse_is_told_by_check() {
+    let campaign =
+        "[campaigns.spring]\naccount = \"ps\"\nlanding = \"https://a.example/\"\nparameter = \"a b\"";
+    let problems = Config::read(&config(campaign), std::iter::empty()).expect_err("a name with a space");
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        ["campaigns.spring.parameter: is not 1 to 64 bytes without spaces and control characters"]
+    );
+}
+
+#[test]
 fn a_variable_sets_a_setting_of_any_type() {
     let env = [
         ("POSTBACK_EDGE__LISTEN", "127.0.0.1:18080"),

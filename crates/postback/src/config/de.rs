@@ -116,8 +116,8 @@ macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty),*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
             let origin = self.origin.clone();
-            match (&self.value, &self.origin) {
-                (Value::Text(text), Origin::Env(_)) => match text.parse::<$type>() {
+            match &self.value {
+                Value::Loose(text) => match text.parse::<$type>() {
                     Ok(number) => visitor.$visit(number),
                     Err(_) => Err(de::Error::custom(format!("`{text}` is not a number"))),
                 },
@@ -134,7 +134,7 @@ impl<'de> de::Deserializer<'de> for Node {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         let origin = self.origin;
         match self.value {
-            Value::Text(text) => visitor.visit_string(text),
+            Value::Text(text) | Value::Loose(text) => visitor.visit_string(text),
             Value::Integer(integer) => visitor.visit_i64(integer),
             Value::Float(float) => visitor.visit_f64(float),
             Value::Boolean(boolean) => visitor.visit_bool(boolean),
@@ -164,18 +164,12 @@ impl<'de> de::Deserializer<'de> for Node {
         visitor.visit_newtype_struct(self).map_err(|wrong: Wrong| wrong.from(&origin))
     }
 
-    /// A list in a variable is parted by commas.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match (&self.value, &self.origin) {
-            (Value::Text(text), Origin::Env(_)) => {
-                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-                let node =
-                    |item: &str| Node { origin: self.origin.clone(), value: Value::Text(item.to_owned()) };
-                let items: Vec<Node> = items.map(node).collect();
-                SeqAccessDeserializer::new(Items(items.into_iter())).deserialize_any(visitor)
-            }
-            _ => self.deserialize_any(visitor),
-        }
+        let Value::Loose(text) = &self.value else { return self.deserialize_any(visitor) };
+        let items = text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty());
+        let node = |item: &str| Node { origin: self.origin.clone(), value: Value::Loose(item.to_owned()) };
+        let items: Vec<Node> = items.map(node).collect();
+        SeqAccessDeserializer::new(Items(items.into_iter())).deserialize_any(visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -186,7 +180,7 @@ impl<'de> de::Deserializer<'de> for Node {
     ) -> Result<V::Value, Wrong> {
         let origin = self.origin;
         match self.value {
-            Value::Text(text) => {
+            Value::Text(text) | Value::Loose(text) => {
                 let variant: StrDeserializer<'_, Wrong> = text.as_str().into_deserializer();
                 visitor.visit_enum(variant)
             }

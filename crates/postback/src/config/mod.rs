@@ -93,6 +93,11 @@ impl Config {
         tree::overlay(&mut root, env, &mut problems);
         tree::read_files(&mut root, "", &mut problems);
         let config = Self::build(root, &mut problems);
+        if problems.is_empty()
+            && let Some(Err(error)) = config.as_ref().map(Self::registry)
+        {
+            problems.push(Problem::whole(error.to_string()));
+        }
         problems.sort_by(|one, other| one.place().cmp(&other.place()));
         config.filter(|_| problems.is_empty()).ok_or(problems)
     }

@@ -34,6 +34,8 @@ pub(crate) struct Node {
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
     Text(String),
+    /// Text from a variable or a file, which stands for a value of any type; a list is parted by commas or lines.
+    Loose(String),
     Integer(i64),
     Float(f64),
     Boolean(bool),
@@ -146,7 +148,7 @@ fn put(table: &mut Table, steps: &[String], origin: &Origin, text: String) -> bo
     let Some((step, rest)) = steps.split_first() else { return false };
     let key = table.keys().find(|key| key.replace('-', "_") == *step).unwrap_or(step).clone();
     if rest.is_empty() {
-        table.insert(key, (origin.clone(), Node { origin: origin.clone(), value: Value::Text(text) }));
+        table.insert(key, (origin.clone(), Node { origin: origin.clone(), value: Value::Loose(text) }));
         return true;
     }
     let inner = table.entry(key).or_insert_with(|| {
@@ -163,7 +165,7 @@ pub(crate) fn read_files(table: &mut Table, path: &str, problems: &mut Vec<Probl
         let Some((origin, node)) = table.remove(&name) else { continue };
         let target = name.trim_end_matches("_file");
         let full = format!("{path}{name}");
-        let Value::Text(file) = &node.value else {
+        let (Value::Text(file) | Value::Loose(file)) = &node.value else {
             problems.push(Problem::at(origin, &full, "is not the path of a file"));
             continue;
         };
@@ -173,7 +175,7 @@ pub(crate) fn read_files(table: &mut Table, path: &str, problems: &mut Vec<Probl
         }
         match fs::read_to_string(file) {
             Ok(text) => {
-                let value = Value::Text(text.trim_end_matches(['\r', '\n']).to_owned());
+                let value = Value::Loose(text.trim_end_matches(['\r', '\n']).to_owned());
                 table.insert(target.to_owned(), (origin.clone(), Node { origin, value }));
             }
             Err(error) => {
