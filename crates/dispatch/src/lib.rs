@@ -22,6 +22,8 @@ mod settings;
 mod stack;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "failpoints")]
+mod wire;
 mod within;
 mod worker;
 

@@ -17,7 +17,7 @@ use http::{
 };
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
         Client,
@@ -31,7 +31,10 @@ use tower::{Service, ServiceExt};
 
 use crate::outgoing::{Failure, Mark, Outgoing, Reply, Sent};
 
-type Connector = HttpsConnector<HttpConnector>;
+#[cfg(not(feature = "failpoints"))]
+type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+#[cfg(feature = "failpoints")]
+type Connector = crate::wire::Wired;
 
 /// How long an idle connection is kept for the next call.
 const IDLE: Duration = Duration::from_secs(15);
@@ -67,6 +70,8 @@ impl Network {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
+        #[cfg(feature = "failpoints")]
+        let connector = crate::wire::wired(connector);
         let pool = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
@@ -104,6 +109,7 @@ impl Network {
         let (mut sender, connection) = http1::handshake(stream).await.map_err(|error| not_sent(&error))?;
         tokio::spawn(connection);
         mark.make().await?;
+        fail::fail_point!("mark-started");
         sent.set(true);
         sender.try_send_request(request).await.map_err(|mut failed| {
             if failed.take_message().is_some() {

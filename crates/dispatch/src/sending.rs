@@ -48,6 +48,7 @@ impl Sending {
     /// Sends the claim unless something speaks against it, and settles what came of it. `turn` is its place
     /// among those that wait for the account's limits.
     pub(crate) async fn run(self, stack: Stack, turn: Option<OwnedSemaphorePermit>) {
+        fail::fail_point!("claim");
         let call = self.account.adapter.call(&self.postback());
         let step = match judge::before(&self.claim, call, self.now()) {
             ControlFlow::Continue(call) => self.send(call, &stack, turn).await,
@@ -85,7 +86,9 @@ impl Sending {
         let jitter = fastrand::f64() * 2.0 - 1.0;
         let delivery = &self.claim.delivery;
         let trial = Trial { delivery, repeat: &repeat, call: &shown, started_at, duration, now, jitter };
-        judge::after(&trial, result.map(|answer| self.heard(&answer, now)))
+        let step = judge::after(&trial, result.map(|answer| self.heard(&answer, now)));
+        fail::fail_point!("answer-in");
+        step
     }
 
     fn mark(&self, repeat: &Repeat) -> Option<Mark> {
@@ -140,7 +143,9 @@ impl Sending {
 
     async fn settle(&self, attempt: Option<Attempt>, settlement: Settlement) {
         let settle = || self.shared.outbox.settle(&self.claim.fence, attempt.clone(), settlement.clone());
-        match self.insist("settle", settle).await {
+        let settled = self.insist("settle", settle).await;
+        fail::fail_point!("settle");
+        match settled {
             Some(true) => meter::settled(&self.account.id, &settlement),
             Some(false) => self.lost("settle"),
             None => {}

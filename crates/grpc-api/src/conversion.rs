@@ -84,6 +84,7 @@ fn within(outer: &str, error: Error) -> Error {
 
 impl Api {
     async fn record(&self, request: v1::RecordConversionRequest) -> Result<v1::RecordConversionResponse> {
+        fail::fail_point!("decode");
         let validate_only = request.validate_only;
         let report = report(request)?;
         if validate_only {
@@ -95,6 +96,7 @@ impl Api {
             });
         }
         let recorded = self.hub.record(report).await?;
+        fail::fail_point!("acknowledge");
         Ok(v1::RecordConversionResponse {
             conversion_id: recorded.conversion.to_string(),
             delivery_id: recorded.delivery.to_string(),
@@ -108,6 +110,7 @@ impl Api {
         &self,
         request: v1::ChangeConversionStatusRequest,
     ) -> Result<v1::ChangeConversionStatusResponse> {
+        fail::fail_point!("decode");
         let validate_only = request.validate_only;
         let report = change_report(request)?;
         if validate_only {
@@ -115,6 +118,7 @@ impl Api {
             return Ok(v1::ChangeConversionStatusResponse { call, ..Default::default() });
         }
         let changed = self.hub.change(report).await?;
+        fail::fail_point!("acknowledge");
         Ok(v1::ChangeConversionStatusResponse {
             conversion_id: changed.conversion.to_string(),
             delivery_id: changed.delivery.to_string(),

@@ -123,7 +123,10 @@ impl Hub {
         occurred_at: Timestamp,
         at: &'static str,
     ) -> Result<Resolved> {
-        self.resolved(by, occurred_at).await.map_err(|error| within(at, error))
+        fail::fail_point!("validate");
+        let resolved = self.resolved(by, occurred_at).await.map_err(|error| within(at, error))?;
+        fail::fail_point!("click-look-up");
+        Ok(resolved)
     }
 
     async fn resolved(&self, by: &SourceBy, occurred_at: Timestamp) -> Result<Resolved> {

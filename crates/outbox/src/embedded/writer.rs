@@ -136,6 +136,7 @@ fn transact(database: &Database, jobs: &mut [Box<dyn Job>]) -> Result<(), (Optio
         }
     }
     drop(tables);
+    fail::fail_point!("commit");
     transaction.commit().map_err(|error| whole(error.into()))
 }
 

@@ -39,6 +39,9 @@ impl Runner {
     pub(super) async fn run<T: FromRedisValue>(&self, call: &Call, ahead: i64) -> Result<T> {
         let base = format!("{}{{o:{:02}}}", self.prefix, call.partition);
         let run = Run { call, ahead, absent: format!("{base}:absent"), base };
+        if call.acknowledges {
+            fail::fail_point!("commit");
+        }
         let value = match self.replicas.filter(|_| call.acknowledges) {
             None => self.link.put(&run).await?,
             Some(replicas) => {
