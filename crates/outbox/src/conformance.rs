@@ -58,6 +58,7 @@ macro_rules! conformance {
             settling_twice_is_settling_once,
             releasing_twice_is_releasing_once,
             new_work_is_not_starved_by_old_retries,
+            new_work_does_not_wait_for_a_whole_backlog,
             an_account_is_worked_on_alone,
             nothing_of_a_paused_account_is_leased,
             the_first_and_the_latest_attempts_are_kept,

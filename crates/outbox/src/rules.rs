@@ -41,12 +41,28 @@ impl Class {
     }
 }
 
-/// How many fresh lanes and how many retries are claimed, of those that are due: four fifths for new work,
-/// the rest for retries, and to each what the other leaves.
-pub(crate) fn shares(limit: usize, fresh: usize, retries: usize) -> (usize, usize) {
-    let promised = limit - limit / 5;
-    let fresh = fresh.min(promised.max(limit.saturating_sub(retries)));
-    (fresh, retries.min(limit - fresh))
+/// How many lanes are claimed, of those that are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// Fresh ones that have waited longest.
+    pub(crate) oldest: usize,
+    /// Fresh ones that came last: after an outage what is new does not wait for the whole backlog.
+    pub(crate) newest: usize,
+    /// Those to be tried again.
+    pub(crate) retries: usize,
+}
+
+/// How many draws there are: see [`shares`].
+pub(crate) const DRAWS: usize = 10;
+
+/// The shares of a claim: a fifth for retries, the rest for fresh lanes, and to each what the other leaves. Where
+/// more fresh ones are due than are claimed, half are taken from either end. A random `draw` below [`DRAWS`]
+/// decides who has what cannot be parted, so that the shares hold over many small claims.
+pub(crate) fn shares(limit: usize, fresh: usize, retries: usize, draw: usize) -> Shares {
+    let promised = limit - (limit + draw % 5) / 5;
+    let claimed = fresh.min(promised.max(limit.saturating_sub(retries)));
+    let newest = if claimed < fresh { (claimed + draw / 5) / 2 } else { 0 };
+    Shares { oldest: claimed - newest, newest, retries: retries.min(limit - claimed) }
 }
 
 /// How long a settled conversion is kept: as asked, and not less than its key is needed.
@@ -255,8 +271,30 @@ mod tests {
             (0, 5, 5, (0, 0)),
             (10, 2, 3, (2, 3)),
         ] {
-            assert_eq!(shares(limit, fresh, retries), want, "{limit} of {fresh} and {retries}");
+            let Shares { oldest, newest, retries: old } = shares(limit, fresh, retries, 0);
+            assert_eq!((oldest + newest, old), want, "{limit} of {fresh} and {retries}");
         }
+    }
+
+    #[test]
+    fn more_than_can_be_claimed_is_taken_from_both_ends() {
+        let of = |limit, fresh| {
+            let Shares { oldest, newest, .. } = shares(limit, fresh, 0, 0);
+            (oldest, newest)
+        };
+        assert_eq!([of(10, 11), of(10, 10), of(10, 3), of(9, 99)], [(5, 5), (10, 0), (3, 0), (5, 4)]);
+    }
+
+    #[test]
+    fn claims_of_one_keep_the_shares_in_the_long_run() {
+        let mut sum = Shares { oldest: 0, newest: 0, retries: 0 };
+        for draw in 0..DRAWS {
+            let one = shares(1, 100, 100, draw);
+            sum.oldest += one.oldest;
+            sum.newest += one.newest;
+            sum.retries += one.retries;
+        }
+        assert_eq!(sum, Shares { oldest: 4, newest: 4, retries: 2 });
     }
 
     #[test]

@@ -243,6 +243,22 @@ pub async fn new_work_is_not_starved_by_old_retries(bench: &Bench) {
     assert_eq!((count(&claims, &new), count(&claims, &old)), (0, 10));
 }
 
+/// After an outage what is new does not wait until all that waited is sent, however few are claimed at once.
+pub async fn new_work_does_not_wait_for_a_whole_backlog(bench: &Bench) {
+    leads(bench, "old", 100).await;
+    for limit in [10, 1] {
+        bench.clock.advance(SECOND);
+        let (_, new) = bench.recorded(&format!("new-{limit}")).await;
+        let (mut claims, mut found) = (0, false);
+        while !found {
+            let claimed = bench.claims(limit).await.claims;
+            found = claimed.iter().any(|claim| claim.fence.delivery == new);
+            claims += claimed.len();
+            assert!(claims <= 60, "it waits behind {claims} of the backlog");
+        }
+    }
+}
+
 /// Accounts have nothing in common.
 pub async fn an_account_is_worked_on_alone(bench: &Bench) {
     let other = bench.lead_of("other", "c1", None);

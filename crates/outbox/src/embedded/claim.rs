@@ -7,7 +7,7 @@ use postback_core::{
     AccountId, Attempt, Delivery, DeliveryState, Error, LaneId,
     ports::{Claim, Claims, Fence, Settlement},
 };
-use redb::ReadableTable;
+use redb::{AccessGuard, ReadableTable, StorageError};
 
 use super::{
     failure::{Failure, Step},
@@ -15,6 +15,9 @@ use super::{
     tables::{Id, Tables},
 };
 use crate::rules::{self, Class};
+
+/// An entry of the schedule.
+type Entry<'a> = (AccessGuard<'a, (&'static str, bool, i64, Id)>, AccessGuard<'a, ()>);
 
 /// See [`postback_core::ports::Outbox::claim`].
 pub(super) fn claim(
@@ -27,11 +30,7 @@ pub(super) fn claim(
     if tables.paused(account)?.is_some() {
         return Ok(Claims::default());
     }
-    let due = |class| due(&tables.schedule, account.as_str(), class, rules::millis(now), limit);
-    let (mut lanes, retries) = (due(Class::Fresh)?, due(Class::Retry)?);
-    let (fresh, old) = rules::shares(limit, lanes.len(), retries.len());
-    lanes.truncate(fresh);
-    lanes.extend(&retries[..old]);
+    let lanes = due(&tables.schedule, account.as_str(), rules::millis(now), limit)?;
 
     let ends = rules::millis(now.saturating_add(lease).unwrap_or(Timestamp::MAX));
     let mut claims = Vec::with_capacity(lanes.len());
@@ -41,17 +40,30 @@ pub(super) fn claim(
     Ok(Claims { claims, next_due: next_due(&tables.schedule, account.as_str())? })
 }
 
-/// The first lanes of a class that are due.
+/// The lanes to be claimed, of those that are due.
 fn due(
     schedule: &impl ReadableTable<(&'static str, bool, i64, Id), ()>,
     account: &str,
-    class: Class,
     now: i64,
     limit: usize,
 ) -> Step<Vec<Id>> {
-    let retry = class == Class::Retry;
-    let entries = schedule.range((account, retry, i64::MIN, [0; 16])..=(account, retry, now, [255; 16]))?;
-    entries.take(limit).map(|entry| Ok(entry?.0.value().3)).collect()
+    let all = |class| {
+        let retry = class == Class::Retry;
+        schedule.range((account, retry, i64::MIN, [0; 16])..=(account, retry, now, [255; 16]))
+    };
+    // One more than can be claimed says that not all are.
+    let mut lanes = ids(all(Class::Fresh)?.take(limit + 1))?;
+    let retries = ids(all(Class::Retry)?.take(limit))?;
+    let shares = rules::shares(limit, lanes.len(), retries.len(), fastrand::usize(..rules::DRAWS));
+    lanes.truncate(shares.oldest);
+    lanes.extend(ids(all(Class::Fresh)?.rev().take(shares.newest))?);
+    lanes.extend(&retries[..shares.retries]);
+    Ok(lanes)
+}
+
+/// The lanes of a part of the schedule.
+fn ids<'a>(entries: impl Iterator<Item = Result<Entry<'a>, StorageError>>) -> Step<Vec<Id>> {
+    entries.map(|entry| Ok(entry?.0.value().3)).collect()
 }
 
 /// When the next lane of an account is due.

@@ -14,8 +14,9 @@ use super::{
 };
 use crate::rules;
 
-/// How much is due in one partition: fresh lanes, lanes to be tried again; and the time of the next.
-type Due = (usize, usize, Option<i64>);
+/// How much is due in one partition: fresh lanes, lanes to be tried again; the time of the newest fresh one, and of
+/// the next.
+type Due = (usize, usize, Option<i64>, Option<i64>);
 /// A leased lane, its lease, its head with its conversion, and the state of the conversion's own delivery.
 type Leased = (String, u64, StoredDelivery, StoredConversion, (String, Option<String>, Option<String>));
 
@@ -32,11 +33,12 @@ impl RedisOutbox {
             return Ok(Claims::default());
         }
         let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX).min(1 << 50);
-        let mut next: Vec<Option<i64>> = due.iter().map(|part| part.2).collect();
-        let parts = parts(&due, limit, fastrand::usize(..due.len().max(1)));
+        let mut next: Vec<Option<i64>> = due.iter().map(|part| part.3).collect();
+        let draw = fastrand::usize(..rules::DRAWS);
+        let parts = parts(&due, limit, fastrand::usize(..due.len().max(1)), draw);
         let calls = parts.iter().map(|part| {
             let call = Call::new(&CLAIM, part.partition).arg(account.as_str());
-            call.arg(lease).arg(part.fresh).arg(part.retries)
+            call.arg(lease).arg(part.oldest).arg(part.newest).arg(part.retries)
         });
         let mut claims = Vec::new();
         let leased = self.run_all::<(Vec<Leased>, Option<i64>)>(calls).await?;
@@ -60,22 +62,27 @@ impl RedisOutbox {
 #[derive(Debug, PartialEq, Eq)]
 struct Part {
     partition: u8,
-    fresh: usize,
+    oldest: usize,
+    newest: usize,
     retries: usize,
 }
 
 /// Spreads a claim over the partitions, beginning with the one at `first`, so that a full claim leaves none
-/// behind for long.
-fn parts(due: &[Due], limit: usize, first: usize) -> Vec<Part> {
-    let fresh = due.iter().map(|part| part.0).sum();
-    let retries = due.iter().map(|part| part.1).sum();
-    let (mut fresh, mut retries) = rules::shares(limit, fresh, retries);
+/// behind for long. The newest are those of the partition that has the newest.
+fn parts(due: &[Due], limit: usize, first: usize, draw: usize) -> Vec<Part> {
+    let (fresh, retries) = due.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+    let shares = rules::shares(limit, fresh, retries, draw);
+    let last = PARTITIONS.zip(due).max_by_key(|(_, due)| due.2).map(|(partition, due)| (partition, due.0));
+    let (last, newest) = last.map_or((0, 0), |(partition, fresh)| (partition, shares.newest.min(fresh)));
+    let (mut oldest, mut retries) = (shares.oldest + shares.newest - newest, shares.retries);
     let mut parts = Vec::new();
     for (partition, due) in PARTITIONS.zip(due).cycle().skip(first).take(due.len()) {
-        let part = Part { partition, fresh: due.0.min(fresh), retries: due.1.min(retries) };
-        fresh -= part.fresh;
+        let newest = if partition == last { newest } else { 0 };
+        let part =
+            Part { partition, oldest: (due.0 - newest).min(oldest), newest, retries: due.1.min(retries) };
+        oldest -= part.oldest;
         retries -= part.retries;
-        if part.fresh + part.retries > 0 {
+        if part.oldest + part.newest + part.retries > 0 {
             parts.push(part);
         }
     }
@@ -104,11 +111,15 @@ mod tests {
 
     #[test]
     fn a_claim_is_spread_over_the_partitions_that_have_work() {
-        let due = [(6, 0, None), (0, 0, Some(1)), (6, 9, None)];
-        let part = |partition, fresh, retries| Part { partition, fresh, retries };
-        assert_eq!(parts(&due, 10, 0), [part(0, 6, 0), part(2, 2, 2)]);
-        assert_eq!(parts(&due, 10, 2), [part(2, 6, 2), part(0, 2, 0)]);
-        assert_eq!(parts(&due, 100, 1), [part(2, 6, 9), part(0, 6, 0)]);
-        assert_eq!(parts(&due, 0, 0), []);
+        let due = [(6, 0, Some(2), None), (0, 0, None, Some(1)), (6, 9, Some(1), None)];
+        let part = |partition, oldest, newest, retries| Part { partition, oldest, newest, retries };
+        assert_eq!(parts(&due, 10, 0, 0), [part(0, 2, 4, 0), part(2, 2, 0, 2)]);
+        assert_eq!(parts(&due, 10, 2, 0), [part(2, 4, 0, 2), part(0, 0, 4, 0)]);
+        assert_eq!(parts(&due, 100, 1, 0), [part(2, 6, 0, 9), part(0, 6, 0, 0)]);
+        assert_eq!(parts(&due, 0, 0, 0), []);
+        assert_eq!(
+            parts(&[(1, 0, Some(2), None), (9, 0, Some(1), None)], 8, 1, 0),
+            [part(1, 7, 0, 0), part(0, 0, 1, 0)]
+        );
     }
 }

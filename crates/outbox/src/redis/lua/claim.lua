@@ -1,9 +1,16 @@
--- Leases due lanes of an account: so many fresh ones, so many to be tried again; and when the next one is due.
+-- Leases due lanes of an account: so many of the oldest fresh ones, of the newest, and of those to be tried again.
+-- Says when the next one is due.
 local account, ends = ARGV[3], now + ARGV[4]
+local function oldest(lanes, most)
+  return call('ZRANGE', lanes, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
+end
+local function newest(lanes, most)
+  return call('ZRANGE', lanes, now, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, most)
+end
 local claims = {}
-for place, class in ipairs({'fresh', 'retry'}) do
-  local lanes = key(class, account)
-  for _, lane in ipairs(call('ZRANGE', lanes, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[4 + place])) do
+for place, share in ipairs({{'fresh', oldest}, {'fresh', newest}, {'retry', oldest}}) do
+  local lanes = key(share[1], account)
+  for _, lane in ipairs(share[2](lanes, ARGV[4 + place])) do
     local head = call('LINDEX', key('l', lane, 'line'), 0)
     local conversion = head and call('HGET', key('d', head), 'conversion')
     if conversion then
