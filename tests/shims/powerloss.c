@@ -11,11 +11,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,7 +33,7 @@ struct held {
 };
 
 struct file {
-    int watched;
+    int watched, appends;
     struct held *oldest, *newest;
 };
 
@@ -54,12 +56,25 @@ static struct file *watched(int fd) {
     return fd >= 0 && fd < FILES && files[fd].watched ? &files[fd] : NULL;
 }
 
-static int opened(int fd, const char *path, int flags) {
+/* Whether a path, taken from where the process stands, begins as POWERLOSS_UNDER says. */
+static int is_under(const char *path) {
     const char *under = getenv("POWERLOSS_UNDER");
+    char whole[PATH_MAX] = "";
+    if (!under) return 0;
+    if (path[0] != '/') {
+        if (!getcwd(whole, sizeof whole - 1)) return 0;
+        strcat(whole, "/");
+    }
+    strncat(whole, path, sizeof whole - strlen(whole) - 1);
+    return strncmp(whole, under, strlen(under)) == 0;
+}
+
+static int opened(int fd, const char *path, int flags) {
     int writes = (flags & O_ACCMODE) != O_RDONLY;
-    if (fd >= 0 && writes && under && strncmp(path, under, strlen(under)) == 0) {
+    if (fd >= 0 && writes && is_under(path)) {
         if (fd >= FILES) abort();
         pthread_mutex_lock(&lock);
+        files[fd].appends = (flags & O_APPEND) != 0;
         files[fd].watched = 1;
         pthread_mutex_unlock(&lock);
     }
@@ -114,6 +129,28 @@ static void overlay(const struct file *file, char *bytes, size_t length, off_t a
     }
 PWRITE(pwrite)
 PWRITE(pwrite64)
+
+/* Where a write without a place goes: on from the last one, or to the end of all that was written. */
+static off_t next_place(int fd, const struct file *file, size_t length) {
+    if (!file->appends) return lseek(fd, (off_t)length, SEEK_CUR) - (off_t)length;
+    struct stat now;
+    if (fstat(fd, &now)) abort();
+    off_t end = now.st_size;
+    if (file->newest && file->newest->at + (off_t)file->newest->length > end)
+        end = file->newest->at + (off_t)file->newest->length;
+    return end;
+}
+
+ssize_t write(int fd, const void *bytes, size_t length) {
+    static ssize_t (*write_it)(int, const void *, size_t);
+    if (!write_it) write_it = real("write");
+    if (!watched(fd)) return write_it(fd, bytes, length);
+    pthread_mutex_lock(&lock);
+    struct file *file = watched(fd);
+    ssize_t written = file ? hold(file, bytes, length, next_place(fd, file, length)) : -1;
+    pthread_mutex_unlock(&lock);
+    return file ? written : write_it(fd, bytes, length);
+}
 
 #define PREAD(name)                                                               \
     ssize_t name(int fd, void *bytes, size_t length, off_t at) {                  \

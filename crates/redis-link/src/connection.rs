@@ -8,7 +8,7 @@ use redis::{
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
-    cluster_routing::{MultipleNodeRoutingInfo::AllMasters, RoutingInfo},
+    cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo},
     cmd,
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
@@ -105,15 +105,19 @@ impl Connection {
         }
     }
 
-    /// What each master answers to a command.
-    pub(crate) async fn ask_masters(&mut self, command: &Cmd) -> RedisResult<Vec<Value>> {
+    /// What each of these nodes of a Cluster answers to a command; the one server, where there is no Cluster.
+    pub(crate) async fn ask_nodes(
+        &mut self,
+        command: &Cmd,
+        nodes: MultipleNodeRoutingInfo,
+    ) -> RedisResult<Vec<Value>> {
         let all = match &mut self.0 {
             Kind::Server(one) => return Ok(vec![command.query_async(one).await?]),
             Kind::Cluster(all) => all,
         };
         // A plain command first: its error says whether the connection is lost.
         cmd("PING").query_async::<Value>(all).await?;
-        let answers = all.route_command(command.clone(), RoutingInfo::MultiNode((AllMasters, None))).await?;
+        let answers = all.route_command(command.clone(), RoutingInfo::MultiNode((nodes, None))).await?;
         let answers: HashMap<String, Value> = redis::from_redis_value(answers)?;
         Ok(answers.into_values().collect())
     }

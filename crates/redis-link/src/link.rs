@@ -7,7 +7,9 @@ use std::{
 };
 
 use postback_core::{Error, Result};
-use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
+use redis::{
+    Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value, cluster_routing::MultipleNodeRoutingInfo,
+};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -42,14 +44,14 @@ impl Question for Pipeline {
     }
 }
 
-/// A command for every master.
-struct OfMasters<'a>(&'a Cmd);
+/// A command for several nodes of a Cluster.
+struct OfNodes<'a>(&'a Cmd, MultipleNodeRoutingInfo);
 
-impl Question for OfMasters<'_> {
+impl Question for OfNodes<'_> {
     type Answer = Vec<Value>;
 
     async fn put(&self, connection: &mut Connection) -> RedisResult<Vec<Value>> {
-        connection.ask_masters(self.0).await
+        connection.ask_nodes(self.0, self.1.clone()).await
     }
 }
 
@@ -105,7 +107,24 @@ impl Link {
     /// # Errors
     /// As [`ask`](Self::ask).
     pub async fn ask_masters<T: FromRedisValue>(&self, command: &Cmd) -> Result<Vec<T>> {
-        self.put(&OfMasters(command)).await?.into_iter().map(read).collect()
+        self.ask_nodes(command, MultipleNodeRoutingInfo::AllMasters).await
+    }
+
+    /// What each master and each replica of a Cluster answers to a command; the one server, where there is no
+    /// Cluster.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask), where one of them does not answer.
+    pub async fn ask_all<T: FromRedisValue>(&self, command: &Cmd) -> Result<Vec<T>> {
+        self.ask_nodes(command, MultipleNodeRoutingInfo::AllNodes).await
+    }
+
+    async fn ask_nodes<T: FromRedisValue>(
+        &self,
+        command: &Cmd,
+        nodes: MultipleNodeRoutingInfo,
+    ) -> Result<Vec<T>> {
+        self.put(&OfNodes(command, nodes)).await?.into_iter().map(read).collect()
     }
 
     /// Sends a write that so many replicas must have, and waits for them for at most half the timeout. All that

@@ -1,11 +1,16 @@
 //! A real Redis Cluster for tests.
 
+use std::{thread, time::Duration};
+
 use redis::{Cmd, cmd};
 
 use super::server::{READY, RedisServer};
 
 /// What a node says when it sees every slot served.
 const WHOLE: &str = "Cluster state changed: ok";
+
+/// How many keys of a slot move at once.
+const PIECE: usize = 100;
 
 /// Three masters that share the slots, killed when dropped.
 pub struct RedisCluster {
@@ -15,8 +20,13 @@ pub struct RedisCluster {
 impl RedisCluster {
     /// Starts three nodes, joins them, and waits until each sees every slot served.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Likewise, with further options for each node.
+    pub fn start_with(options: &[&str]) -> Self {
         let config = "cluster-enabled yes\ncluster-node-timeout 5000\n";
-        let mut nodes: Vec<_> = (0..3).map(|_| RedisServer::start_as(config, &[], READY)).collect();
+        let mut nodes: Vec<_> = (0..3).map(|_| RedisServer::start_as(config, options, READY)).collect();
         for (number, slots) in [(0, 5460), (5461, 10922), (10923, 16383)].into_iter().enumerate() {
             nodes[number].tell(cluster("ADDSLOTSRANGE").arg(slots.0).arg(slots.1));
             nodes[number].tell(cluster("SET-CONFIG-EPOCH").arg(number + 1));
@@ -35,6 +45,41 @@ impl RedisCluster {
         self.nodes.iter().map(RedisServer::url).collect()
     }
 
+    /// Kills one node as a crash does.
+    pub fn kill_node(&mut self, node: usize) {
+        self.nodes[node].kill();
+    }
+
+    /// Starts it again on the same port, and waits until it sees every slot served.
+    pub fn restart_node(&mut self, node: usize) {
+        self.nodes[node].restart();
+        self.nodes[node].wait_for(WHOLE);
+    }
+
+    /// Moves the slot of a key to the next node while it is in use, some keys at a time with a pause between.
+    pub fn move_slot_of(&self, key: &str, pause: Duration) {
+        let slot: u16 = self.nodes[0].ask(cluster("KEYSLOT").arg(key));
+        let ids: Vec<String> = self.nodes.iter().map(|node| node.ask(&cluster("MYID"))).collect();
+        let owner = self.nodes.iter().position(|node| node.serves(slot)).expect("a node serves each slot");
+        let heir = (owner + 1) % self.nodes.len();
+        let (from, to) = (&self.nodes[owner], &self.nodes[heir]);
+        to.tell(cluster("SETSLOT").arg(slot).arg("IMPORTING").arg(&ids[owner]));
+        from.tell(cluster("SETSLOT").arg(slot).arg("MIGRATING").arg(&ids[heir]));
+        loop {
+            let keys: Vec<String> = from.ask(cluster("GETKEYSINSLOT").arg(slot).arg(PIECE));
+            if keys.is_empty() {
+                break;
+            }
+            let mut migrate = cmd("MIGRATE");
+            migrate.arg("127.0.0.1").arg(to.port()).arg("").arg(0).arg(5_000).arg("KEYS").arg(keys);
+            from.tell(&migrate);
+            thread::sleep(pause);
+        }
+        for node in [to, from] {
+            node.tell(cluster("SETSLOT").arg(slot).arg("NODE").arg(&ids[heir]));
+        }
+    }
+
     /// Kills all nodes as a crash does.
     pub fn kill(&mut self) {
         self.nodes.iter_mut().for_each(RedisServer::kill);
@@ -46,6 +91,19 @@ impl RedisCluster {
         for node in &mut self.nodes {
             node.wait_for(WHOLE);
         }
+    }
+}
+
+impl RedisServer {
+    /// Whether this node says that it serves a slot.
+    fn serves(&self, slot: u16) -> bool {
+        let nodes: String = self.ask(&cluster("NODES"));
+        let mine = nodes.lines().find(|line| line.contains("myself")).unwrap_or_default();
+        mine.split(' ').skip(8).any(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            first.parse().is_ok_and(|first: u16| first <= slot)
+                && last.parse().is_ok_and(|last: u16| slot <= last)
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
     net::TcpListener,
     path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
 };
 
 /// Runs the server in the background, names its process, and kills it when told or left alone.
@@ -28,6 +29,7 @@ const TRIES: usize = 20;
 pub struct RedisServer {
     port: u16,
     options: Vec<String>,
+    variables: Vec<(String, String)>,
     dir: PathBuf,
     running: Option<Running>,
 }
@@ -46,18 +48,29 @@ impl RedisServer {
 
     /// Starts a server with further options, such as `--maxmemory 2mb`.
     pub fn start_with(options: &[&str]) -> Self {
-        Self::start_as("", options, READY)
+        Self::start_under(options, &[])
+    }
+
+    /// Starts a server with further options, and with these variables set for its process, each time it starts.
+    pub fn start_under(options: &[&str], variables: &[(&str, String)]) -> Self {
+        Self::launch("", options, variables, READY)
     }
 
     /// Starts a server with a config file and options, and waits for the words in its log that say it is ready.
     pub(super) fn start_as(config: &str, options: &[&str], ready: &str) -> Self {
+        Self::launch(config, options, &[], ready)
+    }
+
+    fn launch(config: &str, options: &[&str], variables: &[(&str, String)], ready: &str) -> Self {
         for _ in 0..TRIES {
             let port = free_port();
             let dir = env::temp_dir().join(format!("postback-redis-{}-{port}", std::process::id()));
             fs::create_dir_all(&dir).expect("cannot make a directory for redis");
             fs::write(dir.join("redis.conf"), config).expect("cannot write redis.conf");
             let options = options.iter().map(|option| (*option).to_owned()).collect();
-            let mut server = Self { port, options, dir, running: None };
+            let variables =
+                variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            let mut server = Self { port, options, variables, dir, running: None };
             if server.run(ready) {
                 return server;
             }
@@ -74,6 +87,7 @@ impl RedisServer {
             .args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no", "--dir"])
             .arg(&self.dir)
             .args(&self.options)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -115,6 +129,22 @@ impl RedisServer {
         self.signal("-CONT");
     }
 
+    /// Has it hold back commands, `ALL` or those that `WRITE`, for so long.
+    pub fn pause(&self, time: Duration, which: &str) {
+        self.tell(redis::cmd("CLIENT").arg("PAUSE").arg(time.as_millis() as u64).arg(which));
+    }
+
+    /// Changes a setting while it runs.
+    pub fn set(&self, setting: &str, value: &str) {
+        self.tell(redis::cmd("CONFIG").arg("SET").arg(setting).arg(value));
+    }
+
+    /// Makes it the replica of the server on a port, and waits until it has all.
+    pub(super) fn follow(&mut self, port: u16) {
+        self.tell(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port));
+        self.wait_for("MASTER <-> REPLICA sync: Finished with success");
+    }
+
     /// Waits until these words are in the log.
     pub(super) fn wait_for(&mut self, words: &str) {
         let running = self.running.as_mut().expect("the server runs");
@@ -123,9 +153,14 @@ impl RedisServer {
 
     /// Sends a command whose answer does not matter.
     pub(super) fn tell(&self, command: &redis::Cmd) {
+        self.ask::<redis::Value>(command);
+    }
+
+    /// Sends a command.
+    pub(super) fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
         let client = redis::Client::open(self.url()).expect("a URL of redis");
         let mut connection = client.get_connection().expect("redis runs");
-        command.query::<()>(&mut connection).expect("redis does as it is told");
+        command.query(&mut connection).expect("redis does as it is told")
     }
 
     fn signal(&self, signal: &str) {

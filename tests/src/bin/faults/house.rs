@@ -3,34 +3,40 @@
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
+    time::Duration,
 };
 
-use anyhow::Context;
 use postback_core::Key;
-use postback_redis_link::testing::RedisServer;
 use postback_sandbox::{Sandbox, Seed};
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, block_in_place};
 
 use crate::{
-    fault::{Engine, Fault},
     hub::Hub,
+    plan::Plan,
+    store::{Servers, Store},
 };
+
+/// How long a worker may hold a delivery: not long, so that a trial is short.
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
 /// A hub in processes of its own, its Redis where it has one, and the networks in this process.
 pub(crate) struct House {
     pub(crate) sandbox: Sandbox,
-    pub(crate) edge: SocketAddr,
-    pub(crate) api: SocketAddr,
+    pub(crate) store: Store,
+    pub(crate) servers: Servers,
+    /// Where visitors land: the edge of each process that has one.
+    pub(crate) edges: Vec<SocketAddr>,
+    /// Where callers report: the API of each process that has one.
+    pub(crate) apis: Vec<SocketAddr>,
     hubs: Vec<Hub>,
-    redis: Option<RedisServer>,
     folder: TempDir,
     networks: JoinHandle<std::io::Result<()>>,
 }
 
 impl House {
-    /// Starts all of it as a fault needs it.
-    pub(crate) async fn start(fault: Fault, engine: Engine, seed: u64) -> anyhow::Result<Self> {
+    /// Starts all of it as a plan needs it.
+    pub(crate) async fn start(plan: &Plan, store: Store, seed: u64) -> anyhow::Result<Self> {
         let sandbox = Sandbox::new(Seed::documented().with_random(seed))?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let at = listener.local_addr()?;
@@ -38,36 +44,47 @@ impl House {
             let sandbox = sandbox.clone();
             async move { sandbox.serve(listener, std::future::pending()).await }
         });
-        let redis = (engine == Engine::Redis).then(|| {
-            block_in_place(|| RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]))
-        });
         let folder = tempfile::tempdir()?;
-        let (edge, api) = (free_address(), free_address());
         let data = folder.path().join("data");
-        let store = match &redis {
-            Some(redis) => format!(r#"{{ engine = "redis", redis = ["{}"] }}"#, redis.url()),
-            None => format!("{{ path = '{}' }}", data.display()),
+        let (of_servers, of_hubs) = match store {
+            Store::Embedded => (Vec::new(), plan.disk.variables(folder.path(), &data)?),
+            _ => (
+                plan.disk.variables(folder.path(), &std::env::temp_dir().join("postback-redis-"))?,
+                Vec::new(),
+            ),
         };
-        std::fs::write(folder.path().join("postback.toml"), config(&store, at, edge, api))?;
-        let variables = fault.disk().variables(folder.path(), &data)?;
-        let mut hubs = Vec::new();
-        for roles in fault.roles() {
-            let listens = if roles.contains("api") { vec![edge, api] } else { Vec::new() };
-            let mut hub = Hub::new(folder.path(), roles, listens, variables.clone());
+        let servers = Servers::start(store, &of_servers);
+        std::fs::write(folder.path().join("postback.toml"), config(&servers.config(&data), at))?;
+        let (mut edges, mut apis, mut hubs) = (Vec::new(), Vec::new(), Vec::new());
+        for roles in plan.roles {
+            let (edge, api) = (free_address(), free_address());
+            let mut variables = of_hubs.clone();
+            variables.push(("POSTBACK_EDGE__LISTEN", edge.to_string()));
+            variables.push(("POSTBACK_API__LISTEN", api.to_string()));
+            let mut listens = Vec::new();
+            if roles.contains("edge") {
+                edges.push(edge);
+                listens.push(edge);
+            }
+            if roles.contains("api") {
+                apis.push(api);
+                listens.push(api);
+            }
+            let mut hub = Hub::new(folder.path(), roles, listens, variables);
             hub.start().await?;
             hubs.push(hub);
         }
-        Ok(Self { sandbox, edge, api, hubs, redis, folder, networks })
+        Ok(Self { sandbox, store, servers, edges, apis, hubs, folder, networks })
+    }
+
+    /// Every process of the hub.
+    pub(crate) fn hubs(&mut self) -> &mut [Hub] {
+        &mut self.hubs
     }
 
     /// The process that faults strike: the last one.
     pub(crate) fn victim(&mut self) -> &mut Hub {
         self.hubs.last_mut().unwrap_or_else(|| unreachable!("every fault has processes"))
-    }
-
-    /// The Redis of this trial.
-    pub(crate) fn redis(&mut self) -> anyhow::Result<&mut RedisServer> {
-        self.redis.as_mut().context("this trial has no Redis")
     }
 
     /// Ends everything. The folder with the config, the store and the hub's log is kept as evidence where asked.
@@ -77,7 +94,7 @@ impl House {
             hub.terminate().await?;
         }
         self.networks.abort();
-        block_in_place(|| drop(self.redis.take()));
+        block_in_place(|| drop(self.servers));
         Ok(())
     }
 
@@ -87,16 +104,14 @@ impl House {
     }
 }
 
-/// A lease that ends soon after a kill, so that a trial is short.
-fn config(store: &str, networks: SocketAddr, edge: SocketAddr, api: SocketAddr) -> String {
+fn config(store: &str, networks: SocketAddr) -> String {
     let key = Key::new(1, [7; 32]).reveal();
+    let lease = LEASE.as_millis();
     format!(
         r#"
         key.current = "{key}"
         store = {store}
-        edge.listen = "{edge}"
-        api.listen = "{api}"
-        dispatch = {{ timeout_ms = 1000, lease_ms = 3000, poll_ms = 50 }}
+        dispatch = {{ timeout_ms = 1000, lease_ms = {lease}, poll_ms = 50 }}
 
         [accounts]
         powerspace = {{ network = "powerspace", base_url = "http://{networks}" }}

@@ -15,6 +15,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+use crate::shim::Variable;
+
 /// The argument after which this program is the hub: so the hub under fault is always the one that was built with
 /// the campaign.
 pub(crate) const WORD: &str = "hub";
@@ -27,7 +29,7 @@ pub(crate) struct Hub {
     folder: PathBuf,
     roles: &'static str,
     listens: Vec<SocketAddr>,
-    variables: Vec<(&'static str, String)>,
+    variables: Vec<Variable>,
     child: Option<Child>,
 }
 
@@ -37,7 +39,7 @@ impl Hub {
         folder: &Path,
         roles: &'static str,
         listens: Vec<SocketAddr>,
-        variables: Vec<(&'static str, String)>,
+        variables: Vec<Variable>,
     ) -> Self {
         Self { folder: folder.to_owned(), roles, listens, variables, child: None }
     }
@@ -85,12 +87,18 @@ impl Hub {
 
     /// Ends the process by SIGTERM, and waits until it has finished what was under way.
     pub(crate) async fn terminate(&mut self) -> anyhow::Result<()> {
+        self.signal("-TERM").await?;
         let mut child = self.child.take().context("the hub runs")?;
-        let id = child.id().context("the hub ended by itself")?;
-        let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
-        ensure!(sent.success(), "the hub cannot be sent SIGTERM");
         let ended = timeout(PATIENCE, child.wait()).await.context("the hub does not end at SIGTERM")??;
         ensure!(ended.success(), "the hub ended at SIGTERM with {ended}");
+        Ok(())
+    }
+
+    /// Sends the process a signal, such as `-STOP`.
+    pub(crate) async fn signal(&mut self, signal: &str) -> anyhow::Result<()> {
+        let id = self.child()?.id().context("the hub ended by itself")?;
+        let sent = Command::new("kill").args([signal, &id.to_string()]).status().await?;
+        ensure!(sent.success(), "the hub cannot be sent {signal}");
         Ok(())
     }
 

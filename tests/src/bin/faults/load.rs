@@ -19,10 +19,14 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, transport::Endpoint};
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
 
 use crate::{
     house::House,
+    passer::pass_by,
     step::{NETWORKS, Step, journey},
     visitor::{Visitor, Watch},
 };
@@ -53,9 +57,15 @@ pub(crate) struct Load {
 
 /// A caller of the hub, whether or not the hub is there now.
 pub(crate) fn caller(house: &House) -> anyhow::Result<Caller> {
-    let endpoint = Endpoint::from_shared(format!("http://{}", house.api))?;
-    let channel =
-        endpoint.connect_timeout(Duration::from_secs(1)).timeout(Duration::from_secs(5)).connect_lazy();
+    let endpoint = |api| Endpoint::from_shared(format!("http://{api}"));
+    let endpoints = house.apis.iter().map(|api| {
+        Ok(endpoint(api)?.connect_timeout(Duration::from_secs(1)).timeout(Duration::from_secs(5)))
+    });
+    let mut endpoints = endpoints.collect::<anyhow::Result<Vec<_>>>()?;
+    let channel = match endpoints.len() {
+        1 => endpoints.remove(0).connect_lazy(),
+        _ => Channel::balance_list(endpoints.into_iter()),
+    };
     Ok(Caller {
         clicks: ClickServiceClient::new(channel.clone()),
         conversions: ConversionServiceClient::new(channel.clone()),
@@ -69,7 +79,7 @@ impl Load {
     pub(crate) fn start(house: &House, random: &mut fastrand::Rng) -> anyhow::Result<Self> {
         let (stop, watch) = (CancellationToken::new(), Watch::default());
         let journal = Arc::<Mutex<Vec<Acknowledged>>>::default();
-        let visitor = Visitor::of(house.edge, watch.clone());
+        let visitor = Visitor::of(house.edges.clone(), watch.clone());
         let mut tasks = JoinSet::new();
         for place in 0..CALLERS {
             let one = One {
@@ -83,7 +93,11 @@ impl Load {
             };
             tasks.spawn(one.work(stop.clone()));
         }
-        tasks.spawn(pass_by(visitor, stop.clone()));
+        let passers = (house.edges.clone(), watch.clone(), stop.clone());
+        tasks.spawn_blocking(move || {
+            pass_by(&passers.0, &passers.1, &passers.2);
+            Ok(())
+        });
         Ok(Self { stop, tasks, journal, watch })
     }
 
@@ -103,17 +117,6 @@ impl Load {
             Some(ended) => ended?,
         }
     }
-}
-
-/// Visitors who never become anything, a hundred a second.
-async fn pass_by(visitor: Visitor, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut number = 0_u64;
-    while !stop.is_cancelled() {
-        visitor.visit("powerspace", "clickId", &format!("passer-by-{number}")).await;
-        number += 1;
-        sleep(Duration::from_millis(10)).await;
-    }
-    Ok(())
 }
 
 /// One caller.

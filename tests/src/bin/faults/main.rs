@@ -2,24 +2,29 @@
 //! what was counted.
 
 mod audit;
-mod disk;
 mod fault;
 mod house;
 mod hub;
 mod load;
+mod passer;
+mod plan;
 mod report;
 mod settle;
+mod shim;
 mod step;
+mod store;
+mod strike;
 mod trial;
 mod visitor;
 
 use std::{
     io::{self, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::bail;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use postback::cli::Cli;
 
 use self::{
@@ -39,6 +44,12 @@ struct Options {
     /// How many trials of each fault on each store.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     trials: u32,
+    /// For how many seconds each trial is under load.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// A tenth of the campaign: each fault on one of its stores, drawn by the seed, for two seconds.
+    #[arg(long, conflicts_with_all = ["trials", "seconds"])]
+    tenth: bool,
     /// Where the random moments begin; drawn and printed where not given.
     #[arg(long)]
     seed: Option<u64>,
@@ -68,13 +79,20 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000_000));
     writeln!(io::stderr(), "seed {seed}")?;
     let mut report = Report { seed, rows: Vec::new() };
-    for fault in Fault::ALL.into_iter().filter(|fault| options.fault.is_none_or(|wanted| wanted == *fault)) {
-        for engine in fault.engines() {
-            let mut row = Row::of(fault, *engine);
+    let load = Duration::from_secs(if options.tenth { 2 } else { options.seconds });
+    let mut random = fastrand::Rng::with_seed(seed);
+    for fault in Fault::value_variants() {
+        if options.fault.is_some_and(|wanted| wanted != *fault) {
+            continue;
+        }
+        let one = random.choice(fault.stores().iter().copied());
+        for store in fault.stores().iter().filter(|store| !options.tenth || one == Some(**store)) {
+            let mut row = Row::of(*fault, *store);
+            let plan = fault.plan(*store);
             for trial in 0..options.trials {
-                let found = trial::run(fault, *engine, seed.wrapping_add(u64::from(trial))).await?;
-                writeln!(io::stderr(), "{fault} on {engine}, trial {}: {found}", trial + 1)?;
-                row.add(found);
+                let found = trial::run(*fault, *store, seed.wrapping_add(u64::from(trial)), load).await?;
+                writeln!(io::stderr(), "{fault} on {store}, trial {}: {found}", trial + 1)?;
+                row.add(&plan, found);
             }
             report.rows.push(row);
         }

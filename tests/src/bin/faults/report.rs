@@ -5,10 +5,7 @@ use std::{io::Write, time::Duration};
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
-use crate::{
-    fault::{Engine, Fault},
-    trial::Found,
-};
+use crate::{fault::Fault, plan::Plan, store::Store, trial::Found};
 
 /// The campaign's result.
 #[derive(Serialize)]
@@ -21,7 +18,7 @@ pub(crate) struct Report {
 #[derive(Serialize)]
 pub(crate) struct Row {
     fault: Fault,
-    store: Engine,
+    store: Store,
     trials: u64,
     faults: u64,
     conversions: u64,
@@ -37,13 +34,15 @@ pub(crate) struct Row {
     strays: u64,
     /// Requests that reached the hub and were answered by an error, or not.
     failures: u64,
+    /// The slowest redirect, and the slowest of those that store nothing.
     worst_redirect_ms: u64,
+    worst_bare_ms: u64,
     /// Whether everything that this fault must leave untouched was.
     holds: bool,
 }
 
 impl Row {
-    pub(crate) const fn of(fault: Fault, store: Engine) -> Self {
+    pub(crate) const fn of(fault: Fault, store: Store) -> Self {
         Self {
             fault,
             store,
@@ -61,12 +60,13 @@ impl Row {
             strays: 0,
             failures: 0,
             worst_redirect_ms: 0,
+            worst_bare_ms: 0,
             holds: true,
         }
     }
 
     /// Adds a trial.
-    pub(crate) fn add(&mut self, found: Found) {
+    pub(crate) fn add(&mut self, plan: &Plan, found: Found) {
         self.trials += 1;
         self.faults += found.faults;
         self.conversions += found.conversions;
@@ -81,14 +81,15 @@ impl Row {
         self.strays += found.seen.strays;
         self.failures += found.seen.failures;
         self.worst_redirect_ms = self.worst_redirect_ms.max(whole_ms(found.seen.slowest));
-        if self.fault.must_lose() {
-            self.holds = self.lost > 0;
-            return;
-        }
-        self.holds = self.lost + self.doubled + self.inverted + self.pending == 0
-            && (self.strays == 0 || !self.fault.spares_redirects())
-            && (self.failures == 0 || !self.fault.spares_requests())
-            && (self.in_doubt == 0 || !self.fault.spares_answers());
+        self.worst_bare_ms = self.worst_bare_ms.max(whole_ms(found.seen.slowest_bare));
+        self.holds = if plan.must_lose {
+            self.lost > 0
+        } else {
+            self.lost + self.doubled + self.inverted + self.pending == 0
+                && (self.strays == 0 || !plan.spares_redirects)
+                && (self.failures == 0 || !plan.spares_requests)
+                && (self.in_doubt == 0 || !plan.spares_answers)
+        };
     }
 }
 
@@ -127,6 +128,7 @@ impl Report {
             "redirects",
             "not sent on",
             "worst ms",
+            "without store",
             "failed requests",
             "holds",
         ]);
@@ -145,6 +147,7 @@ impl Report {
                 row.redirects,
                 row.strays,
                 row.worst_redirect_ms,
+                row.worst_bare_ms,
                 row.failures,
             ];
             let mut cells = vec![row.fault.to_string(), row.store.to_string()];

@@ -6,19 +6,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     audit::{Books, Findings},
-    fault::{Engine, Fault},
+    fault::Fault,
     house::House,
     load::{Acknowledged, Load, caller},
+    plan::Plan,
     settle::{Opinion, settle},
+    store::Store,
     visitor::Seen,
 };
-
-/// How long a trial is under load.
-const UNDER_LOAD: Duration = Duration::from_secs(12);
 
 /// What a trial showed.
 pub(crate) struct Found {
@@ -32,21 +31,22 @@ pub(crate) struct Found {
     pub(crate) seen: Seen,
 }
 
-/// Runs a trial. Where it found something wrong, its folder is kept and named.
-pub(crate) async fn run(fault: Fault, engine: Engine, seed: u64) -> anyhow::Result<Found> {
+/// Runs a trial that is so long under load. Where it found something wrong, its folder is kept and named.
+pub(crate) async fn run(fault: Fault, store: Store, seed: u64, load: Duration) -> anyhow::Result<Found> {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut house = House::start(fault, engine, seed).await?;
-    let told = under_load(fault, &mut house, &mut random).await;
+    let plan = fault.plan(store);
+    let mut house = House::start(&plan, store, seed).await?;
+    let told = under_load(fault, &plan, &mut house, load, &mut random).await;
     let audited = match told {
-        Ok((faults, journal, seen)) => audit(&house, fault, faults, &journal, seen).await,
+        Ok((faults, journal, seen)) => audit(&house, &plan, faults, &journal, seen).await,
         Err(error) => Err(error),
     };
     let wrong = match &audited {
-        Ok(found) => !fault.must_lose() && !found.is_clean(),
+        Ok(found) => !plan.must_lose && !found.is_clean(),
         Err(_) => true,
     };
     if wrong {
-        writeln!(io::stderr(), "{fault} on {engine}, seed {seed}: evidence in {}", house.folder().display())?;
+        writeln!(io::stderr(), "{fault} on {store}, seed {seed}: evidence in {}", house.folder().display())?;
     }
     let ended = house.end(wrong).await;
     audited.and_then(|found| ended.map(|()| found))
@@ -55,13 +55,15 @@ pub(crate) async fn run(fault: Fault, engine: Engine, seed: u64) -> anyhow::Resu
 /// Lets the load run, and the fault strike at random moments.
 async fn under_load(
     fault: Fault,
+    plan: &Plan,
     house: &mut House,
+    long: Duration,
     random: &mut fastrand::Rng,
 ) -> anyhow::Result<(u64, Vec<Acknowledged>, Seen)> {
     let mut load = Load::start(house, random)?;
     let (began, mut faults) = (Instant::now(), 0);
-    while began.elapsed() < UNDER_LOAD {
-        fault.wait(random).await;
+    while began.elapsed() < long {
+        sleep(Duration::from_millis(random.u64(plan.rest_ms.clone()))).await;
         faults += fault.strike(house, random).await?;
         load.check().await?;
     }
@@ -72,12 +74,12 @@ async fn under_load(
 
 async fn audit(
     house: &House,
-    fault: Fault,
+    plan: &Plan,
     faults: u64,
     journal: &[Acknowledged],
     seen: Seen,
 ) -> anyhow::Result<Found> {
-    let opinion = settle(&caller(house)?, journal, fault.patience(), || Books::read(&house.sandbox)).await?;
+    let opinion = settle(&caller(house)?, journal, plan.patience, || Books::read(&house.sandbox)).await?;
     let findings = Books::read(&house.sandbox)?.audit(journal, &opinion);
     let changes = journal.iter().filter(|one| one.step.is_change()).count() as u64;
     let conversions = journal.len() as u64 - changes;

@@ -7,17 +7,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{StatusCode, header::LOCATION};
+use http::{Response, StatusCode, header::LOCATION};
 use http_body_util::Empty;
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use url::Url;
 
 /// How long a visitor waits before giving up.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How redirects and requests fared, as seen from outside.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +27,10 @@ pub(crate) struct Seen {
     pub(crate) redirects: u64,
     /// Visitors who reached the edge and were not sent on.
     pub(crate) strays: u64,
-    /// How long the slowest redirect took.
+    /// How long the slowest redirect of a passer-by took.
     pub(crate) slowest: Duration,
+    /// How long the slowest one took that stores nothing.
+    pub(crate) slowest_bare: Duration,
     /// Requests that reached the hub and failed.
     pub(crate) failures: u64,
     /// What the last stray or failure was.
@@ -54,35 +57,37 @@ impl Watch {
 #[derive(Clone)]
 pub(crate) struct Visitor {
     client: Client<HttpConnector, Empty<Bytes>>,
-    edge: SocketAddr,
+    edges: Vec<SocketAddr>,
     watch: Watch,
 }
 
 impl Visitor {
-    /// Visitors of an edge.
-    pub(crate) fn of(edge: SocketAddr, watch: Watch) -> Self {
+    /// Visitors of these edges.
+    pub(crate) fn of(edges: Vec<SocketAddr>, watch: Watch) -> Self {
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        Self { client, edge, watch }
+        Self { client, edges, watch }
     }
 
-    /// Visits once; returns the click token, or nothing where the edge was not there or did not send on.
+    /// Visits once, the first edge that is there; returns the click token, or nothing where none was or it did not
+    /// send on.
     pub(crate) async fn visit(&self, campaign: &str, parameter: &str, click: &str) -> Option<String> {
-        let link = format!("http://{}/c/{campaign}?{parameter}={click}", self.edge).parse().ok()?;
-        let began = Instant::now();
-        let answer = match timeout(PATIENCE, self.client.get(link)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) if error.is_connect() => return None,
-            Ok(Err(error)) => return self.stray(format!("no redirect: {error:?}")),
-            Err(_) => return self.stray("no redirect in ten seconds".to_owned()),
-        };
-        let took = began.elapsed();
+        for edge in &self.edges {
+            let link = format!("http://{edge}/c/{campaign}?{parameter}={click}").parse().ok()?;
+            return match timeout(PATIENCE, self.client.get(link)).await {
+                Ok(Ok(answer)) => self.landed(&answer),
+                Ok(Err(error)) if error.is_connect() => continue,
+                Ok(Err(error)) => self.stray(format!("no redirect: {error:?}")),
+                Err(_) => self.stray("no redirect in ten seconds".to_owned()),
+            };
+        }
+        None
+    }
+
+    fn landed(&self, answer: &Response<Incoming>) -> Option<String> {
         if answer.status() != StatusCode::FOUND {
             return self.stray(format!("no redirect: the edge answered {}", answer.status()));
         }
-        self.watch.note(|seen| {
-            seen.redirects += 1;
-            seen.slowest = seen.slowest.max(took);
-        });
+        self.watch.note(|seen| seen.redirects += 1);
         let location = Url::parse(answer.headers().get(LOCATION)?.to_str().ok()?).ok()?;
         let token = location.query_pairs().find(|(name, _)| name == "token")?.1.into_owned();
         Some(token)

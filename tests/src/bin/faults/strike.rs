@@ -1,0 +1,4 @@
+//! How each fault strikes, by what it strikes.
+
+pub(crate) mod process;
+pub(crate) mod redis;
