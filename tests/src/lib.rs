@@ -2,10 +2,12 @@
 
 mod caller;
 mod house;
+mod point;
 mod process;
 mod visitor;
 
 pub use caller::{Caller, click, details, goal, lead, money, order, token, user};
 pub use house::{Engine, House};
+pub use point::POINTS;
 pub use process::Postback;
 pub use visitor::{Answer, Visitor};
