@@ -29,9 +29,9 @@ pub enum FaultKind {
     },
     /// Counts the call at once and answers it late. At most ten minutes.
     Delay(Duration),
-    /// Closes the connection. Not counted.
+    /// Resets the connection. Not counted.
     DropBefore,
-    /// Counts the call, then closes the connection without an answer.
+    /// Counts the call, then resets the connection without an answer.
     DropAfter,
     /// Counts the call, then answers 200 with bytes that are neither JSON nor UTF-8.
     Garbage,

@@ -38,6 +38,7 @@ async fn network(State(sandbox): State<Sandbox>, request: Request) -> Response {
     let Some(network) = Network::of_path(request.uri().path()) else {
         return Reply::text(StatusCode::NOT_FOUND, "no network has this path; see /").response();
     };
+    let _under_way = sandbox.begin(network);
     let (parts, body) = request.into_parts();
     let verdict = sandbox.take(Call::read(network, parts, body).await);
     let fault = verdict.fault.as_ref().map_or("none", FaultKind::as_str);

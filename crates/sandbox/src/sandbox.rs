@@ -135,6 +135,12 @@ impl Sandbox {
         self.state().faults.list()
     }
 
+    /// Counts a call as under way until what is returned is dropped.
+    pub(crate) fn begin(&self, network: Network) -> UnderWay {
+        self.state().stats.begin(network);
+        UnderWay { sandbox: self.clone(), network }
+    }
+
     pub(crate) fn take(&self, call: Call) -> Verdict {
         let mut state = self.state();
         let now = self.0.clock.shifted(state.shift);
@@ -146,6 +152,18 @@ impl Sandbox {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call that is under way.
+pub(crate) struct UnderWay {
+    sandbox: Sandbox,
+    network: Network,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.sandbox.state().stats.end(self.network);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The server: accepts connections, bounds them, and cuts those that a fault wants cut.
 
-use std::{io, net::SocketAddr, pin::pin, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use http::Request;
@@ -68,14 +68,20 @@ pub(crate) async fn serve(
 async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
     // An answer is small and complete: there is nothing to wait for. Where it fails, answers are only later.
     let _ = stream.set_nodelay(true);
+    let Ok((stream, handle)) = twice(stream) else { return };
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer.ip()));
         let answer = router.call(request.map(Body::new));
+        let handle = handle.clone();
         async move {
             let Ok(response) = answer.await;
             match response.extensions().get::<Cut>() {
-                Some(cut) => Err(*cut),
+                Some(cut) => {
+                    // The connection ends by a reset once it is dropped; where this fails, by an orderly end.
+                    let _ = handle.set_zero_linger();
+                    Err(*cut)
+                }
                 None => Ok(response),
             }
         }
@@ -90,7 +96,14 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, watcher
     }
 }
 
-/// Marks a response that must not be sent: the connection is closed instead.
+/// A stream, and a handle to set its options by.
+fn twice(stream: TcpStream) -> io::Result<(TcpStream, Arc<TcpStream>)> {
+    let stream = stream.into_std()?;
+    let handle = TcpStream::from_std(stream.try_clone()?)?;
+    Ok((TcpStream::from_std(stream)?, Arc::new(handle)))
+}
+
+/// Marks a response that must not be sent: the connection is reset instead.
 #[derive(Clone, Copy, Debug, Error)]
 #[error("a fault cuts the connection")]
 pub(crate) struct Cut;

@@ -34,6 +34,10 @@ pub struct NetworkStats {
     pub untouched: u64,
     /// Calls that met a fault, whether counted or not.
     pub faults: u64,
+    /// The most calls that were under way at once: begun, and not answered yet.
+    pub most_at_once: u64,
+    #[serde(skip)]
+    at_once: u64,
 }
 
 impl Stats {
@@ -46,12 +50,26 @@ impl Stats {
         }
     }
 
-    pub(crate) fn count(&mut self, network: Network, meant: &Meant, fault: bool) {
-        let stats = match network {
+    fn of_mut(&mut self, network: Network) -> &mut NetworkStats {
+        match network {
             Network::Powerspace => &mut self.powerspace,
             Network::Trafficstars => &mut self.trafficstars,
             Network::Altercpa => &mut self.altercpa,
-        };
+        }
+    }
+
+    pub(crate) fn begin(&mut self, network: Network) {
+        let stats = self.of_mut(network);
+        stats.at_once += 1;
+        stats.most_at_once = stats.most_at_once.max(stats.at_once);
+    }
+
+    pub(crate) fn end(&mut self, network: Network) {
+        self.of_mut(network).at_once -= 1;
+    }
+
+    pub(crate) fn count(&mut self, network: Network, meant: &Meant, fault: bool) {
+        let stats = self.of_mut(network);
         stats.calls += 1;
         stats.faults += u64::from(fault);
         *match meant {

@@ -1,6 +1,6 @@
 //! Faults, as a client meets them.
 
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
 use postback_sandbox::{Fault, FaultKind, Meant, Network, Sandbox};
 use tokio::{
@@ -36,22 +36,22 @@ async fn a_status_fault_answers_the_status_and_counts_nothing() {
 }
 
 #[tokio::test]
-async fn a_drop_before_closes_the_connection_and_counts_nothing() {
+async fn a_drop_before_resets_the_connection_and_counts_nothing() {
     let site = Site::open().await;
     inject(&site.sandbox, FaultKind::DropBefore);
     let request = format!("GET {LEAD} HTTP/1.1\r\nhost: x\r\n\r\n");
-    assert!(site.raw(&request).await.map_or(true, |bytes| bytes.is_empty()));
+    assert_eq!(site.raw(&request).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(seen(&site), ("drop_before", false));
     assert_eq!(site.sandbox.received(Network::Powerspace)[0].answer, None);
     assert_eq!(site.sandbox.stats().powerspace.counted, 0);
 }
 
 #[tokio::test]
-async fn a_drop_after_counts_the_call_and_closes_the_connection() {
+async fn a_drop_after_counts_the_call_and_resets_the_connection() {
     let site = Site::open().await;
     inject(&site.sandbox, FaultKind::DropAfter);
     let request = format!("GET {LEAD} HTTP/1.1\r\nhost: x\r\n\r\n");
-    assert!(site.raw(&request).await.map_or(true, |bytes| bytes.is_empty()));
+    assert_eq!(site.raw(&request).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(seen(&site), ("drop_after", true));
     assert_eq!(site.sandbox.stats().powerspace.counted, 1);
 }
@@ -64,6 +64,22 @@ async fn garbage_is_neither_json_nor_text_and_the_call_is_counted() {
     assert_eq!(got.status, 200);
     assert!(std::str::from_utf8(&got.body).is_err());
     assert_eq!(seen(&site), ("garbage", true));
+}
+
+#[tokio::test]
+async fn calls_that_are_under_way_at_once_are_counted() {
+    let site = Site::open().await;
+    site.get(LEAD).await;
+    assert_eq!(site.sandbox.stats().powerspace.most_at_once, 1);
+    inject(&site.sandbox, FaultKind::Delay(Duration::from_secs(60)));
+    let three = async { tokio::join!(site.get(LEAD), site.get(LEAD), site.get(LEAD)) };
+    let mut calls = site.sandbox.calls();
+    tokio::select! {
+        _ = three => unreachable!("they are answered in a minute"),
+        taken = calls.wait_for(|calls| *calls == 4) => drop(taken.unwrap()),
+    }
+    let stats = site.sandbox.stats();
+    assert_eq!((stats.powerspace.most_at_once, stats.altercpa.most_at_once), (3, 0));
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ async fn the_counters_tell_every_outcome() {
     let stats = site.get("/sandbox/stats").await.json();
     let want = json!({
         "calls": 6, "counted": 1, "duplicates": 1, "changed": 1, "looked_up": 1, "refused": 1, "untouched": 1,
-        "faults": 1,
+        "faults": 1, "most_at_once": 1,
     });
     assert_eq!(stats["altercpa"], want);
     assert_eq!(stats["powerspace"]["calls"], 0);
