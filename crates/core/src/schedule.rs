@@ -10,6 +10,12 @@ const DAILY: i64 = 86_400;
 /// How far from its time an attempt may fall, either way.
 pub const JITTER: f64 = 0.2;
 
+/// The longest wait that [`next`] sets. What is due later than this was put off by a clock that was wrong.
+pub const LONGEST: SignedDuration = SignedDuration::from_secs(2 * DAILY + SLACK);
+
+/// How much longer than twice the schedule's own wait a network may ask for, in seconds.
+const SLACK: i64 = 3_600;
+
 /// How long before the end of life the last attempt is made.
 pub const LAST_ATTEMPT: SignedDuration = SignedDuration::from_hours(1);
 
@@ -26,7 +32,7 @@ pub fn next(
     jitter: f64,
 ) -> Option<Timestamp> {
     let wait = *WAITS.get(failed.saturating_sub(1)).unwrap_or(&DAILY) as f64;
-    let asked = retry_after.map_or(0.0, |after| after.as_secs_f64().min(2.0 * wait + 3_600.0));
+    let asked = retry_after.map_or(0.0, |after| after.as_secs_f64().min(2.0 * wait + SLACK as f64));
     let seconds = (wait * (1.0 + JITTER * jitter.clamp(-1.0, 1.0))).max(asked);
     let at = now.checked_add(SignedDuration::from_secs_f64(seconds)).ok()?;
     let last = expires_at.saturating_sub(LAST_ATTEMPT).unwrap_or(Timestamp::MIN);
@@ -68,6 +74,12 @@ mod tests {
         assert_eq!(waits(1, Some(60), 0.0), 60.0);
         assert_eq!(waits(4, Some(60), 0.0), 600.0);
         assert_eq!(waits(1, Some(1_000_000), 0.0), 3_610.0);
+    }
+
+    #[test]
+    fn no_wait_is_longer_than_the_longest() {
+        let most = (1..20).map(|failed| waits(failed, Some(u64::MAX), 1.0)).fold(0.0, f64::max);
+        assert_eq!(most, LONGEST.as_secs_f64());
     }
 
     #[test]

@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bench;
+mod clock;
 mod deciding;
 mod forgetting;
 mod listing;
@@ -18,7 +19,7 @@ mod working;
 
 pub use postback_redis_link::testing::ShiftedClock;
 
-pub use self::{bench::Bench, deciding::*, forgetting::*, listing::*, recording::*, working::*};
+pub use self::{bench::Bench, clock::*, deciding::*, forgetting::*, listing::*, recording::*, working::*};
 
 /// A `#[tokio::test]` for each check of the suite, over an async function that makes a fresh
 /// [`Bench`](crate::conformance::Bench).
@@ -83,6 +84,9 @@ macro_rules! conformance {
             a_change_starts_the_retention_anew,
             a_sweep_of_nothing_touches_nothing,
         }
+            a_lane_that_a_wrong_clock_put_off_is_due_when_the_clock_is_right,
+            the_longest_wait_of_the_schedule_is_kept,
+            changes_that_a_wrong_clock_dated_leave_the_feed,
     };
     ($bench:path: $($check:ident),* $(,)?) => {
         $(

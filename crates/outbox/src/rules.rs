@@ -13,6 +13,8 @@ use postback_core::{
 pub(crate) const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(37 * 24);
 /// How long a change of a delivery can be asked for.
 pub(crate) const CHANGES_KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// What is dated further ahead than this was dated by a clock that was wrong.
+pub(crate) const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// The most attempts kept of a delivery: the first, and the latest of the rest.
 pub(crate) const ATTEMPTS_KEPT: usize = 64;
 /// The most deliveries of one conversion, and in one lane.

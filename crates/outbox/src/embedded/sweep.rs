@@ -1,8 +1,8 @@
-//! The step that removes what is past its time, a bounded piece at a time.
+//! The step that removes what is past its time, and mends what a wrong clock dated, a bounded piece at a time.
 
 use jiff::{SignedDuration, Timestamp};
-use postback_core::{ConversionId, Delivery, DeliveryId, DeliveryState};
-use redb::{ReadableTable, Table};
+use postback_core::{ConversionId, Delivery, DeliveryId, DeliveryState, LaneId, schedule};
+use redb::{Range, ReadableTable, Table};
 
 use super::{
     failure::Step,
@@ -33,6 +33,13 @@ pub(super) fn sweep(tables: &mut Tables<'_>, now: Timestamp, retention: SignedDu
         tables.changes.remove(change)?;
         touched += 1;
     }
+    for change in beyond(&tables.changes, ago(-rules::AHEAD))? {
+        tables.changes.remove(change)?;
+        touched += 1;
+    }
+    for lane in put_off(&tables.schedule, ago(-schedule::LONGEST))? {
+        touched += recall(tables, LaneId::from_bytes(lane), rules::millis(now))?;
+    }
     Ok(touched)
 }
 
@@ -40,6 +47,44 @@ pub(super) fn sweep(tables: &mut Tables<'_>, now: Timestamp, retention: SignedDu
 fn until(times: &Table<'_, (i64, Id), ()>, time: i64) -> Step<Vec<(i64, Id)>> {
     let all = times.range((i64::MIN, [0; 16])..=(time, [255; 16]))?;
     all.take(rules::SWEPT).map(|entry| Ok(entry?.0.value())).collect()
+}
+
+/// The first entries that are dated later than `time`: by a clock that ran ahead and was set right.
+fn beyond(times: &Table<'_, (i64, Id), ()>, time: i64) -> Step<Vec<(i64, Id)>> {
+    let all = times.range((time, [255; 16])..)?;
+    all.take(rules::SWEPT).map(|entry| Ok(entry?.0.value())).collect()
+}
+
+/// The first lanes of each account that are due later than `latest`, which no schedule and no lease reaches.
+fn put_off(schedule: &Table<'_, (&'static str, bool, i64, Id), ()>, latest: i64) -> Step<Vec<Id>> {
+    let mut lanes = Vec::new();
+    let mut class = first(schedule.iter()?)?;
+    while let Some((account, retry)) = class {
+        let place = |due, lane| (account.as_str(), retry, due, lane);
+        let last = place(i64::MAX, [255; 16]);
+        for entry in schedule.range(place(latest, [255; 16])..=last)?.take(rules::SWEPT) {
+            lanes.push(entry?.0.value().3);
+        }
+        class = first(schedule.range(last..)?)?;
+    }
+    Ok(lanes)
+}
+
+/// The account and the class of the next entry.
+fn first(mut entries: Range<'_, (&'static str, bool, i64, Id), ()>) -> Step<Option<(String, bool)>> {
+    let Some(entry) = entries.next() else { return Ok(None) };
+    let place = entry?.0;
+    let (account, retry, ..) = place.value();
+    Ok(Some((account.to_owned(), retry)))
+}
+
+/// Lets a lane be due now. Returns how many lanes that were.
+fn recall(tables: &mut Tables<'_>, id: LaneId, now: i64) -> Step<usize> {
+    let Some(mut lane) = tables.lane(id)? else { return Ok(0) };
+    let class = lane.class();
+    tables.schedule(id, &mut lane, Some((now, class)))?;
+    tables.put_lane(id, &lane)?;
+    Ok(1)
 }
 
 /// Removes a conversion with everything that was told of it. Returns how many records that were.

@@ -37,6 +37,7 @@ use postback_core::{
         AccountStats, Claims, Clock, ConversionFilter, DeliveryFilter, Fence, Outbox, Page, Paused, Recorded,
         RequestKey, Reservation, Resolution, Settlement, Story, Target,
     },
+    schedule,
 };
 use postback_proto::v1;
 pub use postback_redis_link::{RedisSettings, Topology};
@@ -377,7 +378,9 @@ impl Outbox for RedisOutbox {
                 .arg(millis(rules::CHANGES_KEPT))
                 .arg(rules::SWEPT)
                 .arg(&never_came.code)
-                .arg(&never_came.message);
+                .arg(&never_came.message)
+                .arg(millis(rules::AHEAD))
+                .arg(millis(schedule::LONGEST));
             touched += self.run::<usize>(call).await?;
         }
         Ok(touched)

@@ -21,6 +21,9 @@ use crate::{
 /// the test itself takes.
 const LEASE: i64 = 150;
 
+/// How far the clock leaps, in seconds: further than any schedule, and not to the end of a click's life.
+const LEAP: i64 = 3 * 86_400;
+
 #[derive(Clone, Debug)]
 enum Step {
     Record(Key),
@@ -33,6 +36,8 @@ enum Step {
     Replay(usize),
     Pause(bool),
     Pass(i64),
+    /// The clock leaps ahead, or back again.
+    Leap,
     Sweep,
 }
 
@@ -56,7 +61,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..64_usize).prop_map(Step::Replay),
         1 => any::<bool>().prop_map(Step::Pause),
         5 => (1..4_i64).prop_map(|hundreds| Step::Pass(100 * hundreds)),
-        1 => Just(Step::Sweep),
+        1 => Just(Step::Leap),
+        2 => Just(Step::Sweep),
     ]
 }
 
@@ -65,6 +71,9 @@ struct History {
     bench: Bench,
     model: Model,
     now: i64,
+    /// Whether the clock is ahead now, and whether it ever was.
+    ahead: bool,
+    leapt: bool,
     leases: Vec<Fence>,
 }
 
@@ -115,12 +124,22 @@ impl History {
                 assert_eq!(store.replay(id).await.is_ok(), self.model.replay(id, self.now));
             }
             Step::Pause(pause) => self.pause(pause).await,
-            Step::Pass(seconds) => {
-                self.bench.clock.advance(SignedDuration::from_secs(seconds));
-                self.now += seconds;
+            Step::Pass(seconds) => self.pass(seconds),
+            Step::Leap => {
+                self.pass(if self.ahead { -LEAP } else { LEAP });
+                (self.ahead, self.leapt) = (!self.ahead, true);
             }
-            Step::Sweep => assert_eq!(store.sweep().await.unwrap(), 0, "nothing is past its time"),
+            Step::Sweep => {
+                let touched = store.sweep().await.unwrap();
+                assert!(touched == 0 || self.leapt, "nothing is past its time");
+                self.model.recall(self.now);
+            }
         }
+    }
+
+    fn pass(&mut self, seconds: i64) {
+        self.bench.clock.advance(SignedDuration::from_secs(seconds));
+        self.now += seconds;
     }
 
     async fn record(&mut self, key: Key) {
@@ -220,6 +239,10 @@ impl History {
         for key in self.model.conversions.keys().copied().collect::<Vec<_>>() {
             self.record(key).await;
         }
+        if self.ahead {
+            self.take(&Step::Leap).await;
+        }
+        self.take(&Step::Sweep).await;
         while self.model.count("pending") + self.model.count("in_doubt") > 0 {
             for of in 0..self.model.told.len() {
                 self.take(&Step::Resolve(of, true)).await;
@@ -236,7 +259,8 @@ impl History {
 }
 
 async fn agree(bench: Bench, steps: Vec<Step>) {
-    let mut history = History { bench, model: Model::default(), now: 0, leases: Vec::new() };
+    let mut history =
+        History { bench, model: Model::default(), now: 0, ahead: false, leapt: false, leases: Vec::new() };
     for step in &steps {
         history.take(step).await;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use postback_core::{ConversionId, DeliveryId, DeliveryState, ports::Fence};
+use postback_core::{ConversionId, DeliveryId, DeliveryState, ports::Fence, schedule};
 
 /// How a lease ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +135,16 @@ impl Model {
     pub(crate) fn due(&self, now: i64) -> Vec<DeliveryId> {
         let due = |lane: &&Lane| !self.paused && lane.due.is_some_and(|due| due <= now);
         self.lanes.values().filter(due).filter_map(|lane| lane.line.front().copied()).collect()
+    }
+
+    /// Lets lanes be due that wait longer than any schedule or lease does: a clock was wrong that put them off.
+    pub(crate) fn recall(&mut self, now: i64) {
+        let latest = now + schedule::LONGEST.as_secs();
+        for due in self.lanes.values_mut().filter_map(|lane| lane.due.as_mut()) {
+            if *due > latest {
+                *due = now;
+            }
+        }
     }
 
     /// Leases the lane of a head.

@@ -1,6 +1,8 @@
--- Lets changes die whose conversion never came, and removes what is past its time; how many records that were.
+-- Lets changes die whose conversion never came, and removes what is past its time.
+-- Mends what was dated by a clock that ran ahead and was set right. Returns how many records all that were.
 local retention, changes_kept, most = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local code, message = ARGV[6], ARGV[7]
+local ahead, longest = ARGV[8], ARGV[9]
 local touched = 0
 
 local function past(name, time)
@@ -46,5 +48,23 @@ end
 for _, id in ipairs(past('changes', now - changes_kept)) do
   call('ZREM', key('changes'), id)
   touched = touched + 1
+end
+
+local function beyond(name, time)
+  return call('ZRANGE', name, '(' .. time, '+inf', 'BYSCORE', 'LIMIT', 0, most)
+end
+
+for _, id in ipairs(beyond(key('changes'), now + ahead)) do
+  call('ZREM', key('changes'), id)
+  touched = touched + 1
+end
+-- No schedule and no lease reaches further than the longest wait: such a lane is due now.
+for _, account in ipairs(call('SMEMBERS', key('accounts'))) do
+  for _, class in ipairs({'fresh', 'retry'}) do
+    for _, lane in ipairs(beyond(key(class, account), now + longest)) do
+      call('ZADD', key(class, account), now, lane)
+      touched = touched + 1
+    end
+  end
 end
 return touched
