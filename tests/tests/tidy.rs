@@ -37,7 +37,7 @@ fn crates() -> BTreeMap<String, BTreeSet<String>> {
 const RANKS: [&[&str]; 8] = [
     &["core"],
     &["proto", "adapters-powerspace", "adapters-trafficstars", "adapters-altercpa"],
-    &["redis-link"],
+    &["redis-link", "redb-file"],
     &["clickstore", "outbox"],
     &["hub", "dispatch"],
     &["edge", "grpc-api", "console", "sandbox"],
@@ -83,9 +83,9 @@ fn an_adapter_needs_the_core_alone_and_no_runtime() {
 fn only_the_stores_know_their_engines() {
     for (name, needs) in crates() {
         let store = ["postback-clickstore", "postback-outbox"].contains(&name.as_str());
-        let link = name == "postback-redis-link";
+        let (link, file) = (name == "postback-redis-link", name == "postback-redb-file");
         assert!(store || link || !needs.contains("redis"), "{name}");
-        assert!(store || !needs.contains("redb"), "{name}");
+        assert!(store || file || !needs.contains("redb"), "{name}");
     }
 }
 
