@@ -89,7 +89,7 @@ impl Hub {
     /// `InvalidArgument` for a change with nothing in it, or at the field that is wrong by the network's rules;
     /// `NotFound` for an unknown conversion or source; `FailedPrecondition` for one whose click's life is over,
     /// or where the network takes no changes; `AlreadyExists` for a known request id with other content;
-    /// `Unavailable` where a store is away.
+    /// `Unavailable` where a store is away, or would lose the change.
     pub async fn change(&self, report: ChangeReport) -> Result<RecordedChange> {
         let changed = self.take_change(&report).await;
         if let Err(error) = &changed {
@@ -99,6 +99,7 @@ impl Hub {
     }
 
     async fn take_change(&self, report: &ChangeReport) -> Result<RecordedChange> {
+        self.assured().await?;
         let now = self.inner.clock.now();
         let event = Event::Changed(report.change.clone());
         let mut subject = self.subject(report, now, false).await?;

@@ -9,7 +9,7 @@ use postback_core::{
 };
 use tokio::sync::{Notify, watch};
 
-use crate::{Campaign, Registry, buffer::Buffer, counts::Counts, identity::Mint, meters};
+use crate::{Campaign, Registry, buffer::Buffer, counts::Counts, identity::Mint, meters, promise::Promise};
 
 /// What a hub is made of.
 pub struct Parts {
@@ -64,6 +64,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) buffer: Buffer,
     pub(crate) mint: Mint,
+    pub(crate) promise: Promise,
     accounts: watch::Sender<Accounts>,
     state: ArcSwap<State>,
 }
@@ -105,6 +106,7 @@ impl Hub {
                 settings: parts.settings,
                 buffer: Buffer::new(parts.settings.buffered_clicks),
                 mint: Mint::default(),
+                promise: Promise::default(),
                 accounts: parts.accounts,
                 state: ArcSwap::from_pointee(State::new(registry, HashMap::new())),
             }),
@@ -133,13 +135,13 @@ impl Hub {
         &self.inner.clock
     }
 
-    /// Whether the hub can take conversions: both stores answer.
+    /// Whether the hub can take conversions: both stores answer, and what is acknowledged is not lost.
     ///
     /// # Errors
-    /// `Unavailable` where one does not.
+    /// `Unavailable` where one does not, or would lose conversions.
     pub async fn ready(&self) -> Result<()> {
         tokio::try_join!(self.inner.clicks.ping(), self.inner.outbox.ping())?;
-        Ok(())
+        self.assured().await
     }
 
     pub(crate) fn state(&self) -> Arc<State> {

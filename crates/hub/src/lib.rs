@@ -16,6 +16,7 @@ mod identity;
 mod landing;
 mod meters;
 mod network;
+mod promise;
 mod record;
 mod registry;
 mod render;

@@ -14,6 +14,7 @@ const REFUSED: &str = "postback_conversions_refused_total";
 const DELIVERIES: &str = "postback_deliveries";
 const OLDEST: &str = "postback_oldest_pending_seconds";
 const PAUSED: &str = "postback_account_paused";
+const PROMISE: &str = "postback_promise_holds";
 
 /// What became of a captured click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,11 @@ pub(crate) fn describe() {
     describe_counter!(REFUSED, Unit::Count, "Conversions and changes refused, by reason");
     describe_gauge!(DELIVERIES, Unit::Count, "Deliveries kept, by account and state");
     describe_gauge!(OLDEST, Unit::Seconds, "Age of the oldest pending delivery, by account");
+    describe_gauge!(
+        PROMISE,
+        Unit::Count,
+        "1 where the store keeps what is acknowledged, 0 where it would lose it"
+    );
     describe_gauge!(PAUSED, Unit::Count, "1 where the account is paused, else 0");
 }
 
@@ -84,6 +90,10 @@ pub(crate) fn refused(reason: &'static str) {
 
 pub(crate) fn buffered(clicks: usize) {
     gauge!(BUFFERED).set(clicks as f64);
+}
+
+pub(crate) fn promise(holds: bool) {
+    gauge!(PROMISE).set(f64::from(u8::from(holds)));
 }
 
 pub(crate) fn standing(standing: &AccountStanding, oldest: f64) {

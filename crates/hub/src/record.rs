@@ -64,7 +64,7 @@ impl Hub {
     /// `InvalidArgument` at the field that is wrong, be it by the network's rules; `NotFound` for a click, user or
     /// account that is not known; `FailedPrecondition` with reason `CLICK_EXPIRED` for a click past its life, or
     /// where the network takes no such thing; `AlreadyExists` for a known request or transaction id with other
-    /// content; `Unavailable` where a store is away.
+    /// content; `Unavailable` where a store is away, or would lose the conversion.
     pub async fn record(&self, report: Report) -> Result<RecordedConversion> {
         let recorded = self.take(&report).await;
         if let Err(error) = &recorded {
@@ -74,6 +74,7 @@ impl Hub {
     }
 
     async fn take(&self, report: &Report) -> Result<RecordedConversion> {
+        self.assured().await?;
         let now = self.inner.clock.now();
         let draft = self.draft(report, now).await?;
         if let Err(over) = live(&report.source, &draft, now) {

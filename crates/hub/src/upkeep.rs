@@ -1,4 +1,4 @@
-//! What a hub does beside its calls: it brings buffered clicks back, sweeps the stores and keeps the gauges.
+//! What a hub does beside its calls: brings buffered clicks back, sweeps, watches the promise, keeps the gauges.
 
 use std::{future::Future, time::Duration};
 
@@ -29,8 +29,8 @@ const SWEEPS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_mi
 const GAUGES: Duration = Duration::from_secs(10);
 
 impl Hub {
-    /// Works until `shutdown`: writes buffered clicks as soon as their store is back, sweeps both stores, keeps the
-    /// gauges. At the end it writes what is still buffered, for at most five seconds; so shut down what takes
+    /// Works until `shutdown`: writes buffered clicks as soon as their store is back, sweeps both stores, asks
+    /// the outbox twice a minute what it promises, keeps the gauges. At the end it writes what is still buffered, for at most five seconds; so shut down what takes
     /// clicks first.
     pub async fn run(&self, shutdown: CancellationToken) {
         let (clicks, outbox) = (&self.inner.clicks, &self.inner.outbox);
@@ -38,6 +38,7 @@ impl Hub {
             self.write_back(&shutdown),
             keep_swept("clicks", || clicks.sweep(), &shutdown),
             keep_swept("outbox", || outbox.sweep(), &shutdown),
+            self.keep_promise(&shutdown),
             self.keep_gauges(&shutdown),
         );
     }
@@ -140,6 +141,6 @@ where
 }
 
 /// Waits. `false`: it is time to end.
-async fn pause(wait: Duration, shutdown: &CancellationToken) -> bool {
+pub(crate) async fn pause(wait: Duration, shutdown: &CancellationToken) -> bool {
     shutdown.run_until_cancelled(sleep(wait)).await.is_some()
 }

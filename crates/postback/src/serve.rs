@@ -240,11 +240,12 @@ impl Running {
 /// How long work is still taken in while the console says "not ready", so that a prober sees it first.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// `postback serve`
+/// `postback serve`. A store that is away is waited for by the running hub; one that would lose conversions ends the
+/// start.
 pub(crate) async fn run(config: Config, file: Option<PathBuf>, roles: &[Role]) -> anyhow::Result<()> {
     let house = House::build(&config, Arc::new(SystemClock)).await?;
-    match house.stores.outbox.promise().await {
-        Ok(promise) => tracing::info!(promise, "what an acknowledged conversion can count on"),
+    match house.hub.promise().await {
+        Ok(()) => {}
         Err(error) if error.kind() == postback_core::ErrorKind::FailedPrecondition => {
             return Err(error.into());
         }

@@ -6,6 +6,7 @@ mod capture;
 mod change;
 mod doubles;
 mod operate;
+mod promise;
 mod record;
 mod registry;
 mod users;

@@ -36,6 +36,7 @@ struct Kept {
     deliveries: BTreeMap<DeliveryId, Delivery>,
     paused: BTreeMap<AccountId, Paused>,
     away: bool,
+    loses: bool,
 }
 
 impl Ledger {
@@ -53,6 +54,15 @@ impl Ledger {
 
     pub(crate) fn goes_away(&self) {
         self.kept.lock().unwrap().away = true;
+    }
+
+    pub(crate) fn comes_back(&self) {
+        self.kept.lock().unwrap().away = false;
+    }
+
+    /// Whether it is set to drop what it was given.
+    pub(crate) fn loses(&self, loses: bool) {
+        self.kept.lock().unwrap().loses = loses;
     }
 
     /// What a dispatcher would have done.
@@ -267,6 +277,9 @@ impl Outbox for Ledger {
     }
 
     async fn promise(&self) -> Result<String> {
+        if self.kept()?.loses {
+            return Err(Error::precondition("EVICTION_POLICY", "it drops what it was given"));
+        }
         Ok("nothing survives the test".into())
     }
 }
