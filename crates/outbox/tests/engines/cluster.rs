@@ -7,7 +7,7 @@ use postback_core::{
     ports::{Settlement, Target},
 };
 use postback_outbox::{RedisSettings, Topology, conformance::Bench};
-use postback_redis_link::testing::RedisCluster;
+use postback_redis_link::testing::{RedisCluster, RedisServer};
 use redis::{Connection, cmd};
 
 use crate::redis::{bench_on, bench_with};
@@ -54,6 +54,28 @@ async fn every_master_has_a_say_in_the_promise() {
     let mut set = cmd("CONFIG");
     set.arg("SET").arg("maxmemory-policy").arg("allkeys-lru").query::<()>(&mut look_into(last)).unwrap();
     assert_eq!(bench.store.promise().await.unwrap_err().reason(), "EVICTION_POLICY");
+}
+
+#[tokio::test]
+async fn a_replica_that_would_drop_conversions_as_a_master_is_refused() {
+    let cluster = RedisCluster::start();
+    let policy = ["--cluster-enabled", "yes", "--maxmemory-policy", "allkeys-lru"];
+    let replica = RedisServer::start_with(&policy);
+    let url = cluster.urls().remove(0);
+    let tell = |url: &str, command: &mut redis::Cmd| command.query::<()>(&mut look_into(url));
+    tell(&url, cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(replica.port())).unwrap();
+    let master: String = cmd("CLUSTER").arg("MYID").query(&mut look_into(&url)).unwrap();
+    // It can follow a master that it has heard of, and the masters name it once they have heard of it.
+    while tell(&replica.url(), cmd("CLUSTER").arg("REPLICATE").arg(&master)).is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let refused = loop {
+        match bench_on(cluster.urls(), Topology::Cluster).store.promise().await {
+            Ok(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused.reason(), "EVICTION_POLICY");
 }
 
 #[tokio::test]
