@@ -69,6 +69,7 @@ macro_rules! conformance {
             only_a_delivery_in_doubt_can_be_resolved,
             a_dead_letter_is_replayed_at_the_end_of_its_lane,
             a_replayed_lead_brings_its_changes_in_order,
+            a_replayed_lead_is_followed_by_the_changes_that_stood_in_line,
             only_a_dead_letter_within_its_clicks_life_can_be_replayed,
             counts_follow_every_step,
             conversions_are_listed_the_latest_first_by_page,
@@ -83,10 +84,10 @@ macro_rules! conformance {
             what_is_not_settled_is_never_removed,
             a_change_starts_the_retention_anew,
             a_sweep_of_nothing_touches_nothing,
-        }
             a_lane_that_a_wrong_clock_put_off_is_due_when_the_clock_is_right,
             the_longest_wait_of_the_schedule_is_kept,
             changes_that_a_wrong_clock_dated_leave_the_feed,
+        }
     };
     ($bench:path: $($check:ident),* $(,)?) => {
         $(

@@ -142,6 +142,14 @@ pub(crate) fn died_with_its_lead(delivery: &Delivery) -> bool {
     matches!(&delivery.state, DeliveryState::Dead(reason) if reason.code == LEAD_NOT_DELIVERED)
 }
 
+/// Whether a change that is to die with its conversion's own delivery takes a place behind it instead: that one was
+/// replayed meanwhile, and waits in the same lane.
+pub(crate) fn follows_its_lead(settlement: &Settlement, delivery: &Delivery, lead: &DeliveryState) -> bool {
+    matches!(settlement, Settlement::Dead(reason) if reason.code == LEAD_NOT_DELIVERED)
+        && matches!(delivery.event, Event::Changed(_))
+        && *lead == DeliveryState::Pending
+}
+
 /// Why a change dies whose conversion never came.
 pub(crate) fn never_came() -> Reason {
     Reason::new(LEAD_NEVER_CAME, "the conversion that it changes was never recorded")

@@ -259,7 +259,8 @@ pub trait Outbox: Send + Sync + 'static {
     async fn resolve(&self, id: DeliveryId, resolution: Resolution) -> Result<Delivery>;
 
     /// Puts a dead letter back at the end of its lane, with a fresh schedule. Replaying a conversion's own
-    /// delivery also replays its changes that died with it (reason `lead_not_delivered`), after it and in order.
+    /// delivery also replays its changes that died with it (reason `lead_not_delivered`), after it and in order; those that
+    /// still stand in line before it follow it likewise.
     ///
     /// # Errors
     /// `NotFound`; `FailedPrecondition` where it is not dead or its click's life is over.

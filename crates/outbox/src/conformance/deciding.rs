@@ -97,6 +97,29 @@ pub async fn a_replayed_lead_brings_its_changes_in_order(bench: &Bench) {
     bench.end(changes[1], DELIVERED).await;
 }
 
+/// A change whose turn comes while its replayed lead waits behind it does not die of that: it follows.
+pub async fn a_replayed_lead_is_followed_by_the_changes_that_stood_in_line(bench: &Bench) {
+    let (lead, one) = bench.recorded("c1").await;
+    let two = bench.changed(&lead, Status::Processing).await;
+    let three = bench.changed(&lead, Status::Hold).await;
+    let four = bench.changed(&lead, Status::Approved).await;
+    bench.end(one, dead("bad_price")).await;
+    bench.end(two, dead("lead_not_delivered")).await;
+    let claim = bench.claim_of(three).await;
+    bench.store.replay(one).await.unwrap();
+    bench.settle(&claim.fence, dead("lead_not_delivered")).await;
+    assert!(
+        bench.store.settle(&claim.fence, None, dead("lead_not_delivered")).await.unwrap(),
+        "once is enough"
+    );
+    bench.end(four, dead("lead_not_delivered")).await;
+    for head in [one, two, three, four] {
+        bench.end(head, DELIVERED).await;
+    }
+    bench.nothing_is_due().await;
+    assert_eq!(bench.stands(three).await.attempts.len(), 1);
+}
+
 /// A replay is for what is dead and can still count.
 pub async fn only_a_dead_letter_within_its_clicks_life_can_be_replayed(bench: &Bench) {
     let (_, one) = bench.recorded("c1").await;

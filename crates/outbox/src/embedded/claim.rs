@@ -7,10 +7,10 @@ use postback_core::{
     AccountId, Attempt, Delivery, DeliveryState, Error, LaneId,
     ports::{Claim, Claims, Fence, Settlement},
 };
+use postback_redb_file::{Failure, Step};
 use redb::{AccessGuard, ReadableTable, StorageError};
 
 use super::{
-    failure::{Failure, Step},
     records::Lane,
     tables::{Id, Tables},
 };
@@ -112,13 +112,17 @@ fn look(tables: &Tables<'_>, id: LaneId, lane: &Lane) -> Step<Claim> {
     let head = lane.head().ok_or_else(|| lost("the head"))?;
     let delivery = tables.named(head)?;
     let conversion = tables.conversion(delivery.conversion)?.ok_or_else(|| lost("the conversion"))?;
-    let folder = tables.folder(conversion.id)?.unwrap_or_default();
-    let lead = match folder.lead() {
-        Some(lead) if lead != head => tables.named(lead)?.state,
-        _ => delivery.state.clone(),
-    };
+    let lead = lead(tables, &delivery)?;
     let fence = Fence { account: delivery.account.clone(), lane: id, delivery: head, token: 0 };
     Ok(Claim { fence, delivery, conversion, lead })
+}
+
+/// Where the own delivery of a delivery's conversion stands.
+fn lead(tables: &Tables<'_>, delivery: &Delivery) -> Step<DeliveryState> {
+    match tables.folder(delivery.conversion)?.unwrap_or_default().lead() {
+        Some(lead) if lead != delivery.id => Ok(tables.named(lead)?.state),
+        _ => Ok(delivery.state.clone()),
+    }
 }
 
 /// The lane, where the fence still holds it.
@@ -158,12 +162,20 @@ pub(super) fn settle(
     attempt: Option<Attempt>,
     settlement: Settlement,
 ) -> Step<bool> {
-    let Some(lane) = held(tables, fence)? else { return ended(tables, fence, false) };
+    let Some(mut lane) = held(tables, fence)? else { return ended(tables, fence, false) };
     let before = tables.named(fence.delivery)?;
+    let follows = rules::follows_its_lead(&settlement, &before, &lead(tables, &before)?);
     let mut delivery = before.clone();
-    rules::settle(&mut delivery, attempt, settlement);
+    rules::settle(&mut delivery, attempt, if follows { Settlement::Retry { at: now } } else { settlement });
     tables.put_ended(Some(&before), &mut delivery, now, fence.token, false)?;
-    go_on(tables, now, lane, &delivery)?;
+    if follows {
+        lane.pop();
+        lane.push(delivery.id);
+        let place = next(tables, now, &lane)?;
+        free(tables, delivery.lane, lane, place)?;
+    } else {
+        go_on(tables, now, lane, &delivery)?;
+    }
     Ok(true)
 }
 
@@ -180,10 +192,8 @@ pub(super) fn release(tables: &mut Tables<'_>, now: Timestamp, fence: &Fence, at
     Ok(true)
 }
 
-/// Gives a lane its next place, after its head changed: no lease runs any more.
+/// Gives a lane its next place, after its head changed.
 pub(super) fn go_on(tables: &mut Tables<'_>, now: Timestamp, mut lane: Lane, head: &Delivery) -> Step<()> {
-    let id = head.lane;
-    (lane.lease, lane.lease_ends, lane.mark, lane.mark_before) = (0, 0, 0, None);
     let place = match &head.state {
         DeliveryState::Pending => {
             let due = rules::millis(head.due_at.unwrap_or(now));
@@ -195,6 +205,12 @@ pub(super) fn go_on(tables: &mut Tables<'_>, now: Timestamp, mut lane: Lane, hea
             next(tables, now, &lane)?
         }
     };
+    free(tables, head.lane, lane, place)
+}
+
+/// Puts a lane at its next place: no lease runs any more.
+fn free(tables: &mut Tables<'_>, id: LaneId, mut lane: Lane, place: Option<(i64, Class)>) -> Step<()> {
+    (lane.lease, lane.lease_ends, lane.mark, lane.mark_before) = (0, 0, 0, None);
     tables.schedule(id, &mut lane, place)?;
     tables.put_lane(id, &lane)
 }

@@ -260,7 +260,8 @@ impl Outbox for RedisOutbox {
             .arg(remote.unwrap_or_default())
             .arg(at.map(|at| rules::millis(at).to_string()).unwrap_or_default())
             .arg(attempt.unwrap_or_default())
-            .arg(rules::ATTEMPTS_KEPT);
+            .arg(rules::ATTEMPTS_KEPT)
+            .arg(rules::LEAD_NOT_DELIVERED);
         self.run(call).await
     }
 

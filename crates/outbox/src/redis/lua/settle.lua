@@ -1,11 +1,15 @@
--- Ends a claim: keeps the attempt, and lets the lane go on, wait or stand.
+-- Ends a claim: keeps the attempt, and lets the lane go on, wait or stand. A change that is to die with its lead
+-- goes behind it where that one was replayed meanwhile, and waits in the same lane.
 local lane, id, token = ARGV[3], ARGV[4], ARGV[5]
 local state, code, message, remote, at, attempt = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local most = tonumber(ARGV[12])
+local most, with_lead = tonumber(ARGV[12]), ARGV[13]
 if not held(lane, id, token) then return ended(id, token, 'settled') end
 
 local d, attempts = key('d', id), key('d', id, 'attempts')
 local account = call('HGET', d, 'account')
+local lead = call('LINDEX', key('c', call('HGET', d, 'conversion'), 'told'), 0)
+local follows = state == 'dead' and code == with_lead and lead ~= id and call('HGET', key('d', lead), 'state') == 'pending'
+if follows then state, code, message, at = 'pending', '', '', now end
 if attempt ~= '' and call('RPUSH', attempts, attempt) > most then
   local first = call('LPOP', attempts)
   call('LPOP', attempts)
@@ -16,7 +20,10 @@ if remote ~= '' then call('HSET', d, 'remote', remote) end
 if at ~= '' then call('HSET', d, 'due', at) else call('HDEL', d, 'due') end
 finish(lane, id, token, 'settled')
 move(id, state, code, message)
-if state == 'pending' then
+if follows then
+  call('RPUSH', key('l', lane, 'line'), id)
+  pop(lane, account)
+elseif state == 'pending' then
   schedule(lane, account, id, at)
 elseif state == 'in_doubt' then
   hide(lane, account)
