@@ -7,12 +7,12 @@ use postback_core::{
     ports::{Paused, Resolution},
 };
 use postback_proto::v1;
+use postback_redb_file::{Failure, Step};
 use prost::Message;
 use redb::ReadableTable;
 
 use super::{
     claim::go_on,
-    failure::{Failure, Step},
     record::enter,
     tables::{Id, Tables},
 };

@@ -6,11 +6,11 @@ use postback_core::{
     ports::{AccountStats, ConversionFilter, DeliveryFilter, Page, Paused, Story},
 };
 use postback_proto::v1;
-use redb::{Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, Value};
+use postback_redb_file::Step;
+use redb::{Key, ReadOnlyTable, ReadTransaction, TableDefinition, Value};
 
 use super::{
     claim,
-    failure::Step,
     records::{self, Folder, Kept},
     tables::{self, Id},
 };
@@ -20,13 +20,9 @@ use crate::rules;
 const STATES: [&str; 5] = ["pending", "waiting", "in_doubt", "delivered", "dead"];
 
 /// One consistent sight of the store.
-pub(super) struct View(ReadTransaction);
+pub(super) struct View<'t>(pub(super) &'t ReadTransaction);
 
-impl View {
-    pub(super) fn of(database: &Database) -> Step<Self> {
-        Ok(Self(database.begin_read()?))
-    }
-
+impl View<'_> {
     fn table<K: Key, V: Value>(&self, table: TableDefinition<'_, K, V>) -> Step<ReadOnlyTable<K, V>> {
         Ok(self.0.open_table(table)?)
     }

@@ -2,13 +2,13 @@
 
 mod claim;
 mod decide;
-mod failure;
 mod list;
 mod record;
 mod records;
 mod sweep;
 mod tables;
-mod writer;
+#[cfg(test)]
+mod tests;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -22,18 +22,20 @@ use postback_core::{
         RequestKey, Reservation, Resolution, Settlement, Story, Target,
     },
 };
-use redb::Database;
+use postback_redb_file::{RedbFile, Step};
 
-use self::{failure::Step, list::View, tables::Tables, writer::Writer};
+use self::{
+    list::View,
+    tables::{Layout, Tables},
+};
 use crate::rules;
 
-/// The outbox's file in the data directory.
-const FILE: &str = "outbox.redb";
+/// How much of the file is kept in memory at most, in bytes.
+const CACHE: usize = 1024 * 1024 * 1024;
 
 /// The embedded outbox. One process has it open at a time.
 pub struct Embedded {
-    database: Arc<Database>,
-    writer: Writer,
+    file: RedbFile<Layout>,
     clock: Arc<dyn Clock>,
     retention: SignedDuration,
 }
@@ -44,13 +46,18 @@ impl Embedded {
     ///
     /// # Errors
     /// `FailedPrecondition` where another process has it open or its format is another version's;
-    /// `Unavailable` where the directory cannot be read or written.
+    /// `ResourceExhausted` where the disk is full; `Unavailable` where the directory cannot be read or written;
+    /// `Internal` where the file is damaged.
     pub async fn open(dir: &Path, clock: Arc<dyn Clock>, retention: Duration) -> Result<Self> {
         let dir = dir.to_owned();
-        let database = off_runtime(move || open(&dir)).await?;
-        let database = Arc::new(database);
-        let writer = Writer::start(Arc::clone(&database))?;
-        Ok(Self { database, writer, clock, retention: rules::retention(retention) })
+        let opened = tokio::task::spawn_blocking(move || RedbFile::open(&dir, CACHE)).await;
+        let file = opened
+            .map_err(|error| Error::internal("the opening of the outbox broke off").caused_by(error))??;
+        Ok(Self::over(file, clock, retention))
+    }
+
+    fn over(file: RedbFile<Layout>, clock: Arc<dyn Clock>, retention: Duration) -> Self {
+        Self { file, clock, retention: rules::retention(retention) }
     }
 
     /// Makes a step at the time at which its turn comes.
@@ -60,49 +67,20 @@ impl Embedded {
         F: FnMut(&mut Tables<'_>, Timestamp) -> Step<T> + Send + 'static,
     {
         let clock = Arc::clone(&self.clock);
-        self.writer.make(move |tables| step(tables, whole(clock.now()))).await
+        self.file.make(move |tables| step(tables, whole(clock.now()))).await
     }
 
     async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&View) -> Step<T> + Send + 'static,
+        read: impl FnOnce(&View<'_>) -> Step<T> + Send + 'static,
     ) -> Result<T> {
-        let database = Arc::clone(&self.database);
-        off_runtime(move || Ok(read(&View::of(&database)?)?)).await
+        self.file.read(move |transaction| read(&View(transaction))).await
     }
 }
 
 /// A time in whole milliseconds, as all engines keep it.
 fn whole(time: Timestamp) -> Timestamp {
     rules::from_millis(time.as_millisecond())
-}
-
-fn open(dir: &Path) -> Result<Database> {
-    let path = dir.join(FILE);
-    let shown = path.display();
-    std::fs::create_dir_all(dir).map_err(|error| {
-        Error::unavailable(format!("the directory {} cannot be made", dir.display())).caused_by(error)
-    })?;
-    let database = Database::create(&path).map_err(|error| match error {
-        redb::DatabaseError::DatabaseAlreadyOpen => Error::precondition(
-            "STORE_IN_USE",
-            format!("{shown} is open in another process; stop that one, or share a Redis between the two"),
-        ),
-        redb::DatabaseError::UpgradeRequired(version) => Error::precondition(
-            "STORE_FORMAT",
-            format!("{shown} has format {version}, which this version does not read"),
-        ),
-        error => Error::unavailable(format!("{shown} cannot be opened")).caused_by(error),
-    })?;
-    let transaction = database.begin_write().map_err(|error| failure::unavailable(error.into()))?;
-    Tables::open(&transaction).map_err(Error::from)?;
-    transaction.commit().map_err(|error| failure::unavailable(error.into()))?;
-    Ok(database)
-}
-
-async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Error::internal("a read of the outbox broke off").caused_by(error))?
 }
 
 #[async_trait]

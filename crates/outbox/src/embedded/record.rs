@@ -6,10 +6,10 @@ use postback_core::{
     ports::{Recorded, RequestKey, Reservation, Target},
 };
 use postback_proto::v1;
+use postback_redb_file::Step;
 use prost::Message;
 
 use super::{
-    failure::Step,
     records::{Folder, KeyEntry},
     tables::{RECORDED, Tables},
 };

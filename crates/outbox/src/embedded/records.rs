@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use postback_core::{Conversion, ConversionId, Delivery, DeliveryId, Error};
 use postback_proto::v1;
+use postback_redb_file::{Failure, Step};
 use prost::Message;
 
-use super::failure::{Failure, Step};
 use crate::rules::Class;
 
 /// A delivery, with the lease that last ended on it.

@@ -2,12 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{ConversionId, Delivery, DeliveryId, DeliveryState, LaneId, schedule};
+use postback_redb_file::Step;
 use redb::{Range, ReadableTable, Table};
 
-use super::{
-    failure::Step,
-    tables::{Id, RECORDED, Tables},
-};
+use super::tables::{Id, RECORDED, Tables};
 use crate::rules;
 
 /// See [`postback_core::ports::Outbox::sweep`].

@@ -6,13 +6,11 @@ use postback_core::{
     ports::{Paused, Reservation},
 };
 use postback_proto::v1;
+use postback_redb_file::{Failure, Schema, Step};
 use prost::Message;
-use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
-use super::{
-    failure::{Failure, Step},
-    records::{self, Folder, Kept, KeyEntry, Lane},
-};
+use super::records::{self, Folder, Kept, KeyEntry, Lane};
 use crate::rules::{self, Class};
 
 /// The bytes of an id, a lane or a key.
@@ -80,9 +78,15 @@ pub(super) struct Tables<'t> {
     numbers: Table<'t, &'static str, u64>,
 }
 
-impl<'t> Tables<'t> {
-    pub(super) fn open(transaction: &'t WriteTransaction) -> Step<Self> {
-        Ok(Self {
+/// What lies in the outbox's file.
+pub(super) struct Layout;
+
+impl Schema for Layout {
+    const NAME: &'static str = "outbox";
+    type Tables<'t> = Tables<'t>;
+
+    fn open(transaction: &WriteTransaction) -> Result<Tables<'_>, TableError> {
+        Ok(Tables {
             conversions: transaction.open_table(CONVERSIONS)?,
             folders: transaction.open_table(FOLDERS)?,
             deliveries: transaction.open_table(DELIVERIES)?,
@@ -104,6 +108,12 @@ impl<'t> Tables<'t> {
         })
     }
 
+    fn changed(_: &Tables<'_>) -> bool {
+        true
+    }
+}
+
+impl Tables<'_> {
     pub(super) fn conversion(&self, id: ConversionId) -> Step<Option<Conversion>> {
         self.conversions.get(id.as_bytes())?.map(|bytes| records::conversion(bytes.value())).transpose()
     }

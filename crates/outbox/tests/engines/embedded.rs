@@ -35,7 +35,7 @@ async fn a_file_that_is_in_use_is_refused_with_what_to_do() {
     assert_eq!(
         refused.to_string(),
         format!(
-            "{} is open in another process; stop that one, or share a Redis between the two",
+            "{} is held by another process; stop that one, or let both use Redis, which can be shared",
             path.display()
         )
     );
