@@ -5,9 +5,8 @@ use postback_core::{
     AccountId, Click, ClickId, Result, UserId,
     ports::{Attribution, FindClicks},
 };
-use redb::{
-    Database, ReadTransaction, ReadableTable, StorageError, Table, TableDefinition, WriteTransaction,
-};
+use postback_redb_file::{Schema, Step};
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use crate::{attributions, finding, key, record};
 
@@ -39,20 +38,35 @@ pub(super) struct Tables<'txn> {
     changed: bool,
 }
 
-/// Makes the tables that are missing, so that readers find them.
-pub(super) fn create(database: &Database) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    Tables::open(&transaction)?;
-    Ok(transaction.commit()?)
+/// What lies in the file of clicks.
+pub(super) struct Layout;
+
+impl Schema for Layout {
+    const NAME: &'static str = "clicks";
+    type Tables<'t> = Tables<'t>;
+
+    fn open(transaction: &WriteTransaction) -> Result<Tables<'_>, TableError> {
+        Ok(Tables {
+            clicks: transaction.open_table(CLICKS)?,
+            users: transaction.open_table(USERS)?,
+            places: transaction.open_table(PLACES)?,
+            ends: transaction.open_table(ENDS)?,
+            changed: false,
+        })
+    }
+
+    fn changed(tables: &Tables<'_>) -> bool {
+        tables.changed
+    }
 }
 
 /// The record of the click with this name.
-pub(super) fn click(txn: &ReadTransaction, name: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
+pub(super) fn click(txn: &ReadTransaction, name: &[u8]) -> Step<Option<Vec<u8>>> {
     Ok(txn.open_table(CLICKS)?.get(name)?.map(|record| record.value().to_vec()))
 }
 
 /// The list of the clicks that brought `user`; empty where there is none.
-pub(super) fn clicks_of(txn: &ReadTransaction, user: &UserId) -> Result<Vec<u8>, redb::Error> {
+pub(super) fn clicks_of(txn: &ReadTransaction, user: &UserId) -> Step<Vec<u8>> {
     let list = txn.open_table(USERS)?.get(user.as_str().as_bytes())?;
     Ok(list.map(|list| list.value().to_vec()).unwrap_or_default())
 }
@@ -66,11 +80,7 @@ pub(super) struct Stored {
 }
 
 /// The latest clicks of each place that is asked for, captured at `since` or after.
-pub(super) fn find(
-    txn: &ReadTransaction,
-    find: &FindClicks,
-    since: Timestamp,
-) -> Result<Vec<Stored>, redb::Error> {
+pub(super) fn find(txn: &ReadTransaction, find: &FindClicks, since: Timestamp) -> Step<Vec<Stored>> {
     let (places, clicks) = (txn.open_table(PLACES)?, txn.open_table(CLICKS)?);
     let mut found = Vec::new();
     for ip in &find.ip {
@@ -87,116 +97,79 @@ pub(super) fn find(
     Ok(found)
 }
 
-impl<'txn> Tables<'txn> {
-    /// Opens all of them.
-    pub(super) fn open(transaction: &'txn WriteTransaction) -> Result<Self, redb::Error> {
-        Ok(Self {
-            clicks: transaction.open_table(CLICKS)?,
-            users: transaction.open_table(USERS)?,
-            places: transaction.open_table(PLACES)?,
-            ends: transaction.open_table(ENDS)?,
-            changed: false,
-        })
-    }
-
-    /// Whether there is anything to commit.
-    pub(super) fn changed(&self) -> bool {
-        self.changed
-    }
-
+impl Tables<'_> {
     /// Nothing but a sign of life from the engine.
-    pub(super) fn touch(&mut self) -> Result<Result<()>, StorageError> {
-        self.ends.first().map(|_| Ok(()))
+    pub(super) fn touch(&mut self) -> Step<()> {
+        self.ends.first()?;
+        Ok(())
     }
 
     /// Keeps `click` unless its like is there; returns the one that is kept.
-    pub(super) fn capture(
-        &mut self,
-        click: Click,
-        findable: bool,
-        now: Timestamp,
-    ) -> Result<Result<Click>, StorageError> {
-        let (account, id) = (&click.click.account, &click.click.id);
-        let old = match self.stored(account, id)? {
-            Some(Err(damaged)) => return Ok(Err(damaged)),
-            Some(Ok(old)) => Some(old),
-            None => None,
-        };
-        let kept = match old {
+    pub(super) fn capture(&mut self, click: &Click, findable: bool, now: Timestamp) -> Step<Click> {
+        let kept = match self.stored(&click.click.account, &click.click.id)? {
             Some(old) if !old.click.is_expired(now) => old,
-            _ if click.click.is_expired(now) => return Ok(Ok(click)),
+            _ if click.click.is_expired(now) => return Ok(click.clone()),
             old => {
                 if let Some(old) = old {
                     self.remove_click(&old)?;
                 }
-                self.insert_click(&click)?;
+                self.insert_click(click)?;
                 click.clone()
             }
         };
-        if let Some(ip) = finding::indexed(&kept, &click, findable, now) {
+        if let Some(ip) = finding::indexed(&kept, click, findable, now) {
             let row = place_row(&kept, &key::of_place(&kept.campaign, &ip.hash));
             if self.places.insert(&row[..], ())?.is_none() {
                 self.ends.insert(&end_row(finding::end(&kept), Kept::Place, &row)[..], ())?;
                 self.changed = true;
             }
         }
-        Ok(Ok(kept))
+        Ok(kept)
     }
 
     /// Enters a click into the list of `user`.
-    pub(super) fn attach(
-        &mut self,
-        user: &UserId,
-        attribution: Attribution,
-        now: Timestamp,
-    ) -> Result<Result<()>, StorageError> {
-        let old = match self.list_of(user)? {
-            Ok(list) => list,
-            Err(damaged) => return Ok(Err(damaged)),
-        };
+    pub(super) fn attach(&mut self, user: &UserId, attribution: Attribution, now: Timestamp) -> Step<()> {
+        let old = self.list_of(user)??;
         let old_end = attributions::end(&old);
-        let Some(list) = attributions::attach(old, attribution, now) else { return Ok(Ok(())) };
+        let Some(list) = attributions::attach(old, attribution, now) else { return Ok(()) };
         let name = user.as_str().as_bytes();
         self.ends.remove(&end_row(old_end, Kept::User, name)[..])?;
         self.ends.insert(&end_row(attributions::end(&list), Kept::User, name)[..], ())?;
         self.users.insert(name, &attributions::encode(&list)[..])?;
         self.changed = true;
-        Ok(Ok(()))
+        Ok(())
     }
 
-    /// Removes a click from everywhere but users' lists; whether it lived.
-    pub(super) fn erase_click(
-        &mut self,
-        account: &AccountId,
-        id: &ClickId,
-        now: Timestamp,
-    ) -> Result<Result<bool>, StorageError> {
-        match self.stored(account, id)? {
+    /// Removes a click from everywhere but users' lists; whether it lived. A damaged record is removed likewise.
+    pub(super) fn erase_click(&mut self, account: &AccountId, id: &ClickId, now: Timestamp) -> Step<bool> {
+        let name = key::of_click(account, id);
+        let stored = self.clicks.get(&name[..])?.map(|record| record::decode(account, id, record.value()));
+        match stored {
             Some(Ok(click)) => {
                 self.remove_click(&click)?;
-                Ok(Ok(!click.click.is_expired(now)))
+                Ok(!click.click.is_expired(now))
             }
             Some(Err(_)) => {
-                self.clicks.remove(&key::of_click(account, id)[..])?;
+                self.clicks.remove(&name[..])?;
                 self.changed = true;
-                Ok(Ok(true))
+                Ok(true)
             }
-            None => Ok(Ok(false)),
+            None => Ok(false),
         }
     }
 
     /// Removes a user's list; whether any of it lived.
-    pub(super) fn erase_user(&mut self, user: &UserId, now: Timestamp) -> Result<Result<bool>, StorageError> {
+    pub(super) fn erase_user(&mut self, user: &UserId, now: Timestamp) -> Step<bool> {
         let list = self.list_of(user)?;
         let name = user.as_str().as_bytes();
         self.changed |= self.users.remove(name)?.is_some();
-        let Ok(list) = list else { return Ok(Ok(true)) };
+        let Ok(list) = list else { return Ok(true) };
         self.ends.remove(&end_row(attributions::end(&list), Kept::User, name)[..])?;
-        Ok(Ok(!attributions::alive(list, now).is_empty()))
+        Ok(!attributions::alive(list, now).is_empty())
     }
 
     /// Removes at most `most` things that have ended; how many it was.
-    pub(super) fn sweep(&mut self, now: Timestamp, most: usize) -> Result<Result<usize>, StorageError> {
+    pub(super) fn sweep(&mut self, now: Timestamp, most: usize) -> Step<usize> {
         let mut ended = Vec::new();
         for row in self.ends.range::<&[u8]>(..&millis(now)[..])?.take(most) {
             ended.push(row?.0.value().to_vec());
@@ -213,20 +186,21 @@ impl<'txn> Tables<'txn> {
             }
             self.changed = true;
         }
-        Ok(Ok(ended.len()))
+        Ok(ended.len())
     }
 
-    fn stored(&self, account: &AccountId, id: &ClickId) -> Result<Option<Result<Click>>, StorageError> {
+    fn stored(&self, account: &AccountId, id: &ClickId) -> Step<Option<Click>> {
         let record = self.clicks.get(&key::of_click(account, id)[..])?;
-        Ok(record.map(|record| record::decode(account, id, record.value())))
+        Ok(record.map(|record| record::decode(account, id, record.value())).transpose()?)
     }
 
-    fn list_of(&self, user: &UserId) -> Result<Result<Vec<Attribution>>, StorageError> {
+    /// The inner error: the list is damaged.
+    fn list_of(&self, user: &UserId) -> Step<Result<Vec<Attribution>>> {
         let list = self.users.get(user.as_str().as_bytes())?;
         Ok(list.map_or(Ok(Vec::new()), |list| attributions::decode(list.value())))
     }
 
-    fn insert_click(&mut self, click: &Click) -> Result<(), StorageError> {
+    fn insert_click(&mut self, click: &Click) -> Step<()> {
         let name = key::of_click(&click.click.account, &click.click.id);
         self.clicks.insert(&name[..], &record::encode(click)[..])?;
         self.ends.insert(&end_row(click.click.expires_at(), Kept::Click, &name)[..], ())?;
@@ -234,7 +208,7 @@ impl<'txn> Tables<'txn> {
         Ok(())
     }
 
-    fn remove_click(&mut self, click: &Click) -> Result<(), StorageError> {
+    fn remove_click(&mut self, click: &Click) -> Step<()> {
         let name = key::of_click(&click.click.account, &click.click.id);
         self.clicks.remove(&name[..])?;
         self.ends.remove(&end_row(click.click.expires_at(), Kept::Click, &name)[..])?;
