@@ -9,7 +9,7 @@ use postback_core::{
 };
 use tokio::time::timeout;
 
-use crate::Hub;
+use crate::{Hub, source::dated};
 
 /// How far back clicks are found by address.
 const FINDABLE: SignedDuration = SignedDuration::from_hours(24);
@@ -76,6 +76,7 @@ impl Hub {
         if click.is_expired(now) {
             return Err(expired(&click).at(field_of(&by)));
         }
+        let click = dated(click, now, now);
         let expires_at = click.expires_at();
         self.inner.clicks.attach(&user, Attribution { click, attached_at: now }).await?;
         Ok(expires_at)

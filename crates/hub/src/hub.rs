@@ -9,7 +9,10 @@ use postback_core::{
 };
 use tokio::sync::{Notify, watch};
 
-use crate::{Campaign, Registry, buffer::Buffer, counts::Counts, identity::Mint, meters, promise::Promise};
+use crate::{
+    Campaign, Registry, buffer::Buffer, counts::Counts, identity::Mint, leaps::Leaps, meters,
+    promise::Promise,
+};
 
 /// What a hub is made of.
 pub struct Parts {
@@ -64,6 +67,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) buffer: Buffer,
     pub(crate) mint: Mint,
+    pub(crate) leaps: Leaps,
     pub(crate) promise: Promise,
     accounts: watch::Sender<Accounts>,
     state: ArcSwap<State>,
@@ -100,12 +104,13 @@ impl Hub {
                 clicks: parts.clicks,
                 outbox: parts.outbox,
                 caller: parts.caller,
-                clock: parts.clock,
                 keyring: parts.keyring,
                 wake: parts.wake,
                 settings: parts.settings,
                 buffer: Buffer::new(parts.settings.buffered_clicks),
                 mint: Mint::default(),
+                leaps: Leaps::new(parts.clock.as_ref()),
+                clock: parts.clock,
                 promise: Promise::default(),
                 accounts: parts.accounts,
                 state: ArcSwap::from_pointee(State::new(registry, HashMap::new())),

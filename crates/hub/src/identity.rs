@@ -1,7 +1,7 @@
 //! New ids and times: unique, in the order of their making, and lying where their lane lies.
 
 use std::sync::{
-    Mutex,
+    Mutex, PoisonError,
     atomic::{AtomicI64, Ordering::Relaxed},
 };
 
@@ -17,11 +17,16 @@ pub(crate) struct Mint {
 }
 
 impl Mint {
-    /// A version 7 UUID for this time, above every earlier one.
+    /// A version 7 UUID for this time, above every earlier one since the last beginning.
     pub(crate) fn uuid(&self, now: Timestamp) -> Uuid {
         let seconds = u64::try_from(now.as_second()).unwrap_or_default();
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
         Uuid::new_v7(uuid::Timestamp::from_unix(&self.order, seconds, nanos))
+    }
+
+    /// Lets the next id be of its own time again, after the clock was set back far.
+    pub(crate) fn begin_anew(&self) {
+        *self.order.lock().unwrap_or_else(PoisonError::into_inner) = ContextV7::new();
     }
 
     /// This time, or the nanosecond after the last one given out: no two captures of a hub have the same time,
@@ -66,6 +71,8 @@ mod tests {
         let (late, early) = ("2026-01-01T00:00:01Z", "2026-01-01T00:00:00Z");
         let ids: Vec<Uuid> = [late, late, late, early].map(|time| mint.uuid(time.parse().unwrap())).into();
         assert!(ids.is_sorted_by(|one, other| one < other), "{ids:?}");
+        mint.begin_anew();
+        assert!(mint.uuid(early.parse().unwrap()) < ids[0]);
     }
 
     #[test]

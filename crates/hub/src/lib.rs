@@ -14,6 +14,7 @@ mod fingerprint;
 mod hub;
 mod identity;
 mod landing;
+mod leaps;
 mod meters;
 mod network;
 mod promise;

@@ -9,6 +9,7 @@ const CAPTURES: &str = "postback_captures_total";
 const LOST: &str = "postback_capture_lost_total";
 const DROPPED: &str = "postback_clicks_dropped_total";
 const BUFFERED: &str = "postback_click_buffer";
+const LEAPS: &str = "postback_clock_leaps_total";
 const CONVERSIONS: &str = "postback_conversions_total";
 const REFUSED: &str = "postback_conversions_refused_total";
 const DELIVERIES: &str = "postback_deliveries";
@@ -44,6 +45,7 @@ pub(crate) fn describe() {
     describe_counter!(LOST, Unit::Count, "Landings without a click id, by campaign and reason");
     describe_counter!(DROPPED, Unit::Count, "Click records dropped, by reason; their tokens still attribute");
     describe_gauge!(BUFFERED, Unit::Count, "Click records that wait for the click store");
+    describe_counter!(LEAPS, Unit::Count, "Leaps of the machine's clock by more than a minute, by direction");
     describe_counter!(CONVERSIONS, Unit::Count, "Conversions reported, by account, kind and result");
     describe_counter!(REFUSED, Unit::Count, "Conversions and changes refused, by reason");
     describe_gauge!(DELIVERIES, Unit::Count, "Deliveries kept, by account and state");
@@ -86,6 +88,10 @@ pub(crate) fn conversion(account: &AccountId, kind: Kind, fresh: bool) {
 
 pub(crate) fn refused(reason: &'static str) {
     counter!(REFUSED, "reason" => reason).increment(1);
+}
+
+pub(crate) fn leapt(ahead: bool) {
+    counter!(LEAPS, "direction" => if ahead { "ahead" } else { "back" }).increment(1);
 }
 
 pub(crate) fn buffered(clicks: usize) {

@@ -11,8 +11,8 @@ use crate::{
     Hub, Rendered, SourceBy, clicks::expired, fingerprint::Said, meters, render::in_report, settle::Settled,
 };
 
-/// How far a caller's clock may be from the hub's.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// How far another clock may be from the hub's.
+pub(crate) const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// The most items of a page.
 pub(crate) const PAGE: usize = 1_000;
 
@@ -195,7 +195,7 @@ impl Hub {
             remote_id: None,
             created_at: now,
             updated_at: now,
-            due_at: Some(now),
+            due_at: None,
             expires_at: expires_at(conversion),
         }
     }
@@ -262,7 +262,7 @@ fn conversion(report: &Report, settled: &Settled, now: Timestamp) -> Conversion 
         request_id: report.request_id.clone(),
         lane,
         details: report.details.clone(),
-        occurred_at: report.occurred_at.unwrap_or(settled.at),
+        occurred_at: report.occurred_at.unwrap_or(settled.at.min(now)),
         recorded_at: now,
     }
 }

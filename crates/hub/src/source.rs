@@ -8,6 +8,7 @@ use postback_core::{
 use crate::{
     Hub, Registry,
     clicks::{network_click, unknown},
+    record::SKEW,
 };
 
 /// How a caller names the source of a conversion.
@@ -131,13 +132,14 @@ impl Hub {
 
     async fn resolved(&self, by: &SourceBy, occurred_at: Timestamp) -> Result<Resolved> {
         let registry = self.registry();
+        let dated = |click| dated(click, self.inner.clock.now(), occurred_at);
         match by {
-            SourceBy::Token(token) => Ok(self.with_campaign(self.open(token)?).await),
+            SourceBy::Token(token) => Ok(self.with_campaign(dated(self.open(token)?)).await),
             SourceBy::Network { account, click_id } => {
                 let (account, id) = network_click(account, click_id)?;
                 known_account(&registry, &account, "network_click.account")?;
                 let click = self.known(&account, &id).await?.ok_or_else(|| unknown("network_click"))?;
-                Ok(Resolved::of_click(click.click, Some(click.campaign)))
+                Ok(Resolved::of_click(dated(click.click), Some(click.campaign)))
             }
             SourceBy::User { user, account, pick } => {
                 if let Some(account) = account {
@@ -181,7 +183,8 @@ impl Hub {
     ) -> Result<ClickRef> {
         let now = self.inner.clock.now();
         let attributions = self.inner.clicks.clicks_of(user).await?;
-        let mut before = attributions.into_iter().map(|attribution| attribution.click).filter(|click| {
+        let clicks = attributions.into_iter().map(|attribution| dated(attribution.click, now, occurred_at));
+        let mut before = clicks.filter(|click| {
             !click.is_expired(now)
                 && click.captured_at.as_second() <= occurred_at.as_second()
                 && account.is_none_or(|account| click.account == *account)
@@ -195,6 +198,14 @@ impl Hub {
             Error::not_found("UNKNOWN_USER", message).at("user")
         })
     }
+}
+
+/// A click as it counts for what occurred at `occurred_at`. One that is dated later than now was captured while a
+/// clock ran ahead: it counts as captured at that moment, so that it need not wait until its date comes, and what it
+/// brings ends no later than with a click of now.
+pub(crate) fn dated(click: ClickRef, now: Timestamp, occurred_at: Timestamp) -> ClickRef {
+    let latest = now.saturating_add(SKEW).unwrap_or(Timestamp::MAX);
+    if click.captured_at > latest { ClickRef { captured_at: occurred_at, ..click } } else { click }
 }
 
 fn known_account(registry: &Registry, account: &AccountId, field: &'static str) -> Result<()> {

@@ -36,8 +36,9 @@ impl Hub {
         let (clicks, outbox) = (&self.inner.clicks, &self.inner.outbox);
         tokio::join!(
             self.write_back(&shutdown),
-            keep_swept("clicks", || clicks.sweep(), &shutdown),
-            keep_swept("outbox", || outbox.sweep(), &shutdown),
+            self.keep_swept("clicks", || clicks.sweep(), &shutdown),
+            self.keep_swept("outbox", || outbox.sweep(), &shutdown),
+            self.keep_time(&shutdown),
             self.keep_promise(&shutdown),
             self.keep_gauges(&shutdown),
         );
@@ -117,25 +118,28 @@ impl Hub {
             }
         }
     }
-}
 
-/// Sweeps a store until `shutdown`.
-async fn keep_swept<F>(store: &'static str, sweep: impl Fn() -> F, shutdown: &CancellationToken)
-where
-    F: Future<Output = Result<usize>>,
-{
-    loop {
-        let wait = match shutdown.run_until_cancelled(sweep()).await {
-            Some(Ok(0)) => SWEEPS.0,
-            Some(Ok(_)) => SWEEPS.1,
-            Some(Err(error)) => {
-                tracing::warn!(store, %error, "a sweep failed");
-                SWEEPS.0
+    /// Sweeps a store until `shutdown`: not while the clock is in doubt, and at once when it is set right.
+    async fn keep_swept<F>(&self, store: &'static str, sweep: impl Fn() -> F, shutdown: &CancellationToken)
+    where
+        F: Future<Output = Result<usize>>,
+    {
+        let mut leaps = self.leaps();
+        while !shutdown.is_cancelled() {
+            leaps.mark_unchanged();
+            let mut wait = SWEEPS.0;
+            if self.look_at_clock() {
+                match shutdown.run_until_cancelled(sweep()).await {
+                    Some(Ok(0)) => {}
+                    Some(Ok(_)) => wait = SWEEPS.1,
+                    Some(Err(error)) => tracing::warn!(store, %error, "a sweep failed"),
+                    None => return,
+                }
             }
-            None => return,
-        };
-        if !pause(wait, shutdown).await {
-            return;
+            tokio::select! {
+                _ = pause(wait, shutdown) => {}
+                Ok(()) = leaps.changed() => {}
+            }
         }
     }
 }

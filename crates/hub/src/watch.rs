@@ -71,6 +71,12 @@ impl Watcher {
 
     /// Tells everything that changed since the last question.
     async fn poll(&mut self, sender: &mpsc::Sender<Result<Delivery>>) -> Result<()> {
+        let now = self.hub.inner.clock.now();
+        if now < self.until {
+            // The clock was set back: what changes now is dated before what was seen, and is told all the same.
+            self.until = now;
+            self.from = self.from.min(self.overlapped());
+        }
         let (mut since, mut most) = (self.overlap(), PIECE);
         loop {
             let changed = self.hub.inner.outbox.changed_since(since, most).await?;
@@ -93,12 +99,16 @@ impl Watcher {
     }
 
     fn overlap(&self) -> Timestamp {
-        self.until.saturating_sub(OVERLAP).unwrap_or(Timestamp::MIN).max(self.from)
+        self.overlapped().max(self.from)
+    }
+
+    fn overlapped(&self) -> Timestamp {
+        self.until.saturating_sub(OVERLAP).unwrap_or(Timestamp::MIN)
     }
 
     /// Sends a delivery that was not told. Returns whether anybody listens.
     async fn tell(&mut self, delivery: Delivery, sender: &mpsc::Sender<Result<Delivery>>) -> bool {
-        self.until = self.until.max(delivery.updated_at);
+        self.until = self.until.max(delivery.updated_at.min(self.hub.inner.clock.now()));
         let mine = self.account.as_ref().is_none_or(|account| delivery.account == *account);
         if !self.seen.insert((delivery.updated_at, delivery.id)) || !mine {
             return true;

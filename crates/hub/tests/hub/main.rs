@@ -4,6 +4,7 @@
 
 mod capture;
 mod change;
+mod clock;
 mod doubles;
 mod operate;
 mod promise;
