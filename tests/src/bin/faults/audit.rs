@@ -36,6 +36,8 @@ pub(crate) struct Findings {
     pub(crate) doubled: Vec<String>,
     /// Told after what comes after it.
     pub(crate) inverted: Vec<String>,
+    /// Held in doubt where a repeat does no harm.
+    pub(crate) held: Vec<String>,
 }
 
 impl Books {
@@ -76,6 +78,9 @@ impl Books {
             let kept = opinion.dead.contains(&one.delivery_id) || opinion.pending.contains(&one.delivery_id);
             if !self.has(one) && !kept {
                 findings.lost.push(format!("lost: {one:?}"));
+            }
+            if opinion.in_doubt.contains(&one.delivery_id) && one.network != Network::Powerspace {
+                findings.held.push(format!("held: {one:?}"));
             }
         }
         for (told, arrivals) in &self.arrivals {
@@ -142,6 +147,16 @@ mod tests {
         assert_eq!(found(&books, &journal, &dead), [0, 0, 0]);
         let was_in_doubt = Opinion { in_doubt: ["Order".to_owned()].into(), ..Opinion::default() };
         assert_eq!(found(&books, &journal, &was_in_doubt), [1, 0, 0]);
+    }
+
+    #[test]
+    fn only_what_must_not_be_repeated_may_be_held_in_doubt() {
+        let opinion = Opinion { in_doubt: ["Lead".to_owned()].into(), ..Opinion::default() };
+        let held = |network| {
+            let books = books(&[(network, Step::Lead, true)]);
+            books.audit(&promised(network, &[Step::Lead]), &opinion).held.len()
+        };
+        assert_eq!((held(POWERSPACE), held(ALTERCPA)), (0, 1));
     }
 
     #[test]

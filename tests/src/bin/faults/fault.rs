@@ -3,6 +3,7 @@
 use std::fmt;
 
 use clap::ValueEnum;
+use postback_tests::POINTS;
 use serde::Serialize;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     plan::{Plan, WHOLE},
     shim::Disk,
     store::Store,
-    strike::{process, redis},
+    strike::{failpoint, process, redis},
 };
 
 /// What goes wrong.
@@ -21,6 +22,8 @@ pub(crate) enum Fault {
     Kill,
     /// The process with the dispatch role alone is killed with SIGKILL and started again.
     KillDispatch,
+    /// The hub ends itself with SIGKILL at a named point of a conversion's path, and is started again.
+    KillAt,
     /// The hub is asked to end with SIGTERM, and started again once it has; over Redis another one serves meanwhile.
     Term,
     /// A process that delivers is stopped with SIGSTOP for two leases, and goes on where it stood.
@@ -49,7 +52,7 @@ impl Fault {
     /// The stores on which it is tried.
     pub(crate) const fn stores(self) -> &'static [Store] {
         match self {
-            Self::Kill | Self::Term | Self::Freeze | Self::PowerLoss | Self::LyingDisk => {
+            Self::Kill | Self::KillAt | Self::Term | Self::Freeze | Self::PowerLoss | Self::LyingDisk => {
                 &[Store::Embedded, Store::Redis]
             }
             Self::KillDispatch | Self::RedisKill | Self::RedisFreeze | Self::RedisPause | Self::RedisFull => {
@@ -65,6 +68,7 @@ impl Fault {
         let shared = store != Store::Embedded;
         match self {
             Self::Kill => Plan::of_death(),
+            Self::KillAt => Plan { points: POINTS.to_vec(), ..Plan::of_death() },
             Self::KillDispatch => {
                 Plan { roles: &["edge,api", "dispatch"], spares_requests: true, ..Plan::default() }
             }
@@ -93,6 +97,7 @@ impl Fault {
     pub(crate) async fn strike(self, house: &mut House, random: &mut fastrand::Rng) -> anyhow::Result<u64> {
         match self {
             Self::Kill | Self::KillDispatch => process::kill(house, random).await,
+            Self::KillAt => failpoint::die(house, random).await,
             Self::Term => process::terminate(house).await,
             Self::Freeze => process::freeze(house).await,
             Self::PowerLoss if house.store == Store::Embedded => process::kill(house, random).await,

@@ -15,6 +15,7 @@ use crate::{
     hub::Hub,
     plan::Plan,
     store::{Servers, Store},
+    strike::failpoint::Deaths,
 };
 
 /// How long a worker may hold a delivery: not long, so that a trial is short.
@@ -29,6 +30,7 @@ pub(crate) struct House {
     pub(crate) edges: Vec<SocketAddr>,
     /// Where callers report: the API of each process that has one.
     pub(crate) apis: Vec<SocketAddr>,
+    pub(crate) deaths: Deaths,
     hubs: Vec<Hub>,
     folder: TempDir,
     networks: JoinHandle<std::io::Result<()>>,
@@ -74,7 +76,8 @@ impl House {
             hub.start().await?;
             hubs.push(hub);
         }
-        Ok(Self { sandbox, store, servers, edges, apis, hubs, folder, networks })
+        let deaths = Deaths::at(&plan.points);
+        Ok(Self { sandbox, store, servers, edges, apis, deaths, hubs, folder, networks })
     }
 
     /// Every process of the hub.

@@ -46,6 +46,11 @@ impl Hub {
 
     /// Starts the process and does not wait for it.
     pub(crate) fn spawn(&mut self) -> anyhow::Result<()> {
+        self.spawn_with(&[])
+    }
+
+    /// Starts the process with more variables set, and does not wait for it.
+    pub(crate) fn spawn_with(&mut self, more: &[Variable]) -> anyhow::Result<()> {
         let log = OpenOptions::new().create(true).append(true).open(self.folder.join("hub.log"))?;
         let mut command = Command::new(std::env::current_exe()?);
         command
@@ -54,7 +59,7 @@ impl Hub {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("POSTBACK_")) {
             command.env_remove(name);
         }
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.envs(self.variables.iter().chain(more).map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
         self.child = Some(command.spawn().context("the hub does not start")?);
         Ok(())
@@ -74,6 +79,15 @@ impl Hub {
             }
         }
         Ok(())
+    }
+
+    /// Whether the process dies by a signal before so long; it must not end otherwise.
+    pub(crate) async fn is_dead_within(&mut self, time: Duration) -> anyhow::Result<bool> {
+        let Ok(ended) = timeout(time, self.child()?.wait()).await else { return Ok(false) };
+        let ended = ended?;
+        ensure!(ended.code().is_none(), "the hub ended by itself with {ended}");
+        self.child = None;
+        Ok(true)
     }
 
     /// Ends the process by SIGKILL.

@@ -30,6 +30,7 @@ use postback::cli::Cli;
 use self::{
     fault::Fault,
     report::{Report, Row},
+    strike::failpoint,
 };
 
 /// Breaks the hub and its store under load, and audits what the networks counted.
@@ -41,6 +42,9 @@ struct Options {
     /// This fault alone.
     #[arg(long, value_enum)]
     fault: Option<Fault>,
+    /// Where the hub dies, for the fault kill-at: this point alone.
+    #[arg(long, value_parser = failpoint::point)]
+    point: Option<&'static str>,
     /// How many trials of each fault on each store.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     trials: u32,
@@ -61,6 +65,7 @@ struct Options {
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args();
     if arguments.nth(1).as_deref() == Some(hub::WORD) {
+        failpoint::prepare()?;
         return Ok(Cli::parse_from(std::iter::once("postback".to_owned()).chain(arguments)).run());
     }
     let options = Options::parse();
@@ -88,9 +93,11 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         let one = random.choice(fault.stores().iter().copied());
         for store in fault.stores().iter().filter(|store| !options.tenth || one == Some(**store)) {
             let mut row = Row::of(*fault, *store);
-            let plan = fault.plan(*store);
+            let mut plan = fault.plan(*store);
+            plan.points.retain(|point| options.point.is_none_or(|wanted| wanted == *point));
             for trial in 0..options.trials {
-                let found = trial::run(*fault, *store, seed.wrapping_add(u64::from(trial)), load).await?;
+                let found =
+                    trial::run(*fault, *store, &plan, seed.wrapping_add(u64::from(trial)), load).await?;
                 writeln!(io::stderr(), "{fault} on {store}, trial {}: {found}", trial + 1)?;
                 row.add(&plan, found);
             }

@@ -11,6 +11,8 @@ pub(crate) struct Plan {
     pub(crate) roles: &'static [&'static str],
     /// What lies under the embedded store, or under Redis.
     pub(crate) disk: Disk,
+    /// The points at which the hub dies, where it dies at points.
+    pub(crate) points: Vec<&'static str>,
     /// How long to wait between two strikes, in milliseconds.
     pub(crate) rest_ms: Range<u64>,
     /// Whether the audit must find losses, or else it finds none where there are some.
@@ -33,6 +35,7 @@ impl Default for Plan {
         Self {
             roles: &[WHOLE],
             disk: Disk::Machine,
+            points: Vec::new(),
             rest_ms: 20..1_000,
             must_lose: false,
             spares_redirects: true,

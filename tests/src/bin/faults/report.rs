@@ -1,6 +1,6 @@
 //! The table: one row for each fault on each store.
 
-use std::{io::Write, time::Duration};
+use std::{collections::BTreeMap, io::Write, time::Duration};
 
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
@@ -21,12 +21,17 @@ pub(crate) struct Row {
     store: Store,
     trials: u64,
     faults: u64,
+    /// How often the hub died at each point.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    deaths: BTreeMap<&'static str, u64>,
     conversions: u64,
     changes: u64,
     lost: u64,
     doubled: u64,
     inverted: u64,
     in_doubt: u64,
+    /// Those of them whose network knows a repeat.
+    held: u64,
     dead: u64,
     pending: u64,
     redirects: u64,
@@ -48,12 +53,14 @@ impl Row {
             store,
             trials: 0,
             faults: 0,
+            deaths: BTreeMap::new(),
             conversions: 0,
             changes: 0,
             lost: 0,
             doubled: 0,
             inverted: 0,
             in_doubt: 0,
+            held: 0,
             dead: 0,
             pending: 0,
             redirects: 0,
@@ -69,12 +76,16 @@ impl Row {
     pub(crate) fn add(&mut self, plan: &Plan, found: Found) {
         self.trials += 1;
         self.faults += found.faults;
+        for (point, deaths) in found.deaths {
+            *self.deaths.entry(point).or_default() += deaths;
+        }
         self.conversions += found.conversions;
         self.changes += found.changes;
         self.lost += found.findings.lost.len() as u64;
         self.doubled += found.findings.doubled.len() as u64;
         self.inverted += found.findings.inverted.len() as u64;
         self.in_doubt += found.opinion.in_doubt.len() as u64;
+        self.held += found.findings.held.len() as u64;
         self.dead += found.opinion.dead.len() as u64;
         self.pending += found.opinion.pending.len() as u64;
         self.redirects += found.seen.redirects;
@@ -85,7 +96,7 @@ impl Row {
         self.holds = if plan.must_lose {
             self.lost > 0
         } else {
-            self.lost + self.doubled + self.inverted + self.pending == 0
+            self.lost + self.doubled + self.inverted + self.held + self.pending == 0
                 && (self.strays == 0 || !plan.spares_redirects)
                 && (self.failures == 0 || !plan.spares_requests)
                 && (self.in_doubt == 0 || !plan.spares_answers)
@@ -123,6 +134,7 @@ impl Report {
             "doubled",
             "inverted",
             "in doubt",
+            "of them keyed",
             "dead",
             "pending",
             "redirects",
@@ -142,6 +154,7 @@ impl Report {
                 row.doubled,
                 row.inverted,
                 row.in_doubt,
+                row.held,
                 row.dead,
                 row.pending,
                 row.redirects,
@@ -158,7 +171,13 @@ impl Report {
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        writeln!(out, "{table}\nseed {}", self.seed)?;
+        writeln!(out, "{table}")?;
+        for row in self.rows.iter().filter(|row| !row.deaths.is_empty()) {
+            let deaths: Vec<_> =
+                row.deaths.iter().map(|(point, deaths)| format!("{point} {deaths}")).collect();
+            writeln!(out, "{} on {} at: {}", row.fault, row.store, deaths.join(", "))?;
+        }
+        writeln!(out, "seed {}", self.seed)?;
         Ok(out.flush()?)
     }
 }

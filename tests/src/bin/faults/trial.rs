@@ -1,6 +1,7 @@
 //! One trial: load, faults at random moments, quiescence, audit.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     io::{self, Write},
     time::Duration,
@@ -22,6 +23,8 @@ use crate::{
 /// What a trial showed.
 pub(crate) struct Found {
     pub(crate) faults: u64,
+    /// How often the hub died at each point.
+    pub(crate) deaths: BTreeMap<&'static str, u64>,
     /// Conversions that were acknowledged.
     pub(crate) conversions: u64,
     /// Changes of them that were acknowledged.
@@ -32,13 +35,18 @@ pub(crate) struct Found {
 }
 
 /// Runs a trial that is so long under load. Where it found something wrong, its folder is kept and named.
-pub(crate) async fn run(fault: Fault, store: Store, seed: u64, load: Duration) -> anyhow::Result<Found> {
+pub(crate) async fn run(
+    fault: Fault,
+    store: Store,
+    plan: &Plan,
+    seed: u64,
+    load: Duration,
+) -> anyhow::Result<Found> {
     let mut random = fastrand::Rng::with_seed(seed);
-    let plan = fault.plan(store);
-    let mut house = House::start(&plan, store, seed).await?;
-    let told = under_load(fault, &plan, &mut house, load, &mut random).await;
+    let mut house = House::start(plan, store, seed).await?;
+    let told = under_load(fault, plan, &mut house, load, &mut random).await;
     let audited = match told {
-        Ok((faults, journal, seen)) => audit(&house, &plan, faults, &journal, seen).await,
+        Ok((faults, journal, seen)) => audit(&house, plan, faults, &journal, seen).await,
         Err(error) => Err(error),
     };
     let wrong = match &audited {
@@ -83,23 +91,24 @@ async fn audit(
     let findings = Books::read(&house.sandbox)?.audit(journal, &opinion);
     let changes = journal.iter().filter(|one| one.step.is_change()).count() as u64;
     let conversions = journal.len() as u64 - changes;
-    Ok(Found { faults, conversions, changes, opinion, findings, seen })
+    let deaths = house.deaths.count.clone();
+    Ok(Found { faults, deaths, conversions, changes, opinion, findings, seen })
 }
 
 impl Found {
     fn is_clean(&self) -> bool {
-        let Findings { lost, doubled, inverted } = &self.findings;
-        lost.is_empty() && doubled.is_empty() && inverted.is_empty() && self.opinion.pending.is_empty()
+        let Findings { lost, doubled, inverted, held } = &self.findings;
+        [lost, doubled, inverted, held].into_iter().all(Vec::is_empty) && self.opinion.pending.is_empty()
     }
 }
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { findings: Findings { lost, doubled, inverted }, opinion, .. } = self;
+        let Self { findings: Findings { lost, doubled, inverted, held }, opinion, .. } = self;
         write!(f, "{} faults, {} conversions, {} changes, ", self.faults, self.conversions, self.changes)?;
         write!(f, "{} lost, {} doubled, {} inverted, ", lost.len(), doubled.len(), inverted.len())?;
         write!(f, "{} in doubt, {} pending", opinion.in_doubt.len(), opinion.pending.len())?;
-        [lost, doubled, inverted]
+        [lost, doubled, inverted, held]
             .into_iter()
             .flat_map(|kind| kind.iter().take(3))
             .try_for_each(|line| write!(f, "\n  {line}"))?;
