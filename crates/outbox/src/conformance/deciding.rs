@@ -107,13 +107,14 @@ pub async fn a_replayed_lead_is_followed_by_the_changes_that_stood_in_line(bench
     bench.end(two, dead("lead_not_delivered")).await;
     let claim = bench.claim_of(three).await;
     bench.store.replay(one).await.unwrap();
+    let five = bench.changed(&lead, Status::Cancelled).await;
     bench.settle(&claim.fence, dead("lead_not_delivered")).await;
     assert!(
         bench.store.settle(&claim.fence, None, dead("lead_not_delivered")).await.unwrap(),
         "once is enough"
     );
     bench.end(four, dead("lead_not_delivered")).await;
-    for head in [one, two, three, four] {
+    for head in [one, two, three, four, five] {
         bench.end(head, DELIVERED).await;
     }
     bench.nothing_is_due().await;

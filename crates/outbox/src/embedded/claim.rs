@@ -162,21 +162,29 @@ pub(super) fn settle(
     attempt: Option<Attempt>,
     settlement: Settlement,
 ) -> Step<bool> {
-    let Some(mut lane) = held(tables, fence)? else { return ended(tables, fence, false) };
+    let Some(lane) = held(tables, fence)? else { return ended(tables, fence, false) };
     let before = tables.named(fence.delivery)?;
     let follows = rules::follows_its_lead(&settlement, &before, &lead(tables, &before)?);
     let mut delivery = before.clone();
     rules::settle(&mut delivery, attempt, if follows { Settlement::Retry { at: now } } else { settlement });
     tables.put_ended(Some(&before), &mut delivery, now, fence.token, false)?;
     if follows {
-        lane.pop();
-        lane.push(delivery.id);
-        let place = next(tables, now, &lane)?;
-        free(tables, delivery.lane, lane, place)?;
+        follow(tables, now, lane, &delivery)?
     } else {
-        go_on(tables, now, lane, &delivery)?;
+        go_on(tables, now, lane, &delivery)?
     }
     Ok(true)
+}
+
+/// Moves the head behind its conversion's own delivery, among the other changes in the order in which they came.
+fn follow(tables: &mut Tables<'_>, now: Timestamp, mut lane: Lane, head: &Delivery) -> Step<()> {
+    let told = tables.folder(head.conversion)?.unwrap_or_default().told();
+    let later = told.iter().position(|id| *id == head.id).map_or(&[][..], |place| &told[place + 1..]);
+    if let Some(lead) = told.first() {
+        lane.step_behind(*lead, later);
+    }
+    let place = next(tables, now, &lane)?;
+    free(tables, head.lane, lane, place)
 }
 
 /// See [`postback_core::ports::Outbox::release`].

@@ -77,6 +77,17 @@ impl Lane {
         self.line.drain(..16.min(self.line.len()));
     }
 
+    /// Moves the head behind another in line, and before the first of `later` that stands there.
+    pub(super) fn step_behind(&mut self, lead: DeliveryId, later: &[DeliveryId]) {
+        let Some(head) = self.head() else { return };
+        self.pop();
+        let line: Vec<_> = self.line.as_chunks().0.iter().map(|id| DeliveryId::from_bytes(*id)).collect();
+        let behind = line.iter().position(|id| *id == lead).map_or(0, |place| place + 1);
+        let before = line.iter().skip(behind).position(|id| later.contains(id));
+        let place = 16 * before.map_or(line.len(), |place| behind + place);
+        self.line.splice(place..place, head.as_bytes().iter().copied());
+    }
+
     pub(super) fn class(&self) -> Class {
         if self.retry { Class::Retry } else { Class::Fresh }
     }

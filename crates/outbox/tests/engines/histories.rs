@@ -4,12 +4,13 @@ use std::{future::Future, time::Duration};
 
 use jiff::SignedDuration;
 use postback_core::{
-    Attempt, Conversion, DeliveryId, ErrorKind, Fingerprint, Outcome as Word, Reason, Status,
+    Attempt, Conversion, Delivery, DeliveryId, ErrorKind, Fingerprint, Outcome as Word, Reason, Status,
     ports::{Clock as _, Fence, Resolution, Settlement, Target},
 };
 use postback_outbox::{Topology, conformance::Bench};
 use postback_redis_link::testing::RedisServer;
 use proptest::{prelude::*, test_runner::Config};
+use tokio::task::JoinSet;
 
 use crate::{
     embedded,
@@ -24,10 +25,17 @@ const LEASE: i64 = 150;
 /// How far the clock leaps, in seconds: further than any schedule, and not to the end of a click's life.
 const LEAP: i64 = 3 * 86_400;
 
+/// Longer than a delivery can count; what is settled is kept for two of these, and no history has more.
+const MONTH: i64 = 31 * 86_400;
+
 #[derive(Clone, Debug)]
 enum Step {
     Record(Key),
+    /// The same conversion, 64 times at once.
+    Crowd(Key),
     Change(Key),
+    /// A change that came before comes again.
+    Again(usize),
     Claim,
     Start(usize),
     Settle(usize, bool, Outcome),
@@ -36,6 +44,7 @@ enum Step {
     Replay(usize),
     Pause(bool),
     Pass(i64),
+    Month,
     /// The clock leaps ahead, or back again.
     Leap,
     Sweep,
@@ -52,7 +61,9 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         4 => key().prop_map(Step::Record),
+        1 => key().prop_map(Step::Crowd),
         4 => key().prop_map(Step::Change),
+        1 => (0..64_usize).prop_map(Step::Again),
         8 => Just(Step::Claim),
         3 => (0..4_usize).prop_map(Step::Start),
         9 => (0..4_usize, any::<bool>(), outcome).prop_map(|(of, attempt, to)| Step::Settle(of, attempt, to)),
@@ -61,6 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..64_usize).prop_map(Step::Replay),
         1 => any::<bool>().prop_map(Step::Pause),
         5 => (1..4_i64).prop_map(|hundreds| Step::Pass(100 * hundreds)),
+        1 => Just(Step::Month),
         1 => Just(Step::Leap),
         2 => Just(Step::Sweep),
     ]
@@ -74,6 +86,7 @@ struct History {
     /// Whether the clock is ahead now, and whether it ever was.
     ahead: bool,
     leapt: bool,
+    months: u8,
     leases: Vec<Fence>,
 }
 
@@ -91,6 +104,7 @@ impl History {
         let store = self.bench.store.clone();
         match *step {
             Step::Record(key) => self.record(key).await,
+            Step::Crowd(key) => self.crowd(key).await,
             Step::Change(key) => {
                 let lead = self.lead(key);
                 let change = self.bench.change(&lead, Status::Hold);
@@ -98,6 +112,7 @@ impl History {
                 let put = store.change(Target::Key(lead.key().unwrap()), change).await.unwrap();
                 assert_eq!((put.conversion, put.fresh), (want, true));
             }
+            Step::Again(of) => self.again(of).await,
             Step::Claim => self.claim().await,
             Step::Start(of) => {
                 let Some(fence) = self.leases.get(of) else { return };
@@ -125,14 +140,20 @@ impl History {
             }
             Step::Pause(pause) => self.pause(pause).await,
             Step::Pass(seconds) => self.pass(seconds),
+            Step::Month if self.months == 2 => {}
+            Step::Month => {
+                self.pass(MONTH);
+                self.months += 1;
+            }
             Step::Leap => {
                 self.pass(if self.ahead { -LEAP } else { LEAP });
                 (self.ahead, self.leapt) = (!self.ahead, true);
             }
             Step::Sweep => {
                 let touched = store.sweep().await.unwrap();
-                assert!(touched == 0 || self.leapt, "nothing is past its time");
+                assert!(touched == 0 || self.leapt || self.months > 0, "nothing is past its time");
                 self.model.recall(self.now);
+                self.model.give_up(self.now);
             }
         }
     }
@@ -152,6 +173,31 @@ impl History {
         let delivery = self.bench.delivery(&other);
         let refused = self.bench.store.record(other, delivery, words("other")).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+    }
+
+    async fn crowd(&mut self, key: Key) {
+        let mut calls = JoinSet::new();
+        for _ in 0..64 {
+            let (store, lead) = (self.bench.store.clone(), self.lead(key));
+            let delivery = self.bench.delivery(&lead);
+            calls.spawn(
+                async move { store.record(lead, delivery, Fingerprint::of(&["first"])).await.unwrap() },
+            );
+        }
+        let all = calls.join_all().await;
+        let fresh = all.iter().filter(|recorded| recorded.fresh).count();
+        let want = self.model.record(key, all[0].conversion, all[0].delivery, self.now);
+        assert_eq!(fresh, usize::from(want.2));
+        assert!(all.iter().all(|recorded| (recorded.conversion, recorded.delivery) == (want.0, want.1)));
+    }
+
+    async fn again(&mut self, of: usize) {
+        let Some(id) = self.delivery(of) else { return };
+        let key = self.model.told[&id].conversion;
+        let lead = self.lead(key);
+        let change = Delivery { id, ..self.bench.change(&lead, Status::Hold) };
+        let put = self.bench.store.change(Target::Key(lead.key().unwrap()), change).await.unwrap();
+        assert_eq!((put.conversion, put.delivery, put.fresh), (self.model.conversions[&key].id, id, false));
     }
 
     async fn claim(&mut self) {
@@ -259,8 +305,15 @@ impl History {
 }
 
 async fn agree(bench: Bench, steps: Vec<Step>) {
-    let mut history =
-        History { bench, model: Model::default(), now: 0, ahead: false, leapt: false, leases: Vec::new() };
+    let mut history = History {
+        bench,
+        model: Model::default(),
+        now: 0,
+        ahead: false,
+        leapt: false,
+        months: 0,
+        leases: Vec::new(),
+    };
     for step in &steps {
         history.take(step).await;
     }

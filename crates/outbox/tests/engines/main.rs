@@ -7,5 +7,6 @@ mod cluster;
 mod embedded;
 mod histories;
 mod model;
+mod permutations;
 mod redis;
 mod sentinel;

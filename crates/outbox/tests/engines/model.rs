@@ -21,9 +21,13 @@ pub(crate) enum Outcome {
     DeadWithLead,
 }
 
+/// How long a delivery can count, in seconds.
+const LIFE: i64 = 30 * 86_400;
+
 /// A delivery.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
+    made: i64,
     pub(crate) lane: usize,
     pub(crate) conversion: Key,
     pub(crate) state: &'static str,
@@ -79,12 +83,12 @@ impl Model {
         if let Some(lead) = kept.lead {
             return (kept.id, lead, false);
         }
-        let (id, waiting) = (kept.id, kept.told.clone());
+        let (id, told) = (kept.id, kept.told.clone());
         kept.lead = Some(lead);
         kept.told.insert(0, lead);
-        self.tell(key, lead, "pending");
+        self.tell(key, lead, "pending", now);
         self.enter(lead, now);
-        for change in waiting {
+        for change in told.into_iter().filter(|id| self.told[id].state == "waiting").collect::<Vec<_>>() {
             self.enter(change, now);
         }
         (id, lead, true)
@@ -101,15 +105,16 @@ impl Model {
         let kept = self.conversions.entry(key).or_insert(Kept { id: promised, lead: None, told: Vec::new() });
         kept.told.push(change);
         let (id, recorded) = (kept.id, kept.lead.is_some());
-        self.tell(key, change, "waiting");
+        self.tell(key, change, "waiting", now);
         if recorded {
             self.enter(change, now);
         }
         id
     }
 
-    fn tell(&mut self, conversion: Key, id: DeliveryId, state: &'static str) {
+    fn tell(&mut self, conversion: Key, id: DeliveryId, state: &'static str, made: i64) {
         let told = Told {
+            made,
             lane: conversion.0,
             conversion,
             state,
@@ -147,6 +152,13 @@ impl Model {
         }
     }
 
+    /// Lets changes die that waited for their conversion as long as they could count.
+    pub(crate) fn give_up(&mut self, now: i64) {
+        for told in self.told.values_mut().filter(|told| told.state == "waiting" && told.is_over(now)) {
+            (told.state, told.with_lead) = ("dead", false);
+        }
+    }
+
     /// Leases the lane of a head.
     pub(crate) fn lease(&mut self, head: DeliveryId, token: u64, ends: i64) {
         let lane = self.lanes.get_mut(&self.told[&head].lane).unwrap();
@@ -180,6 +192,8 @@ impl Model {
     }
 
     pub(crate) fn settle(&mut self, fence: &Fence, attempt: bool, outcome: Outcome, now: i64) -> bool {
+        let lead = self.conversions[&self.told[&fence.delivery].conversion].lead;
+        let replayed = lead != Some(fence.delivery) && self.lead_of(fence.delivery) == "pending";
         let Some(lane) = self.held(fence) else { return self.has_ended(fence, End::Settled) };
         (lane.lease, lane.marked) = (None, None);
         let told = self.told.get_mut(&fence.delivery).unwrap();
@@ -187,6 +201,17 @@ impl Model {
         told.attempts += usize::from(attempt);
         if attempt || outcome != Outcome::InDoubt {
             told.mark = None;
+        }
+        if outcome == Outcome::DeadWithLead && replayed {
+            let (came, lane) =
+                (&self.conversions[&told.conversion].told, self.lanes.get_mut(&told.lane).unwrap());
+            let place = |id: &DeliveryId| came.iter().position(|other| other == id);
+            let behind = lane.line.iter().position(|id| *id == came[0]).unwrap() + 1;
+            let later = |id: &DeliveryId| place(id) > place(&fence.delivery);
+            let before = lane.line.iter().skip(behind).position(later);
+            lane.line.insert(before.map_or(lane.line.len(), |before| behind + before), fence.delivery);
+            pop(lane, now);
+            return true;
         }
         match outcome {
             Outcome::Delivered => told.state = "delivered",
@@ -244,13 +269,14 @@ impl Model {
     /// Replays a dead letter; whether it was one.
     pub(crate) fn replay(&mut self, id: DeliveryId, now: i64) -> bool {
         let told = &self.told[&id];
-        if told.state != "dead" {
+        let kept = &self.conversions[&told.conversion];
+        if told.state != "dead" || told.is_over(now) || kept.lead.is_none() {
             return false;
         }
-        let kept = &self.conversions[&told.conversion];
         let mut all = vec![id];
         if kept.lead == Some(id) {
-            let died = |id: &&DeliveryId| self.told[*id].state == "dead" && self.told[*id].with_lead;
+            let with_lead = |told: &Told| told.state == "dead" && told.with_lead && !told.is_over(now);
+            let died = |id: &&DeliveryId| with_lead(&self.told[*id]);
             all.extend(kept.told.iter().filter(|other| **other != id).filter(died));
         }
         for id in all {
@@ -275,6 +301,12 @@ impl Model {
     ) -> bool {
         let told = &self.told[&id];
         (told.state, told.attempts, told.mark.is_some()) == (state.as_str(), attempts, marked)
+    }
+}
+
+impl Told {
+    fn is_over(&self, now: i64) -> bool {
+        now >= self.made + LIFE
     }
 }
 
