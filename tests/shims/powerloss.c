@@ -165,11 +165,9 @@ ssize_t write(int fd, const void *bytes, size_t length) {
 PREAD(pread)
 PREAD(pread64)
 
-/* Lets what is held back reach the kernel, in order. */
-static void release(int fd, struct file *file) {
+/* Lets what is held back since `newest` or longer reach the kernel, in order. */
+static void release(int fd, struct file *file, int64_t newest) {
     ssize_t (*write_it)(int, const void *, size_t, off_t) = real("pwrite64");
-    const char *lies = getenv("POWERLOSS_LIES_MS");
-    int64_t newest = lies ? now_ms() - atoll(lies) : INT64_MAX;
     while (file->oldest && file->oldest->since_ms <= newest) {
         struct held *held = file->oldest;
         for (size_t done = 0; done < held->length;) {
@@ -184,30 +182,31 @@ static void release(int fd, struct file *file) {
     }
 }
 
+/* What a sync puts on the disk. */
+static int64_t synced(void) {
+    const char *lies = getenv("POWERLOSS_LIES_MS");
+    return lies ? now_ms() - atoll(lies) : INT64_MAX;
+}
+
 #define SYNC(name)                                                                \
     int name(int fd) {                                                            \
         int (*sync_it)(int) = real(#name);                                        \
         pthread_mutex_lock(&lock);                                                \
         struct file *file = watched(fd);                                          \
-        if (file) release(fd, file);                                              \
+        if (file) release(fd, file, synced());                                              \
         pthread_mutex_unlock(&lock);                                              \
         return sync_it(fd);                                                       \
     }
 SYNC(fsync)
 SYNC(fdatasync)
 
-/* An orderly close is no power cut: it loses nothing over an honest disk. */
+/* An orderly close is no power cut: it loses nothing, not even over a disk that lies. */
 int close(int fd) {
     int (*close_it)(int) = real("close");
     pthread_mutex_lock(&lock);
     struct file *file = watched(fd);
     if (file) {
-        release(fd, file);
-        while (file->oldest) {
-            struct held *held = file->oldest;
-            file->oldest = held->next;
-            free(held);
-        }
+        release(fd, file, INT64_MAX);
         *file = (struct file){0};
     }
     pthread_mutex_unlock(&lock);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{task::block_in_place, time::sleep};
 
-use crate::house::House;
+use crate::{house::House, strike::process};
 
 /// How long a frozen Redis stays frozen: longer than every timeout of the hub.
 const FROZEN: Duration = Duration::from_secs(3);
@@ -17,8 +17,7 @@ const PARTITIONS: u8 = 16;
 pub(crate) async fn kill(house: &mut House, random: &mut fastrand::Rng) -> anyhow::Result<u64> {
     block_in_place(|| house.servers.single().map(|redis| redis.kill()))?;
     if random.u8(..4) == 0 {
-        house.victim().kill().await?;
-        house.victim().start().await?;
+        process::terminate(house).await?;
     }
     sleep(Duration::from_millis(random.u64(..500))).await;
     block_in_place(|| house.servers.single().map(|redis| redis.restart()))?;
