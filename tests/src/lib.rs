@@ -9,5 +9,5 @@ mod visitor;
 pub use caller::{Caller, click, details, goal, lead, money, order, token, user};
 pub use house::{Engine, House};
 pub use point::POINTS;
-pub use process::Postback;
+pub use process::{Postback, Started};
 pub use visitor::{Answer, Visitor};

@@ -1,9 +1,12 @@
 //! The `postback` program as a process of its own.
 
 use std::{
+    io::{BufRead, BufReader, Lines},
     path::PathBuf,
-    process::{Command, Output, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
 };
+
+use serde_json::Value;
 
 /// The program, with nothing of the test's own environment that could set a setting.
 #[derive(Debug)]
@@ -32,9 +35,62 @@ impl Postback {
         self.0.output().expect("the program starts")
     }
 
+    /// Starts it.
+    pub fn start(mut self) -> Started {
+        let command = self.0.stderr(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().expect("the program starts");
+        let log = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        Started { child, log }
+    }
+
     /// The command, to start and talk to.
     pub fn command(self) -> Command {
         self.0
+    }
+}
+
+/// The program at work; killed where a test fails before it ends it.
+#[derive(Debug)]
+pub struct Started {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Started {
+    /// Reads the log, which is in JSON, up to a line that holds all of these, and returns it.
+    pub fn until(&mut self, words: &[&str]) -> Value {
+        for line in self.log.by_ref() {
+            let line = line.expect("a line of the log");
+            if words.iter().all(|word| line.contains(word)) {
+                return serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+            }
+        }
+        panic!("the log ended without {words:?}");
+    }
+
+    /// Reads the log up to where it says at which address a part listens.
+    pub fn listens(&mut self, part: &str) -> std::net::SocketAddr {
+        let line = self.until(&["listening", part]);
+        line["address"].as_str().and_then(|address| address.parse().ok()).expect("an address")
+    }
+
+    /// Sends a signal, such as `-TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits until it has ended.
+    pub fn ended(&mut self) -> ExitStatus {
+        self.child.wait().expect("a process of this test")
     }
 }
 

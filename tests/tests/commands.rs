@@ -1,59 +1,17 @@
 //! The program as an operator runs it: processes, exit codes, signals.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    process::{Child, Stdio},
-};
+use std::fs;
 
 use postback_redis_link::testing::RedisServer;
-use postback_tests::{Caller, Postback, Visitor, lead, token};
+use postback_tests::{Caller, Postback, Started, Visitor, lead, token};
 use serde_json::Value;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A started hub, killed where a test fails before it ends it.
-struct Hub {
-    child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Hub {
-    fn start(arguments: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut hub = Postback::with(arguments);
-        for (name, value) in env {
-            hub = hub.env(name, value);
-        }
-        let mut child =
-            hub.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program starts");
-        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-        Self { child, lines }
-    }
-
-    /// Reads the log up to a line that holds all of these, and returns it.
-    fn until(&mut self, words: &[&str]) -> Value {
-        for line in self.lines.by_ref() {
-            let line = line.expect("a line of the log");
-            if words.iter().all(|word| line.contains(word)) {
-                return serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
-            }
-        }
-        panic!("the log ended without {words:?}");
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = std::process::Command::new("kill").args([name, &self.child.id().to_string()]).status();
-        assert!(sent.expect("kill runs").success());
-    }
+fn start(arguments: &[&str], env: &[(&str, &str)]) -> Started {
+    env.iter().fold(Postback::with(arguments), |hub, (name, value)| hub.env(name, value)).start()
 }
 
 #[test]
@@ -161,7 +119,7 @@ fn a_hub_serves_reloads_refuses_to_share_its_store_and_ends_at_sigterm() {
     let file = folder.path().join("postback.toml");
     fs::write(&file, settings(folder.path())).unwrap();
     let arguments = ["serve", "--config", file.to_str().unwrap()];
-    let mut hub = Hub::start(&arguments, &[("POSTBACK_LOG__FORMAT", "json")]);
+    let mut hub = start(&arguments, &[("POSTBACK_LOG__FORMAT", "json")]);
     let address = |line: &Value| line["address"].as_str().unwrap().parse().unwrap();
     let edge = Visitor::of(address(&hub.until(&["listening", "edge"])));
     let console = Visitor::of(address(&hub.until(&["listening", "console"])));
@@ -195,13 +153,13 @@ fn a_hub_serves_reloads_refuses_to_share_its_store_and_ends_at_sigterm() {
 
     hub.signal("-TERM");
     hub.until(&["stopped"]);
-    assert!(hub.child.wait().unwrap().success());
+    assert!(hub.ended().success());
 }
 
 #[test]
 fn hubs_with_parted_roles_share_the_work_over_one_redis() {
     let redis = RedisServer::start();
-    let mut sandbox = Hub::start(&["sandbox", "--listen", "127.0.0.1:0"], &[]);
+    let mut sandbox = start(&["sandbox", "--listen", "127.0.0.1:0"], &[]);
     let networks = sandbox.until(&["the sandbox is listening"])["address"].as_str().unwrap().to_owned();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("postback.toml");
@@ -217,9 +175,9 @@ fn hubs_with_parted_roles_share_the_work_over_one_redis() {
         ("POSTBACK_STORE__REDIS", url.as_str()),
     ];
     let config = file.to_str().unwrap();
-    let mut edge = Hub::start(&["serve", "--config", config, "--role", "edge"], &env);
-    let mut api = Hub::start(&["serve", "--config", config, "--role", "api"], &env);
-    let mut dispatch = Hub::start(&["serve", "--config", config, "--role", "dispatch"], &env);
+    let mut edge = start(&["serve", "--config", config, "--role", "edge"], &env);
+    let mut api = start(&["serve", "--config", config, "--role", "api"], &env);
+    let mut dispatch = start(&["serve", "--config", config, "--role", "dispatch"], &env);
     let visitors: std::net::SocketAddr =
         edge.until(&["listening", "edge"])["address"].as_str().unwrap().parse().unwrap();
     let services = api.until(&["listening", "api"])["address"].as_str().unwrap().to_owned();
@@ -236,18 +194,17 @@ fn hubs_with_parted_roles_share_the_work_over_one_redis() {
     for hub in [&mut edge, &mut api, &mut dispatch] {
         hub.signal("-TERM");
         hub.until(&["stopped"]);
-        assert!(hub.child.wait().unwrap().success());
+        assert!(hub.ended().success());
     }
 }
 
 #[test]
 fn the_sandbox_serves_alone_and_ends_at_sigterm() {
-    let mut sandbox = Hub::start(&["sandbox", "--listen", "127.0.0.1:0"], &[]);
+    let mut sandbox = start(&["sandbox", "--listen", "127.0.0.1:0"], &[]);
     let address = sandbox.until(&["the sandbox is listening"])["address"].as_str().unwrap().parse().unwrap();
     let answer =
         tokio::runtime::Runtime::new().unwrap().block_on(Visitor::of(address).get("/ld?qci=abc123xyz789"));
     assert_eq!(answer.status, 200);
     sandbox.signal("-TERM");
-    let ended = sandbox.child.wait().unwrap();
-    assert!(ended.success());
+    assert!(sandbox.ended().success());
 }

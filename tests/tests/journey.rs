@@ -1,16 +1,13 @@
 //! From the click to the verdict, over real sockets, on the embedded store and on a real Redis.
 
-use std::collections::HashSet;
-
 use http::{Method, StatusCode};
 use jiff::SignedDuration;
 use postback_proto::v1::{
     AttachUserRequest, ChangeConversionStatusRequest, ConversionRef, DeliveryState, GetClickRequest, Kind,
-    NetworkClick, RecordConversionRequest, attach_user_request, change_conversion_status_request,
-    get_click_request,
+    NetworkClick, attach_user_request, change_conversion_status_request, get_click_request,
 };
 use postback_sandbox::{Entry, Fault, FaultKind, Meant, Network};
-use postback_tests::{Engine, House, click, goal, lead, order, token, user};
+use postback_tests::{Engine, House, click, lead, order, token, user};
 use tonic::Code;
 use tonic_types::StatusExt;
 
@@ -37,7 +34,6 @@ journeys! {
     a_visitor_with_an_unreplaced_macro_is_sent_on_and_counted_as_lost
     a_click_id_with_every_reserved_character_survives_the_journey
     a_value_outside_the_networks_range_is_refused_before_anything_is_sent
-    the_same_request_sent_64_times_at_once_is_one_conversion
     a_click_whose_record_is_lost_still_brings_its_conversion
     a_wrong_key_pauses_the_account_and_loses_nothing
 }
@@ -246,39 +242,6 @@ async fn a_value_outside_the_networks_range_is_refused_before_anything_is_sent(e
     }
     assert_eq!(house.quiet("trafficstars").await.delivered, 2);
     assert_eq!(counted(&house.sandbox.received(Network::Trafficstars)).len(), 2);
-    house.end().await;
-}
-
-async fn the_same_request_sent_64_times_at_once_is_one_conversion(engine: Engine) {
-    let house = House::on(engine).await;
-    let id = house.issue(Network::Altercpa);
-    let landed = house.land("altercpa", &format!("click={id}")).await;
-    let request = RecordConversionRequest {
-        source: Some(token(&landed)),
-        details: Some(goal("deposit")),
-        request_id: "r-1".into(),
-        ..RecordConversionRequest::default()
-    };
-    let calls: Vec<_> = (0..64)
-        .map(|_| {
-            let (caller, request) = (house.caller.clone(), request.clone());
-            tokio::spawn(async move { caller.send(request).await.unwrap() })
-        })
-        .collect();
-    let (mut ids, mut fresh) = (HashSet::new(), 0);
-    for call in calls {
-        let recorded = call.await.unwrap();
-        fresh += u32::from(!recorded.already_recorded);
-        ids.insert(recorded.conversion_id);
-    }
-    assert_eq!((ids.len(), fresh), (1, 1));
-    assert_eq!(house.quiet("altercpa").await.conversions, 1);
-    assert_eq!(counted(&house.sandbox.received(Network::Altercpa)).len(), 1);
-
-    let mut other = request;
-    other.details = Some(lead());
-    let refused = house.caller.send(other).await.unwrap_err();
-    assert_eq!((refused.code(), reason(&refused).0.as_str()), (Code::AlreadyExists, "CONTENT_DIFFERS"));
     house.end().await;
 }
 
