@@ -240,16 +240,20 @@ impl Running {
 /// How long work is still taken in while the console says "not ready", so that a prober sees it first.
 const SETTLE: Duration = Duration::from_millis(200);
 
+/// How long the start waits for the store to say what it promises; visitors wait no longer for a hub.
+const PROMISED: Duration = Duration::from_millis(500);
+
 /// `postback serve`. A store that is away is waited for by the running hub; one that would lose conversions ends the
 /// start.
 pub(crate) async fn run(config: Config, file: Option<PathBuf>, roles: &[Role]) -> anyhow::Result<()> {
     let house = House::build(&config, Arc::new(SystemClock)).await?;
-    match house.hub.promise().await {
-        Ok(()) => {}
-        Err(error) if error.kind() == postback_core::ErrorKind::FailedPrecondition => {
+    match tokio::time::timeout(PROMISED, house.hub.promise()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) if error.kind() == postback_core::ErrorKind::FailedPrecondition => {
             return Err(error.into());
         }
-        Err(error) => tracing::warn!(%error, "the store is away; the hub starts and waits for it"),
+        Ok(Err(error)) => tracing::warn!(%error, "the store is away; the hub starts and waits for it"),
+        Err(_) => tracing::warn!("the store does not answer; the hub starts and waits for it"),
     }
     let listeners = Listeners::bind(&config, roles).await?;
     say(&listeners)?;
