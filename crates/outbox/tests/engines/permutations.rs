@@ -354,7 +354,7 @@ impl<L: Lane> Order<L> {
             let of = self.told.iter().find(|told| told.changes.contains(&id)).and_then(|told| told.lead);
             let mended = lead == "dead" && self.rng.bool();
             if mended {
-                self.replay(of.expect("the lead came")).await;
+                self.replay(of.unwrap()).await;
             } else if lead == "dead" {
                 self.with_lead.push(id);
             }
