@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::{sleep, timeout},
+    time::sleep,
 };
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -39,9 +39,24 @@ pub(crate) async fn accept(source: &impl Source) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// A connection that waits in the backlog already, if any does.
-pub(crate) async fn accept_waiting(source: &impl Source) -> Option<(TcpStream, SocketAddr)> {
-    timeout(Duration::ZERO, source.next()).await.ok()?.ok()
+/// Closes the listener, and takes every connection that waits in its backlog: the kernel is asked itself, for the
+/// runtime has not heard of the latest.
+///
+/// # Errors
+/// Where the listener cannot be taken off the runtime.
+pub(crate) fn close(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
+    let listener = listener.into_std()?;
+    let mut waiting = Vec::new();
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                stream.set_nonblocking(true)?;
+                waiting.push((TcpStream::from_std(stream)?, peer));
+            }
+            Err(error) if is_the_peers(&error) => {}
+            Err(_) => return Ok(waiting),
+        }
+    }
 }
 
 fn is_the_peers(error: &io::Error) -> bool {
@@ -80,6 +95,16 @@ mod tests {
         let (_, address) = accept(&Failing { listener, errors: Mutex::new(errors) }).await;
         assert_eq!(address, peer.local_addr().unwrap());
         began.elapsed()
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_waits_as_the_listener_closes_is_taken() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let peers: Vec<_> = (0..5).map(|_| std::net::TcpStream::connect(at).unwrap()).collect();
+        let waiting = close(listener).unwrap();
+        let taken: Vec<_> = waiting.iter().map(|(_, peer)| *peer).collect();
+        assert_eq!(taken, peers.iter().map(|peer| peer.local_addr().unwrap()).collect::<Vec<_>>());
     }
 
     #[tokio::test(start_paused = true)]

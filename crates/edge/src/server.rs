@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Settings,
-    accept::{accept, accept_waiting},
+    accept::{accept, close},
     answer::Edge,
     connection, measure,
 };
@@ -23,7 +23,7 @@ use crate::{
 /// [`Limits::drain`](crate::Limits::drain) is cut.
 ///
 /// # Errors
-/// None at present: what fails while connections are taken in is logged and waited out.
+/// Where the listener cannot be closed; what fails while connections are taken in is logged and waited out.
 pub async fn serve(
     listener: TcpListener,
     hub: Hub,
@@ -33,10 +33,9 @@ pub async fn serve(
     measure::describe();
     let server = Server::new(hub, settings, shutdown);
     server.take_in(&listener).await;
-    while let Some((stream, peer)) = accept_waiting(&listener).await {
+    for (stream, peer) in close(listener)? {
         server.spawn(stream, peer, None);
     }
-    drop(listener);
     server.drain().await;
     Ok(())
 }
