@@ -8,7 +8,7 @@ pub const POINTS: [&str; 11] = [
     "validate",
     // Its click is found, and nothing is stored.
     "click-look-up",
-    // A transaction of the outbox is whole and not committed; a script of Redis is not sent.
+    // A transaction of an embedded store is whole and not committed; a script of Redis is not sent.
     "commit",
     // What the caller reported is durable, and no answer has left.
     "acknowledge",

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -45,4 +46,19 @@ async fn a_conversion_passes_every_point_but_the_mark_of_what_may_be_repeated() 
         let unmarked: Vec<_> = POINTS.into_iter().filter(|point| *point != "mark-started").collect();
         assert_eq!(keyed, unmarked, "{engine:?}");
     }
+}
+
+/// Who asks for which features of the crate behind the points, when a package is built.
+fn asked_by(package: &str) -> String {
+    let arguments = ["tree", "--offline", "--edges", "features", "--invert", "fail", "--package", package];
+    let output = Command::new(env!("CARGO")).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn only_what_is_built_with_the_tests_can_be_ended_at_a_point() {
+    assert!(asked_by("postback-tests").contains("failpoints"));
+    let program = asked_by("postback");
+    assert!(program.contains("postback-dispatch") && !program.contains("failpoints"), "{program}");
 }
