@@ -3,17 +3,20 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::ensure;
+use jiff::Timestamp;
 use postback_sandbox::{Entry, JournalQuery, Network, Sandbox};
 
 use crate::{load::Acknowledged, settle::Opinion, step::Step};
 
 /// How often one step reached a network.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Arrivals {
     /// In all.
     calls: u32,
     /// As a new conversion.
     counted: u32,
+    /// When it first did.
+    first: Timestamp,
 }
 
 /// A network's lane: one click.
@@ -25,6 +28,8 @@ pub(crate) struct Books {
     arrivals: HashMap<(Lane, Step), Arrivals>,
     /// The steps of each lane as they arrived.
     lanes: HashMap<Lane, Vec<Step>>,
+    /// The last entry that was read.
+    read: u64,
 }
 
 /// What an audit found wrong, one line each.
@@ -41,40 +46,56 @@ pub(crate) struct Findings {
 }
 
 impl Books {
-    /// Reads the whole journal of the networks.
-    pub(crate) fn read(sandbox: &Sandbox) -> anyhow::Result<Self> {
-        let forgotten = sandbox.journal(&JournalQuery::default()).forgotten;
-        ensure!(forgotten == 0, "the networks' journal was too small for this load");
-        let networks = [Network::Powerspace, Network::Trafficstars, Network::Altercpa];
-        let mut books = Self::default();
-        networks.iter().flat_map(|network| sandbox.received(*network)).for_each(|entry| books.enter(&entry));
-        Ok(books)
+    /// Reads on in the journal of the networks, to its end.
+    pub(crate) fn read_on(&mut self, sandbox: &Sandbox) -> anyhow::Result<()> {
+        loop {
+            let page = JournalQuery { since: self.read, limit: Some(1_000), ..JournalQuery::default() };
+            let page = sandbox.journal(&page);
+            for entry in &page.entries {
+                self.read += 1;
+                ensure!(entry.seq == self.read, "the networks' journal was too small for this load");
+                self.enter(entry);
+            }
+            if !page.more {
+                return Ok(());
+            }
+        }
     }
 
     fn enter(&mut self, entry: &Entry) {
         if let Some((click, step, anew)) = Step::seen(entry) {
-            self.note((entry.network, click), step, anew);
+            self.note((entry.network, click), step, anew, entry.time);
         }
     }
 
-    fn note(&mut self, lane: Lane, step: Step, anew: bool) {
+    pub(crate) fn note(&mut self, lane: Lane, step: Step, anew: bool, at: Timestamp) {
         self.lanes.entry(lane.clone()).or_default().push(step);
-        let arrivals = self.arrivals.entry((lane, step)).or_default();
+        let arrivals =
+            self.arrivals.entry((lane, step)).or_insert(Arrivals { calls: 0, counted: 0, first: at });
         arrivals.calls += 1;
         arrivals.counted += u32::from(anew);
     }
 
+    /// When a step first reached the network.
+    pub(crate) fn arrived(&self, one: &Acknowledged) -> Option<Timestamp> {
+        Some(self.arrivals.get(&((one.network, one.click.clone()), one.step))?.first)
+    }
+
     /// Whether a step is at the network.
     pub(crate) fn has(&self, one: &Acknowledged) -> bool {
-        self.arrivals.contains_key(&((one.network, one.click.clone()), one.step))
+        self.arrived(one).is_some()
     }
 
     /// Compares the books with what callers were promised.
     pub(crate) fn audit(&self, journal: &[Acknowledged], opinion: &Opinion) -> Findings {
         let mut findings = Findings::default();
-        let mut promised = HashSet::new();
+        let (mut promised, mut dead_leads) = (HashSet::new(), HashSet::new());
         for one in journal {
-            promised.insert(((one.network, one.click.clone()), one.step));
+            let lane = (one.network, one.click.clone());
+            if one.step == Step::Lead && opinion.dead.contains(&one.delivery_id) {
+                dead_leads.insert(lane.clone());
+            }
+            promised.insert((lane, one.step));
             let kept = opinion.dead.contains(&one.delivery_id) || opinion.pending.contains(&one.delivery_id);
             if !self.has(one) && !kept {
                 findings.lost.push(format!("lost: {one:?}"));
@@ -91,7 +112,11 @@ impl Books {
             }
         }
         for (lane, steps) in &self.lanes {
-            let whole = steps.first() == Some(&Step::Lead);
+            // An order goes on behind a lead that died, and no change does.
+            let whole = match steps.first() {
+                Some(Step::Order) => dead_leads.contains(lane),
+                first => first == Some(&Step::Lead),
+            };
             if !whole || !steps.is_sorted() {
                 findings.inverted.push(format!("inverted: {lane:?} {steps:?}"));
             }
@@ -107,7 +132,7 @@ mod tests {
     fn books(arrived: &[(Network, Step, bool)]) -> Books {
         let mut books = Books::default();
         for (network, step, anew) in arrived {
-            books.note((*network, "a".to_owned()), *step, *anew);
+            books.note((*network, "a".to_owned()), *step, *anew, Timestamp::UNIX_EPOCH);
         }
         books
     }
@@ -118,6 +143,7 @@ mod tests {
             click: "a".to_owned(),
             step: *step,
             delivery_id: format!("{step:?}"),
+            at: Timestamp::UNIX_EPOCH,
         };
         steps.iter().map(one).collect()
     }
@@ -173,6 +199,15 @@ mod tests {
     fn what_nobody_was_promised_is_a_double() {
         let books = books(&[(POWERSPACE, Step::Lead, true)]);
         assert_eq!(found(&books, &[], &Opinion::default()), [0, 1, 0]);
+    }
+
+    #[test]
+    fn an_order_goes_on_behind_a_dead_lead_and_a_change_does_not() {
+        let dead = Opinion { dead: ["Lead".to_owned()].into(), ..Opinion::default() };
+        for (network, step, inverted) in [(POWERSPACE, Step::Order, 0), (ALTERCPA, Step::Hold, 1)] {
+            let alone = books(&[(network, step, true)]);
+            assert_eq!(found(&alone, &promised(network, &[Step::Lead, step]), &dead), [0, 0, inverted]);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     plan::{Plan, WHOLE},
     shim::Disk,
     store::Store,
-    strike::{failpoint, process, redis},
+    strike::{clock, disk, failpoint, network, process, redis},
 };
 
 /// What goes wrong.
@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     PowerLoss,
     /// The power fails over a disk that lies about fsync: the negative control, which must lose.
     LyingDisk,
+    /// The disk under the embedded store is full for one to two seconds.
+    DiskFull,
     /// Redis is killed with SIGKILL and started again, now and then with a hub that starts in between.
     RedisKill,
     /// Redis is stopped with SIGSTOP for three seconds.
@@ -46,20 +48,68 @@ pub(crate) enum Fault {
     SlotMove,
     /// A node of the Cluster is killed with SIGKILL and started again.
     NodeKill,
+    /// The wall clock, under the hub and under Redis, leaps 31 days ahead for a second or two, and back.
+    Clock,
+    /// Nobody listens where a network was, for up to two seconds, as in all that follow.
+    Refuse,
+    /// A network takes calls, counts them and never answers.
+    BlackHole,
+    /// A network resets the connection, and counts nothing.
+    ResetBefore,
+    /// A network counts the call and resets the connection.
+    ResetAfter,
+    /// A network answers 500, 502, 503 or 504.
+    ServerError,
+    /// A network answers 429 with a Retry-After.
+    TooMany,
+    /// A network answers 200 with an error of its own that passes, or that breaks off.
+    ErrorInside,
+    /// A network counts the call and answers 200 with garbage.
+    Garbage,
+    /// A network counts the call and answers with a body that never ends.
+    EndlessBody,
+    /// A network counts the call and answers a byte a second.
+    SlowBody,
+    /// A network redirects each call to itself.
+    RedirectLoop,
 }
 
 impl Fault {
     /// The stores on which it is tried.
     pub(crate) const fn stores(self) -> &'static [Store] {
         match self {
-            Self::Kill | Self::KillAt | Self::Term | Self::Freeze | Self::PowerLoss | Self::LyingDisk => {
-                &[Store::Embedded, Store::Redis]
-            }
+            Self::Kill
+            | Self::KillAt
+            | Self::Term
+            | Self::Freeze
+            | Self::PowerLoss
+            | Self::LyingDisk
+            | Self::Clock
+            | Self::Refuse
+            | Self::BlackHole
+            | Self::ResetBefore
+            | Self::ResetAfter
+            | Self::ServerError
+            | Self::TooMany
+            | Self::ErrorInside
+            | Self::Garbage
+            | Self::EndlessBody
+            | Self::SlowBody
+            | Self::RedirectLoop => &[Store::Embedded, Store::Redis],
+            Self::DiskFull => &[Store::Embedded],
             Self::KillDispatch | Self::RedisKill | Self::RedisFreeze | Self::RedisPause | Self::RedisFull => {
                 &[Store::Redis]
             }
             Self::Failover => &[Store::Sentinel],
             Self::SlotMove | Self::NodeKill => &[Store::Cluster],
+        }
+    }
+
+    /// Whether it can be tried here.
+    pub(crate) fn is_possible(self) -> anyhow::Result<()> {
+        match self {
+            Self::DiskFull => disk::may_mount(),
+            _ => Ok(()),
         }
     }
 
@@ -85,11 +135,26 @@ impl Fault {
                 Plan { disk: Disk::LosesUnsynced, spares_redirects: shared, ..Plan::of_death() }
             }
             Self::LyingDisk => Plan::of_lies(),
-            Self::RedisKill => Plan { rest_ms: 20..2_000, spares_redirects: false, ..Plan::default() },
-            Self::RedisFreeze | Self::RedisPause | Self::RedisFull | Self::Failover | Self::NodeKill => {
-                Plan { rest_ms: 20..2_000, ..Plan::default() }
-            }
+            Self::DiskFull => Plan { disk: Disk::Small, ..Plan::default() },
+            Self::RedisKill
+            | Self::RedisFreeze
+            | Self::RedisPause
+            | Self::RedisFull
+            | Self::Failover
+            | Self::NodeKill => Plan { rest_ms: 20..2_000, ..Plan::default() },
+            Self::Clock => Plan { shifts_clock: true, rest_ms: 200..2_000, ..Plan::default() },
             Self::Freeze | Self::SlotMove => Plan::default(),
+            Self::Refuse
+            | Self::BlackHole
+            | Self::ResetBefore
+            | Self::ResetAfter
+            | Self::ServerError
+            | Self::TooMany
+            | Self::ErrorInside
+            | Self::Garbage
+            | Self::EndlessBody
+            | Self::SlowBody
+            | Self::RedirectLoop => Plan { spares_requests: true, ..Plan::default() },
         }
     }
 
@@ -103,6 +168,7 @@ impl Fault {
             Self::PowerLoss if house.store == Store::Embedded => process::kill(house, random).await,
             Self::LyingDisk if house.store == Store::Embedded => process::cut(house).await,
             Self::PowerLoss | Self::LyingDisk => redis::cut(house),
+            Self::DiskFull => disk::fill(house, random).await,
             Self::RedisKill => redis::kill(house, random).await,
             Self::RedisFreeze => redis::freeze(house).await,
             Self::RedisPause => redis::pause(house, random).await,
@@ -110,6 +176,18 @@ impl Fault {
             Self::Failover => redis::fail_over(house),
             Self::SlotMove => redis::move_slot(house, random).await,
             Self::NodeKill => redis::kill_node(house, random).await,
+            Self::Clock => clock::leap(house, random).await,
+            Self::Refuse => network::refuse(house, random).await,
+            Self::BlackHole
+            | Self::ResetBefore
+            | Self::ResetAfter
+            | Self::ServerError
+            | Self::TooMany
+            | Self::ErrorInside
+            | Self::Garbage
+            | Self::EndlessBody
+            | Self::SlowBody
+            | Self::RedirectLoop => network::misbehave(self, house, random).await,
         }
     }
 }

@@ -7,15 +7,20 @@ use std::{
 };
 
 use postback_core::Key;
-use postback_sandbox::{Sandbox, Seed};
+use postback_sandbox::{Network, Sandbox, Seed};
 use tempfile::TempDir;
-use tokio::task::{JoinHandle, block_in_place};
+use tokio::task::block_in_place;
 
 use crate::{
+    door::Door,
     hub::Hub,
+    isolation::Struck,
     plan::Plan,
+    shim::Disk,
+    step::NETWORKS,
     store::{Servers, Store},
-    strike::failpoint::Deaths,
+    strike::disk::Volume,
+    strike::{clock::Clock, failpoint::Deaths},
 };
 
 /// How long a worker may hold a delivery: not long, so that a trial is short.
@@ -30,33 +35,44 @@ pub(crate) struct House {
     pub(crate) edges: Vec<SocketAddr>,
     /// Where callers report: the API of each process that has one.
     pub(crate) apis: Vec<SocketAddr>,
+    /// The wall clock of hub and Redis, where it can be set wrong.
+    pub(crate) clock: Option<Clock>,
+    /// The strikes at networks so far.
+    pub(crate) strikes: Vec<Struck>,
     pub(crate) deaths: Deaths,
+    doors: Vec<Door>,
     hubs: Vec<Hub>,
+    /// What lies at `data` in the folder, where the plan has a small disk.
+    volume: Option<Volume>,
     folder: TempDir,
-    networks: JoinHandle<std::io::Result<()>>,
 }
 
 impl House {
     /// Starts all of it as a plan needs it.
     pub(crate) async fn start(plan: &Plan, store: Store, seed: u64) -> anyhow::Result<Self> {
         let sandbox = Sandbox::new(Seed::documented().with_random(seed))?;
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let at = listener.local_addr()?;
-        let networks = tokio::spawn({
-            let sandbox = sandbox.clone();
-            async move { sandbox.serve(listener, std::future::pending()).await }
-        });
+        let mut doors = Vec::new();
+        for (network, ..) in NETWORKS {
+            doors.push(Door::at(free_address(), network, &sandbox).await?);
+        }
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("data");
-        let (of_servers, of_hubs) = match store {
+        let volume = (plan.disk == Disk::Small).then(|| Volume::mount(&data)).transpose()?;
+        let (mut of_servers, mut of_hubs) = match store {
             Store::Embedded => (Vec::new(), plan.disk.variables(folder.path(), &data)?),
             _ => (
                 plan.disk.variables(folder.path(), &std::env::temp_dir().join("postback-redis-"))?,
                 Vec::new(),
             ),
         };
+        let clock = plan.shifts_clock.then(|| Clock::new(folder.path())).transpose()?;
+        let clock = clock.map(|(clock, variables)| {
+            of_servers.extend(variables.clone());
+            of_hubs.extend(variables);
+            clock
+        });
         let servers = Servers::start(store, &of_servers);
-        std::fs::write(folder.path().join("postback.toml"), config(&servers.config(&data), at))?;
+        std::fs::write(folder.path().join("postback.toml"), config(&servers.config(&data), &doors))?;
         let (mut edges, mut apis, mut hubs) = (Vec::new(), Vec::new(), Vec::new());
         for roles in plan.roles {
             let (edge, api) = (free_address(), free_address());
@@ -77,7 +93,20 @@ impl House {
             hubs.push(hub);
         }
         let deaths = Deaths::at(&plan.points);
-        Ok(Self { sandbox, store, servers, edges, apis, deaths, hubs, folder, networks })
+        Ok(Self {
+            sandbox,
+            store,
+            servers,
+            edges,
+            apis,
+            clock,
+            strikes: Vec::new(),
+            deaths,
+            doors,
+            hubs,
+            volume,
+            folder,
+        })
     }
 
     /// Every process of the hub.
@@ -90,13 +119,21 @@ impl House {
         self.hubs.last_mut().unwrap_or_else(|| unreachable!("every fault has processes"))
     }
 
+    /// The door of a network.
+    pub(crate) fn door(&mut self, network: Network) -> &mut Door {
+        let door = self.doors.iter_mut().find(|door| door.network == network);
+        door.unwrap_or_else(|| unreachable!("every network has a door"))
+    }
+
     /// Ends everything. The folder with the config, the store and the hub's log is kept as evidence where asked.
     pub(crate) async fn end(mut self, keep: bool) -> anyhow::Result<()> {
         self.folder.disable_cleanup(keep);
+        if keep && let Some(volume) = &mut self.volume {
+            volume.keep();
+        }
         for hub in &mut self.hubs {
             hub.terminate().await?;
         }
-        self.networks.abort();
         block_in_place(|| drop(self.servers));
         Ok(())
     }
@@ -107,32 +144,41 @@ impl House {
     }
 }
 
-fn config(store: &str, networks: SocketAddr) -> String {
+fn config(store: &str, doors: &[Door]) -> String {
     let key = Key::new(1, [7; 32]).reveal();
     let lease = LEASE.as_millis();
-    format!(
+    let mut config = format!(
         r#"
         key.current = "{key}"
         store = {store}
         dispatch = {{ timeout_ms = 1000, lease_ms = {lease}, poll_ms = 50 }}
-
-        [accounts]
-        powerspace = {{ network = "powerspace", base_url = "http://{networks}" }}
-        altercpa = {{ network = "altercpa", base_url = "http://{networks}", token = "123-abcde" }}
-
-        [accounts.trafficstars]
-        network = "trafficstars"
-        base_url = "http://{networks}"
-        tls_in_front = true
-        currency = "USD"
-        key = "123456789012345678901234567890abcdef"
-
-        [campaigns]
-        powerspace = {{ account = "powerspace", landing = "https://shop.example/?token={{click_token}}" }}
-        trafficstars = {{ account = "trafficstars", landing = "https://shop.example/?token={{click_token}}" }}
-        altercpa = {{ account = "altercpa", landing = "https://shop.example/?token={{click_token}}" }}
         "#
-    )
+    );
+    for (door, (_, name, _)) in doors.iter().zip(NETWORKS) {
+        let more = match door.network {
+            Network::Powerspace => "",
+            Network::Altercpa => r#"token = "123-abcde""#,
+            Network::Trafficstars => {
+                r#"tls_in_front = true
+                currency = "USD"
+                key = "123456789012345678901234567890abcdef""#
+            }
+        };
+        config += &format!(
+            r#"
+            [campaigns.{name}]
+            account = "{name}"
+            landing = "https://shop.example/?token={{click_token}}"
+
+            [accounts.{name}]
+            network = "{name}"
+            base_url = "http://{}"
+            {more}
+            "#,
+            door.address
+        );
+    }
+    config
 }
 
 /// An address that is free now, and that no outgoing connection is given while its process is away.

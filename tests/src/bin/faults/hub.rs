@@ -21,6 +21,9 @@ use crate::shim::Variable;
 /// the campaign.
 pub(crate) const WORD: &str = "hub";
 
+/// This program as it was when it began, though another one was built in its place since.
+const MYSELF: &str = "/proc/self/exe";
+
 /// How long a start or an orderly end may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -52,7 +55,7 @@ impl Hub {
     /// Starts the process with more variables set, and does not wait for it.
     pub(crate) fn spawn_with(&mut self, more: &[Variable]) -> anyhow::Result<()> {
         let log = OpenOptions::new().create(true).append(true).open(self.folder.join("hub.log"))?;
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(MYSELF);
         command
             .args([WORD, "serve", "--role", self.roles, "--config"])
             .arg(self.folder.join("postback.toml"));

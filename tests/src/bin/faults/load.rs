@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
+use jiff::Timestamp;
 use postback_proto::v1::{
     click_service_client::ClickServiceClient, conversion_service_client::ConversionServiceClient,
     delivery_service_client::DeliveryServiceClient, network_service_client::NetworkServiceClient,
@@ -23,6 +24,7 @@ use tonic::{
     Code, Status,
     transport::{Channel, Endpoint},
 };
+use tonic_types::StatusExt;
 
 use crate::{
     house::House,
@@ -45,6 +47,8 @@ pub(crate) struct Acknowledged {
     pub(crate) click: String,
     pub(crate) step: Step,
     pub(crate) delivery_id: String,
+    /// When.
+    pub(crate) at: Timestamp,
 }
 
 /// Callers and visitors at work.
@@ -90,6 +94,7 @@ impl Load {
                 journal: journal.clone(),
                 place: NETWORKS[place % NETWORKS.len()],
                 random: random.fork(),
+                clock_shifts: house.clock.is_some(),
             };
             tasks.spawn(one.work(stop.clone()));
         }
@@ -128,6 +133,8 @@ struct One {
     journal: Arc<Mutex<Vec<Acknowledged>>>,
     place: (Network, &'static str, &'static str),
     random: fastrand::Rng,
+    /// Whether the hub's clock may be wrong.
+    clock_shifts: bool,
 }
 
 impl One {
@@ -162,14 +169,17 @@ impl One {
         loop {
             let status = match step.report(&self.caller, click, landed).await {
                 Ok(delivery_id) => {
-                    let acknowledged =
-                        Acknowledged { network: self.place.0, click: click.to_owned(), step, delivery_id };
+                    let (network, click, at) = (self.place.0, click.to_owned(), Timestamp::now());
+                    let acknowledged = Acknowledged { network, click, step, delivery_id, at };
                     self.journal.lock().unwrap_or_else(PoisonError::into_inner).push(acknowledged);
                     return Ok(());
                 }
                 Err(status) => status,
             };
-            ensure!(can_pass(status.code()), "{step:?} of click {click} was refused: {status:?}");
+            ensure!(
+                can_pass(&status, self.clock_shifts),
+                "{step:?} of click {click} was refused: {status:?}"
+            );
             ensure!(began.elapsed() < PATIENCE, "{step:?} of click {click} is not taken: {status:?}");
             if !is_away(&status) {
                 self.watch.note(|seen| {
@@ -182,19 +192,22 @@ impl One {
     }
 }
 
-/// Whether a caller should try again.
-fn can_pass(code: Code) -> bool {
+/// Whether a caller should try again. A click's life that is over by a clock that is wrong is not over.
+fn can_pass(status: &Status, clock_shifts: bool) -> bool {
     use Code::{Aborted, Cancelled, DeadlineExceeded, Internal, ResourceExhausted, Unavailable, Unknown};
     let passing = [Aborted, Cancelled, DeadlineExceeded, Internal, ResourceExhausted, Unavailable, Unknown];
-    passing.contains(&code)
+    let over = || status.get_details_error_info().is_some_and(|info| info.reason == "CLICK_EXPIRED");
+    passing.contains(&status.code()) || clock_shifts && over()
 }
 
-/// Whether the request never left this process: nobody listened, or the connection was closed before it was sent.
+/// Whether no hub began with the request: nobody listened, the connection was closed before it was sent, or the hub
+/// said, as it left, that it would not begin with it.
 fn is_away(status: &Status) -> bool {
     let mut cause = status.source();
     while let Some(error) = cause {
         let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
         if error.downcast_ref().is_some_and(refused)
+            || error.downcast_ref().is_some_and(h2::Error::is_go_away)
             || error.downcast_ref().is_some_and(hyper::Error::is_canceled)
         {
             return true;

@@ -2,9 +2,11 @@
 //! what was counted.
 
 mod audit;
+mod door;
 mod fault;
 mod house;
 mod hub;
+mod isolation;
 mod load;
 mod passer;
 mod plan;
@@ -23,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use clap::{Parser, ValueEnum};
 use postback::cli::Cli;
 
@@ -88,6 +90,11 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
     let mut random = fastrand::Rng::with_seed(seed);
     for fault in Fault::value_variants() {
         if options.fault.is_some_and(|wanted| wanted != *fault) {
+            continue;
+        }
+        if let Err(why) = fault.is_possible() {
+            ensure!(options.fault.is_none(), "{fault} cannot be tried here: {why:#}");
+            writeln!(io::stderr(), "{fault} is left out: {why:#}")?;
             continue;
         }
         let one = random.choice(fault.stores().iter().copied());

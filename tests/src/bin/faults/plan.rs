@@ -11,6 +11,8 @@ pub(crate) struct Plan {
     pub(crate) roles: &'static [&'static str],
     /// What lies under the embedded store, or under Redis.
     pub(crate) disk: Disk,
+    /// Whether the wall clock can be set wrong; then a click may be refused as past its life for a while.
+    pub(crate) shifts_clock: bool,
     /// The points at which the hub dies, where it dies at points.
     pub(crate) points: Vec<&'static str>,
     /// How long to wait between two strikes, in milliseconds.
@@ -35,6 +37,7 @@ impl Default for Plan {
         Self {
             roles: &[WHOLE],
             disk: Disk::Machine,
+            shifts_clock: false,
             points: Vec::new(),
             rest_ms: 20..1_000,
             must_lose: false,

@@ -9,6 +9,7 @@ use anyhow::Context;
 use postback_proto::v1::{
     DeliveryState, GetStatsRequest, ListDeliveriesRequest, Resolution, ResolveDeliveryRequest,
 };
+use postback_sandbox::Sandbox;
 use postback_tests::Caller;
 use tokio::time::{Instant, sleep};
 
@@ -34,7 +35,8 @@ pub(crate) async fn settle(
     caller: &Caller,
     journal: &[Acknowledged],
     patience: Duration,
-    books: impl Fn() -> anyhow::Result<Books>,
+    sandbox: &Sandbox,
+    books: &mut Books,
 ) -> anyhow::Result<Opinion> {
     let known: HashMap<&str, &Acknowledged> =
         journal.iter().map(|one| (one.delivery_id.as_str(), one)).collect();
@@ -43,10 +45,10 @@ pub(crate) async fn settle(
     sleep(FLIGHT).await;
     while began.elapsed() < patience {
         let doubts = list(caller, DeliveryState::InDoubt).await?;
-        let told = books()?;
+        books.read_on(sandbox)?;
         for delivery in doubts {
             let one = known.get(delivery.as_str()).context("a delivery in doubt that no caller asked for")?;
-            let resolution = if told.has(one) { Resolution::Delivered } else { Resolution::Resend };
+            let resolution = if books.has(one) { Resolution::Delivered } else { Resolution::Resend };
             resolve(caller, &delivery, resolution).await?;
             opinion.in_doubt.insert(delivery);
         }

@@ -18,6 +18,10 @@ pub(crate) struct Shim {
 pub(crate) const POWERLOSS: Shim =
     Shim { name: "powerloss", source: include_str!("../../../shims/powerloss.c") };
 
+/// Sets the clock wrong.
+pub(crate) const CLOCKSHIFT: Shim =
+    Shim { name: "clockshift", source: include_str!("../../../shims/clockshift.c") };
+
 impl Shim {
     /// Builds it in a folder; returns the variable that preloads it.
     pub(crate) fn build(self, folder: &Path) -> anyhow::Result<Variable> {
@@ -32,14 +36,16 @@ impl Shim {
     }
 }
 
-/// What a power cut does to what was written.
+/// What lies under a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Disk {
     /// The machine's own, which no killed process empties.
     Machine,
-    /// What was not fsynced is gone.
+    /// A small one of its own, which can be filled.
+    Small,
+    /// One that forgets at a power cut what was not fsynced.
     LosesUnsynced,
-    /// What was fsynced of late is gone as well.
+    /// One that forgets what was fsynced of late as well.
     Lies,
 }
 
@@ -49,7 +55,7 @@ const LIES_MS: &str = "100";
 impl Disk {
     /// The variables that put this disk under the files whose paths begin with `data`; the shim is built in `folder`.
     pub(crate) fn variables(self, folder: &Path, data: &Path) -> anyhow::Result<Vec<Variable>> {
-        if self == Self::Machine {
+        if matches!(self, Self::Machine | Self::Small) {
             return Ok(Vec::new());
         }
         let mut variables = vec![POWERLOSS.build(folder)?, ("POWERLOSS_UNDER", data.display().to_string())];

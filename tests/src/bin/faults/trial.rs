@@ -13,6 +13,7 @@ use crate::{
     audit::{Books, Findings},
     fault::Fault,
     house::House,
+    isolation::Waits,
     load::{Acknowledged, Load, caller},
     plan::Plan,
     settle::{Opinion, settle},
@@ -31,6 +32,8 @@ pub(crate) struct Found {
     pub(crate) changes: u64,
     pub(crate) opinion: Opinion,
     pub(crate) findings: Findings,
+    /// How the networks were isolated from each other, where the fault was theirs.
+    waits: Option<Waits>,
     pub(crate) seen: Seen,
 }
 
@@ -87,12 +90,15 @@ async fn audit(
     journal: &[Acknowledged],
     seen: Seen,
 ) -> anyhow::Result<Found> {
-    let opinion = settle(&caller(house)?, journal, plan.patience, || Books::read(&house.sandbox)).await?;
-    let findings = Books::read(&house.sandbox)?.audit(journal, &opinion);
+    let mut books = Books::default();
+    let opinion = settle(&caller(house)?, journal, plan.patience, &house.sandbox, &mut books).await?;
+    books.read_on(&house.sandbox)?;
+    let findings = books.audit(journal, &opinion);
+    let waits = (!house.strikes.is_empty()).then(|| Waits::of(&house.strikes, journal, &books));
     let changes = journal.iter().filter(|one| one.step.is_change()).count() as u64;
     let conversions = journal.len() as u64 - changes;
     let deaths = house.deaths.count.clone();
-    Ok(Found { faults, deaths, conversions, changes, opinion, findings, seen })
+    Ok(Found { faults, deaths, conversions, changes, opinion, findings, waits, seen })
 }
 
 impl Found {
@@ -108,6 +114,7 @@ impl fmt::Display for Found {
         write!(f, "{} faults, {} conversions, {} changes, ", self.faults, self.conversions, self.changes)?;
         write!(f, "{} lost, {} doubled, {} inverted, ", lost.len(), doubled.len(), inverted.len())?;
         write!(f, "{} in doubt, {} pending", opinion.in_doubt.len(), opinion.pending.len())?;
+        self.waits.iter().try_for_each(|waits| write!(f, "\n  {waits}"))?;
         [lost, doubled, inverted, held]
             .into_iter()
             .flat_map(|kind| kind.iter().take(3))
