@@ -6,6 +6,7 @@
 mod cluster;
 mod embedded;
 mod histories;
+mod lane;
 mod model;
 mod permutations;
 mod redis;
