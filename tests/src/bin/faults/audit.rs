@@ -1,6 +1,9 @@
 //! The audit: what callers were promised against what the networks' books say.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use anyhow::ensure;
 use jiff::Timestamp;
@@ -79,6 +82,11 @@ impl Books {
     /// When a step first reached the network.
     pub(crate) fn arrived(&self, one: &Acknowledged) -> Option<Timestamp> {
         Some(self.arrivals.get(&((one.network, one.click.clone()), one.step))?.first)
+    }
+
+    /// How long a step took from acknowledged to there; nothing where it was there before its acknowledgement.
+    pub(crate) fn waited(&self, one: &Acknowledged) -> Option<Duration> {
+        Some(self.arrived(one)?.duration_since(one.at).try_into().unwrap_or_default())
     }
 
     /// Whether a step is at the network.

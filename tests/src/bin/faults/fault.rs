@@ -72,6 +72,8 @@ pub(crate) enum Fault {
     SlowBody,
     /// A network redirects each call to itself.
     RedirectLoop,
+    /// A network is away for hours, by the clock under the hub and under Redis, while thousands of deliveries wait.
+    Outage,
 }
 
 impl Fault {
@@ -95,7 +97,8 @@ impl Fault {
             | Self::Garbage
             | Self::EndlessBody
             | Self::SlowBody
-            | Self::RedirectLoop => &[Store::Embedded, Store::Redis],
+            | Self::RedirectLoop
+            | Self::Outage => &[Store::Embedded, Store::Redis],
             Self::DiskFull => &[Store::Embedded],
             Self::KillDispatch | Self::RedisKill | Self::RedisFreeze | Self::RedisPause | Self::RedisFull => {
                 &[Store::Redis]
@@ -155,6 +158,9 @@ impl Fault {
             | Self::EndlessBody
             | Self::SlowBody
             | Self::RedirectLoop => Plan { spares_requests: true, ..Plan::default() },
+            Self::Outage => {
+                Plan { shifts_clock: true, waiting: Some(0), spares_requests: true, ..Plan::default() }
+            }
         }
     }
 
@@ -188,6 +194,8 @@ impl Fault {
             | Self::EndlessBody
             | Self::SlowBody
             | Self::RedirectLoop => network::misbehave(self, house, random).await,
+            // Its trial is one of its own.
+            Self::Outage => Ok(0),
         }
     }
 }

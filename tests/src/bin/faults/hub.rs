@@ -119,6 +119,14 @@ impl Hub {
         Ok(())
     }
 
+    /// The most memory that the process had so far, in MiB.
+    pub(crate) fn memory(&mut self) -> anyhow::Result<u64> {
+        let id = self.child()?.id().context("the hub ended by itself")?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB"));
+        Ok(peak.context("Linux tells a process's peak")?.trim().parse::<u64>()? / 1_024)
+    }
+
     fn child(&mut self) -> anyhow::Result<&mut Child> {
         self.child.as_mut().context("the hub runs")
     }

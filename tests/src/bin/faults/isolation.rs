@@ -43,8 +43,7 @@ impl Waits {
             }
             let other = strikes.iter().any(|strike| (strike.from..=strike.to).contains(&one.at));
             let slowest = if other { &mut waits.beside } else { &mut waits.healthy };
-            // What is counted before its acknowledgement has arrived waited for nothing.
-            *slowest = (*slowest).max(counted.duration_since(one.at).try_into().unwrap_or_default());
+            *slowest = (*slowest).max(books.waited(one).unwrap_or_default());
         }
         waits
     }

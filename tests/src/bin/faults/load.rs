@@ -29,14 +29,27 @@ use tonic_types::StatusExt;
 use crate::{
     house::House,
     passer::pass_by,
-    step::{NETWORKS, Step, journey},
-    visitor::{Visitor, Watch},
+    step::{NETWORKS, Place, Step, journey},
+    visitor::{Seen, Visitor, Watch},
 };
 
-/// How many callers report at once.
-const CALLERS: usize = 18;
-/// The longest rest of a caller between two steps, in milliseconds.
-const REST_MS: u64 = 40;
+/// Who reports.
+#[derive(Clone, Debug)]
+pub(crate) struct Crowd {
+    /// On clicks of these networks.
+    pub(crate) places: Vec<Place>,
+    /// How many report at once.
+    pub(crate) callers: usize,
+    /// Each rests shorter than so long between two steps, in milliseconds.
+    pub(crate) rest_ms: u64,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self { places: NETWORKS.to_vec(), callers: 18, rest_ms: 40 }
+    }
+}
+
 /// How long a request is repeated before the trial is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -56,7 +69,7 @@ pub(crate) struct Load {
     stop: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
     journal: Arc<Mutex<Vec<Acknowledged>>>,
-    pub(crate) watch: Watch,
+    watch: Watch,
 }
 
 /// A caller of the hub, whether or not the hub is there now.
@@ -80,19 +93,20 @@ pub(crate) fn caller(house: &House) -> anyhow::Result<Caller> {
 
 impl Load {
     /// Sets callers and visitors to work.
-    pub(crate) fn start(house: &House, random: &mut fastrand::Rng) -> anyhow::Result<Self> {
+    pub(crate) fn of(house: &House, crowd: &Crowd, random: &mut fastrand::Rng) -> anyhow::Result<Self> {
         let (stop, watch) = (CancellationToken::new(), Watch::default());
         let journal = Arc::<Mutex<Vec<Acknowledged>>>::default();
         let visitor = Visitor::of(house.edges.clone(), watch.clone());
         let mut tasks = JoinSet::new();
-        for place in 0..CALLERS {
+        for place in 0..crowd.callers {
             let one = One {
                 sandbox: house.sandbox.clone(),
                 caller: caller(house)?,
                 visitor: visitor.clone(),
                 watch: watch.clone(),
                 journal: journal.clone(),
-                place: NETWORKS[place % NETWORKS.len()],
+                place: crowd.places[place % crowd.places.len()],
+                rest_ms: crowd.rest_ms,
                 random: random.fork(),
                 clock_shifts: house.clock.is_some(),
             };
@@ -106,13 +120,19 @@ impl Load {
         Ok(Self { stop, tasks, journal, watch })
     }
 
-    /// Lets every caller finish what it began; returns the journal.
-    pub(crate) async fn end(mut self) -> anyhow::Result<Vec<Acknowledged>> {
+    /// How many steps were acknowledged so far.
+    pub(crate) fn told(&self) -> usize {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Lets every caller finish what it began; returns the journal, and what was seen.
+    pub(crate) async fn end(mut self) -> anyhow::Result<(Vec<Acknowledged>, Seen)> {
         self.stop.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             ended??;
         }
-        Ok(std::mem::take(&mut self.journal.lock().unwrap_or_else(PoisonError::into_inner)))
+        let journal = std::mem::take(&mut *self.journal.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok((journal, self.watch.seen()))
     }
 
     /// Fails as soon as a caller did.
@@ -131,7 +151,8 @@ struct One {
     visitor: Visitor,
     watch: Watch,
     journal: Arc<Mutex<Vec<Acknowledged>>>,
-    place: (Network, &'static str, &'static str),
+    place: Place,
+    rest_ms: u64,
     random: fastrand::Rng,
     /// Whether the hub's clock may be wrong.
     clock_shifts: bool,
@@ -145,7 +166,7 @@ impl One {
             let landed = self.land(&click).await?;
             for step in journey(network, &mut self.random) {
                 self.tell(*step, &click, &landed).await?;
-                sleep(Duration::from_millis(self.random.u64(..REST_MS))).await;
+                sleep(Duration::from_millis(self.random.u64(..self.rest_ms))).await;
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ mod house;
 mod hub;
 mod isolation;
 mod load;
+mod outage;
 mod passer;
 mod plan;
 mod report;
@@ -25,13 +26,16 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Parser, ValueEnum};
 use postback::cli::Cli;
+use tokio::task::JoinSet;
 
 use self::{
     fault::Fault,
+    plan::Plan,
     report::{Report, Row},
+    store::Store,
     strike::failpoint,
 };
 
@@ -53,8 +57,15 @@ struct Options {
     /// For how many seconds each trial is under load.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// A tenth of the campaign: each fault on one of its stores, drawn by the seed, for two seconds.
-    #[arg(long, conflicts_with_all = ["trials", "seconds"])]
+    /// How many trials run beside each other.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    beside: u32,
+    /// How many deliveries wait for a network that is away, for the fault outage.
+    #[arg(long, default_value_t = 5_000)]
+    waiting: usize,
+    /// A tenth of the campaign: each fault on one of its stores, drawn by the seed, for two seconds, four beside each
+    /// other.
+    #[arg(long, conflicts_with_all = ["trials", "seconds", "beside", "waiting"])]
     tenth: bool,
     /// Where the random moments begin; drawn and printed where not given.
     #[arg(long)]
@@ -82,14 +93,48 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// One trial that is to be run.
+struct Trial {
+    /// Its place in the report.
+    row: usize,
+    fault: Fault,
+    store: Store,
+    plan: Plan,
+    seed: u64,
+}
+
 async fn run(options: &Options) -> anyhow::Result<Report> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000_000));
     writeln!(io::stderr(), "seed {seed}")?;
-    let mut report = Report { seed, rows: Vec::new() };
-    let load = Duration::from_secs(if options.tenth { 2 } else { options.seconds });
+    let (load, beside) = if options.tenth { (2, 4) } else { (options.seconds, options.beside) };
+    let (mut report, mut trials) = (Report { seed, rows: Vec::new() }, campaign(options, seed)?.into_iter());
+    let mut under_way = JoinSet::new();
+    loop {
+        while under_way.len() < beside as usize
+            && let Some(Trial { row, fault, store, plan, seed }) = trials.next()
+        {
+            if report.rows.len() == row {
+                report.rows.push(Row::of(fault, store));
+            }
+            under_way.spawn(async move {
+                let found = trial::run(fault, store, &plan, seed, Duration::from_secs(load)).await;
+                let found = found.with_context(|| format!("{fault} on {store}, seed {seed}"))?;
+                writeln!(io::stderr(), "{fault} on {store}, seed {seed}: {found}")?;
+                anyhow::Ok((row, plan, found))
+            });
+        }
+        let Some(done) = under_way.join_next().await else { return Ok(report) };
+        let (row, plan, found) = done??;
+        report.rows[row].add(&plan, found);
+    }
+}
+
+/// The trials that are asked for, those of one row after each other.
+fn campaign(options: &Options, seed: u64) -> anyhow::Result<Vec<Trial>> {
+    let (mut trials, mut row) = (Vec::new(), 0);
     let mut random = fastrand::Rng::with_seed(seed);
-    for fault in Fault::value_variants() {
-        if options.fault.is_some_and(|wanted| wanted != *fault) {
+    for fault in Fault::value_variants().iter().copied() {
+        if options.fault.is_some_and(|wanted| wanted != fault) {
             continue;
         }
         if let Err(why) = fault.is_possible() {
@@ -98,18 +143,17 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
             continue;
         }
         let one = random.choice(fault.stores().iter().copied());
-        for store in fault.stores().iter().filter(|store| !options.tenth || one == Some(**store)) {
-            let mut row = Row::of(*fault, *store);
-            let mut plan = fault.plan(*store);
+        for store in fault.stores().iter().copied().filter(|store| !options.tenth || one == Some(*store)) {
+            let mut plan = fault.plan(store);
+            let waiting = if options.tenth { options.waiting / 10 } else { options.waiting };
+            plan.waiting = plan.waiting.and(Some(waiting));
             plan.points.retain(|point| options.point.is_none_or(|wanted| wanted == *point));
-            for trial in 0..options.trials {
-                let found =
-                    trial::run(*fault, *store, &plan, seed.wrapping_add(u64::from(trial)), load).await?;
-                writeln!(io::stderr(), "{fault} on {store}, trial {}: {found}", trial + 1)?;
-                row.add(&plan, found);
+            for trial in 0..u64::from(options.trials) {
+                let (plan, seed) = (plan.clone(), seed.wrapping_add(trial));
+                trials.push(Trial { row, fault, store, plan, seed });
             }
-            report.rows.push(row);
+            row += 1;
         }
     }
-    Ok(report)
+    Ok(trials)
 }

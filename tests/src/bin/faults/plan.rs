@@ -13,6 +13,8 @@ pub(crate) struct Plan {
     pub(crate) disk: Disk,
     /// Whether the wall clock can be set wrong; then a click may be refused as past its life for a while.
     pub(crate) shifts_clock: bool,
+    /// How many deliveries wait for a network that is away for hours, where that is the fault.
+    pub(crate) waiting: Option<usize>,
     /// The points at which the hub dies, where it dies at points.
     pub(crate) points: Vec<&'static str>,
     /// How long to wait between two strikes, in milliseconds.
@@ -38,6 +40,7 @@ impl Default for Plan {
             roles: &[WHOLE],
             disk: Disk::Machine,
             shifts_clock: false,
+            waiting: None,
             points: Vec::new(),
             rest_ms: 20..1_000,
             must_lose: false,

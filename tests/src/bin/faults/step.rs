@@ -17,8 +17,11 @@ pub(crate) enum Step {
     Hold,
 }
 
-/// Every network with its account's name and the parameter that brings its click ids.
-pub(crate) const NETWORKS: [(Network, &str, &str); 3] = [
+/// A network with its account's name and the parameter that brings its click ids.
+pub(crate) type Place = (Network, &'static str, &'static str);
+
+/// Every network.
+pub(crate) const NETWORKS: [Place; 3] = [
     (Network::Powerspace, "powerspace", "clickId"),
     (Network::Trafficstars, "trafficstars", "click_id"),
     (Network::Altercpa, "altercpa", "click"),

@@ -14,12 +14,23 @@ use crate::{
     fault::Fault,
     house::House,
     isolation::Waits,
-    load::{Acknowledged, Load, caller},
+    load::{Acknowledged, Crowd, Load, caller},
+    outage::{self, Outage},
     plan::Plan,
     settle::{Opinion, settle},
     store::Store,
     visitor::Seen,
 };
+
+/// What a trial leaves to be audited.
+pub(crate) struct Told {
+    pub(crate) faults: u64,
+    pub(crate) journal: Vec<Acknowledged>,
+    /// The networks' books as far as they were read.
+    pub(crate) books: Books,
+    pub(crate) outage: Option<Outage>,
+    pub(crate) seen: Seen,
+}
 
 /// What a trial showed.
 pub(crate) struct Found {
@@ -34,6 +45,7 @@ pub(crate) struct Found {
     pub(crate) findings: Findings,
     /// How the networks were isolated from each other, where the fault was theirs.
     waits: Option<Waits>,
+    outage: Option<Outage>,
     pub(crate) seen: Seen,
 }
 
@@ -47,9 +59,12 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Found> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut house = House::start(plan, store, seed).await?;
-    let told = under_load(fault, plan, &mut house, load, &mut random).await;
+    let told = match plan.waiting {
+        Some(waiting) => outage::run(&mut house, waiting, &mut random).await,
+        None => under_load(fault, plan, &mut house, load, &mut random).await,
+    };
     let audited = match told {
-        Ok((faults, journal, seen)) => audit(&house, plan, faults, &journal, seen).await,
+        Ok(told) => audit(&house, plan, told).await,
         Err(error) => Err(error),
     };
     let wrong = match &audited {
@@ -70,35 +85,28 @@ async fn under_load(
     house: &mut House,
     long: Duration,
     random: &mut fastrand::Rng,
-) -> anyhow::Result<(u64, Vec<Acknowledged>, Seen)> {
-    let mut load = Load::start(house, random)?;
+) -> anyhow::Result<Told> {
+    let mut load = Load::of(house, &Crowd::default(), random)?;
     let (began, mut faults) = (Instant::now(), 0);
     while began.elapsed() < long {
         sleep(Duration::from_millis(random.u64(plan.rest_ms.clone()))).await;
         faults += fault.strike(house, random).await?;
         load.check().await?;
     }
-    let watch = load.watch.clone();
-    let journal = load.end().await?;
-    Ok((faults, journal, watch.seen()))
+    let (journal, seen) = load.end().await?;
+    Ok(Told { faults, journal, seen, books: Books::default(), outage: None })
 }
 
-async fn audit(
-    house: &House,
-    plan: &Plan,
-    faults: u64,
-    journal: &[Acknowledged],
-    seen: Seen,
-) -> anyhow::Result<Found> {
-    let mut books = Books::default();
-    let opinion = settle(&caller(house)?, journal, plan.patience, &house.sandbox, &mut books).await?;
+async fn audit(house: &House, plan: &Plan, told: Told) -> anyhow::Result<Found> {
+    let Told { faults, journal, seen, mut books, outage } = told;
+    let opinion = settle(&caller(house)?, &journal, plan.patience, &house.sandbox, &mut books).await?;
     books.read_on(&house.sandbox)?;
-    let findings = books.audit(journal, &opinion);
-    let waits = (!house.strikes.is_empty()).then(|| Waits::of(&house.strikes, journal, &books));
+    let findings = books.audit(&journal, &opinion);
+    let waits = (!house.strikes.is_empty()).then(|| Waits::of(&house.strikes, &journal, &books));
     let changes = journal.iter().filter(|one| one.step.is_change()).count() as u64;
     let conversions = journal.len() as u64 - changes;
     let deaths = house.deaths.count.clone();
-    Ok(Found { faults, deaths, conversions, changes, opinion, findings, waits, seen })
+    Ok(Found { faults, deaths, conversions, changes, opinion, findings, waits, outage, seen })
 }
 
 impl Found {
@@ -115,6 +123,7 @@ impl fmt::Display for Found {
         write!(f, "{} lost, {} doubled, {} inverted, ", lost.len(), doubled.len(), inverted.len())?;
         write!(f, "{} in doubt, {} pending", opinion.in_doubt.len(), opinion.pending.len())?;
         self.waits.iter().try_for_each(|waits| write!(f, "\n  {waits}"))?;
+        self.outage.iter().try_for_each(|outage| write!(f, "\n  {outage}"))?;
         [lost, doubled, inverted, held]
             .into_iter()
             .flat_map(|kind| kind.iter().take(3))

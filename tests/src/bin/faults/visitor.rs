@@ -37,6 +37,18 @@ pub(crate) struct Seen {
     pub(crate) last: Option<String>,
 }
 
+impl Seen {
+    /// Adds what was seen later.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.redirects += later.redirects;
+        self.strays += later.strays;
+        self.slowest = self.slowest.max(later.slowest);
+        self.slowest_bare = self.slowest_bare.max(later.slowest_bare);
+        self.failures += later.failures;
+        self.last = later.last.or_else(|| self.last.take());
+    }
+}
+
 /// A count that many tasks add to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch(Arc<Mutex<Seen>>);

@@ -1,6 +1,6 @@
 //! Faults of the ad networks: one of them, or all, misbehaves for one to two seconds.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use anyhow::ensure;
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long a network is broken, in milliseconds.
-const BROKEN_MS: std::ops::Range<u64> = 1_000..2_000;
+const BROKEN_MS: Range<u64> = 1_000..2_000;
 /// Longer than any caller waits.
 const NEVER: Duration = Duration::from_secs(60);
 const PACE: Duration = Duration::from_secs(1);
@@ -24,6 +24,7 @@ const FOLLOWED: &str = "followed";
 
 /// Closes the door of a network, cutting what is under way, and opens it again.
 pub(crate) async fn refuse(house: &mut House, random: &mut fastrand::Rng) -> anyhow::Result<u64> {
+    recover(house).await;
     let (from, networks) = (Timestamp::now(), some(NETWORKS.map(|place| place.0).to_vec(), random));
     for network in &networks {
         house.door(*network).close().await;
@@ -32,7 +33,7 @@ pub(crate) async fn refuse(house: &mut House, random: &mut fastrand::Rng) -> any
     for network in &networks {
         house.door(*network).open().await?;
     }
-    recover(house, networks, from).await
+    Ok(note(house, networks, from))
 }
 
 /// Has a network misbehave.
@@ -51,7 +52,7 @@ pub(crate) async fn misbehave(
     }
     sleep(Duration::from_millis(random.u64(BROKEN_MS))).await;
     house.sandbox.clear_faults(None);
-    let struck = recover(house, networks, from).await?;
+    let struck = note(house, networks, from);
     let followed = NETWORKS.iter().flat_map(|place| house.sandbox.received(place.0));
     let followed = followed.filter(|entry| entry.query.iter().any(|(name, _)| name == FOLLOWED)).count();
     ensure!(followed == 0, "{followed} redirects were followed");
@@ -103,11 +104,17 @@ fn some(networks: Vec<Network>, random: &mut fastrand::Rng) -> Vec<Network> {
     }
 }
 
-/// Leaves the networks alone until what failed has been tried again: the schedule's second wait would make trials
-/// long.
-async fn recover(house: &mut House, networks: Vec<Network>, from: Timestamp) -> anyhow::Result<u64> {
+/// Leaves the networks alone until what failed at the last strike has been tried again: the schedule's second wait
+/// would make trials long.
+async fn recover(house: &House) {
+    let since = house.strikes.last().map(|last| Timestamp::now().duration_since(last.to));
+    let since = since.and_then(|since| Duration::try_from(since).ok()).unwrap_or(AFTERMATH);
+    sleep(AFTERMATH.saturating_sub(since)).await;
+}
+
+/// Notes a strike that is over.
+fn note(house: &mut House, networks: Vec<Network>, from: Timestamp) -> u64 {
     let struck = networks.len() as u64;
     house.strikes.push(Struck { networks, from, to: Timestamp::now() });
-    sleep(AFTERMATH).await;
-    Ok(struck)
+    struck
 }
