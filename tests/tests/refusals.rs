@@ -341,6 +341,7 @@ fn a_wrong_config_is_told_line_by_line() {
         ("a proxy that is none", "[edge]\ntrusted_proxies = [\"10.0.0.0/99\"]"),
         ("a referrer policy that is none", "[edge]\nreferrer_policy = \"never\""),
         ("a lease shorter than an attempt", "[dispatch]\nlease_ms = 5000"),
+        ("a lease of a week", "[dispatch]\nlease_ms = 604800000"),
         ("an account without a network", "network = \"powerspace\" => concurrency = 3"),
         ("a network that is none", "\"powerspace\" => \"powerspce\""),
         ("an account's name in capitals", "[accounts.ps] => [accounts.PS]"),

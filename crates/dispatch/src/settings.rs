@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use postback_core::{Error, Result};
+use postback_core::{Error, Result, schedule};
 
 /// The dispatcher's times.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,8 @@ impl Settings {
     ///
     /// # Errors
     /// `InvalidArgument` that names the setting: a time of zero, or a lease of less than three times the timeout.
-    /// Such a lease could end before its attempt is settled, and the delivery would be sent twice.
+    /// Such a lease could end before its attempt is settled, and the delivery would be sent twice. One that is longer
+    /// than the schedule's longest wait would be taken for the work of a wrong clock.
     pub fn check(&self) -> Result<()> {
         for (name, time) in [("timeout", self.timeout), ("lease", self.lease), ("poll", self.poll)] {
             if time.is_zero() {
@@ -45,6 +46,10 @@ impl Settings {
                     self.lease, self.timeout
                 ),
             ));
+        }
+        if self.lease > schedule::LONGEST.unsigned_abs() {
+            let message = format!("{:?} is longer than any wait of the schedule", self.lease);
+            return Err(Error::invalid("lease", format!("{message}; want at most {:#}", schedule::LONGEST)));
         }
         Ok(())
     }
@@ -66,6 +71,11 @@ mod tests {
         assert_eq!(
             short.check().unwrap_err().to_string(),
             "lease: 14s is too short for a timeout of 5s; want at least three times as long"
+        );
+        let long = Settings { lease: Duration::from_secs(50 * 3_600), ..Settings::default() };
+        assert_eq!(
+            long.check().unwrap_err().to_string(),
+            "lease: 180000s is longer than any wait of the schedule; want at most 49h"
         );
         let zero = Settings { poll: Duration::ZERO, ..Settings::default() };
         assert_eq!(zero.check().unwrap_err().to_string(), "poll: is zero");

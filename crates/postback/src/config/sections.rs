@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::HeaderName;
-use postback_core::{Error, Key, Keyring};
+use postback_core::{Error, Key, Keyring, schedule};
 use postback_edge::{CookieSettings, Limits, Proxies, ReferrerPolicy};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
@@ -352,6 +352,9 @@ pub(super) fn dispatch(mut node: Node, problems: &mut Vec<Problem>) -> Option<Di
             "lease_ms",
             "is less than three times timeout_ms: a delivery could be leased again while it is sent",
         );
+    }
+    if u128::from(dispatch.lease_ms) > schedule::LONGEST.unsigned_abs().as_millis() {
+        wrong("lease_ms", &format!("`{}` is more than 176400000, which is 49 hours", dispatch.lease_ms));
     }
     if !(10..=60_000).contains(&dispatch.poll_ms) {
         wrong("poll_ms", &format!("`{}` is not 10 to 60000", dispatch.poll_ms));
