@@ -15,7 +15,7 @@ pub struct TokenClaims {
     account: [u8; 4],
     /// The network's click id.
     pub click: ClickId,
-    /// When the click was captured, to the second.
+    /// When the click was captured, to the second, by the clock of the machine that captured it.
     pub captured_at: Timestamp,
 }
 

@@ -29,9 +29,9 @@ const SWEEPS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_mi
 const GAUGES: Duration = Duration::from_secs(10);
 
 impl Hub {
-    /// Works until `shutdown`: writes buffered clicks as soon as their store is back, sweeps both stores, asks
-    /// the outbox twice a minute what it promises, keeps the gauges. At the end it writes what is still buffered, for at most five seconds; so shut down what takes
-    /// clicks first.
+    /// Works until `shutdown`: writes buffered clicks as soon as their store is back, sweeps both stores while the
+    /// clock can be believed, asks the outbox twice a minute what it promises, keeps the gauges. At the end it writes
+    /// what is still buffered, for at most five seconds; so shut down what takes clicks first.
     pub async fn run(&self, shutdown: CancellationToken) {
         let (clicks, outbox) = (&self.inner.clicks, &self.inner.outbox);
         tokio::join!(

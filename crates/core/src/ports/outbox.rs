@@ -312,7 +312,8 @@ pub trait Outbox: Send + Sync + 'static {
     async fn erase_user(&self, user: &UserId) -> Result<usize>;
 
     /// Lets waiting changes die whose conversion never came, and removes what is past its retention; a bounded
-    /// piece at a time. Returns how many records it touched.
+    /// piece at a time. A lane that is due later than [`LONGEST`](crate::schedule::LONGEST) from now was put off by
+    /// a clock that was wrong: it is due at once. Returns how many records it touched.
     async fn sweep(&self) -> Result<usize>;
 
     /// Whether the store answers.
