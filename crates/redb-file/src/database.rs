@@ -7,7 +7,7 @@ use std::{
 
 use redb::Database;
 
-/// The longest wait between two tries on a disk that fails.
+/// The longest wait between two tries on a disk that fails, where the first is no longer.
 const LONGEST: Duration = Duration::from_secs(1);
 
 type Open = dyn Fn() -> Result<Database, redb::Error> + Send + Sync;
@@ -17,6 +17,8 @@ type Cause = Arc<redb::Error>;
 
 /// A database, and how to open it.
 pub(crate) struct Reopened {
+    /// The store's, in the log.
+    name: &'static str,
     open: Box<Open>,
     /// The wait after a first failure; it doubles with each further one.
     wait: Duration,
@@ -51,9 +53,9 @@ pub(crate) enum Purpose {
 
 impl Reopened {
     /// Opens it for the first time.
-    pub(crate) fn open(open: Box<Open>, wait: Duration) -> Result<Self, redb::Error> {
+    pub(crate) fn open(name: &'static str, open: Box<Open>, wait: Duration) -> Result<Self, redb::Error> {
         let database = Some(open()?);
-        Ok(Self { open, wait, held: RwLock::new(Held { database, turn: 0, trouble: None }) })
+        Ok(Self { name, open, wait, held: RwLock::new(Held { database, turn: 0, trouble: None }) })
     }
 
     /// Works with the database. After an error it is closed, once nobody works with it any more, and opened again.
@@ -80,7 +82,8 @@ impl Reopened {
         if self.read().trouble.is_some()
             && let Some(trouble) = self.write().trouble.take()
         {
-            tracing::info!(after = ?trouble.since.elapsed(), "the store's disk takes writes again");
+            let after = trouble.since.elapsed();
+            tracing::info!(store = self.name, ?after, "the store's disk takes writes again");
         }
     }
 
@@ -90,16 +93,34 @@ impl Reopened {
         if held.turn == turn {
             held.turn += 1;
             held.database = None;
-            held.failed(cause, self.wait);
-            held.open(&self.open, self.wait);
+            self.failed(&mut held, cause);
+            self.try_open(&mut held);
         }
     }
 
     fn open_again(&self) {
         let mut held = self.write();
         if held.is_to_be_opened() {
-            held.open(&self.open, self.wait);
+            self.try_open(&mut held);
         }
+    }
+
+    fn try_open(&self, held: &mut Held) {
+        match (self.open)() {
+            Ok(database) => held.database = Some(database),
+            Err(error) => self.failed(held, Arc::new(error)),
+        }
+    }
+
+    fn failed(&self, held: &mut Held, cause: Cause) {
+        let now = Instant::now();
+        let (since, wait) = match &held.trouble {
+            Some(trouble) => (trouble.since, trouble.wait.saturating_mul(2).min(LONGEST.max(self.wait))),
+            None => (now, self.wait),
+        };
+        let error = &*cause as &dyn std::error::Error;
+        tracing::error!(store = self.name, error, again_in = ?wait, "the store's disk fails");
+        held.trouble = Some(Trouble { cause, since, wait, again: now + wait });
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Held> {
@@ -127,22 +148,5 @@ impl Held {
             (_, Some(trouble)) => Err(Arc::clone(&trouble.cause)),
             (_, None) => Err(Arc::new(redb::Error::DatabaseClosed)),
         }
-    }
-
-    fn open(&mut self, open: &Open, wait: Duration) {
-        match open() {
-            Ok(database) => self.database = Some(database),
-            Err(error) => self.failed(Arc::new(error), wait),
-        }
-    }
-
-    fn failed(&mut self, cause: Cause, wait: Duration) {
-        let now = Instant::now();
-        let (since, wait) = match &self.trouble {
-            Some(trouble) => (trouble.since, trouble.wait.saturating_mul(2).min(LONGEST)),
-            None => (now, wait),
-        };
-        tracing::error!(error = &*cause as &dyn std::error::Error, again_in = ?wait, "the store's disk fails");
-        self.trouble = Some(Trouble { cause, since, wait, again: now + wait });
     }
 }

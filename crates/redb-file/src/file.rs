@@ -75,7 +75,7 @@ impl<S: Schema> RedbFile<S> {
             writer::prepare::<S>(&database)?;
             Ok(database)
         };
-        let database = Arc::new(Reopened::open(Box::new(open), wait)?);
+        let database = Arc::new(Reopened::open(S::NAME, Box::new(open), wait)?);
         let writer = Writer::start(Arc::clone(&database)).map_err(redb::Error::Io)?;
         Ok(Self { writer, database })
     }
