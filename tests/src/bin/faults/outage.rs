@@ -19,6 +19,8 @@ use crate::{
 
 /// How many report at once while conversions gather.
 const GATHERERS: usize = 64;
+/// How many report new ones while the old ones are sent: far fewer than can be sent.
+const NEWCOMERS: usize = 3;
 /// For how many hours the network is away, by the clock of the hub and of Redis.
 const HOURS: i64 = 6;
 /// How long each of these hours takes.
@@ -89,7 +91,8 @@ pub(crate) async fn run(
     clock(house, HOURS + 1)?;
     let back = Timestamp::now();
     house.door(network).open().await?;
-    let load = Load::of(house, &Crowd { places: vec![place], ..Crowd::default() }, random)?;
+    let crowd = Crowd { places: vec![place], callers: NEWCOMERS, ..Crowd::default() };
+    let load = Load::of(house, &crowd, random)?;
     let mut books = Books::default();
     let drained = drain(house, &journal, &mut books).await?;
     let (fresh, more) = load.end().await?;
