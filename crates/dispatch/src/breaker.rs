@@ -13,6 +13,9 @@ const JITTER: f64 = 0.2;
 
 /// A breaker. Seven failures in a row open it for a second; then one call is let through. If that fails, it
 /// rests twice as long as before, up to a minute; if it succeeds, all is as at first. Time is an argument.
+///
+/// The one call is a delivery that is due. Where it has no key, as at Powerspace, and the network takes it and never
+/// answers, each such call leaves one more delivery in doubt: about one a minute while that lasts.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     state: State,
