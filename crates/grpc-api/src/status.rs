@@ -30,10 +30,8 @@ pub(crate) fn status(error: Error) -> Status {
             Status::with_error_details(code, "an internal error; the hub's log has it", details)
         }
         ErrorKind::Unavailable => {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "a call found the store or network away"
-            );
+            let cause = std::error::Error::source(&error);
+            tracing::warn!(%error, cause, "a call found the store or network away");
             Status::with_error_details(code, error.to_string(), details)
         }
         _ => Status::with_error_details(code, error.to_string(), details),
