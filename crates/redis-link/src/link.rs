@@ -10,7 +10,7 @@ use postback_core::{Error, Result};
 use redis::{
     Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value, cluster_routing::MultipleNodeRoutingInfo,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
 use crate::{
@@ -79,6 +79,17 @@ enum State {
 struct Live {
     connection: Connection,
     made: Arc<()>,
+    /// Until when it is left to itself though it does not answer.
+    trusted_until: Instant,
+}
+
+/// How long a connection to a Cluster may leave questions unanswered before another one is made beside it.
+const TRUSTED: Duration = Duration::from_secs(3);
+
+impl Live {
+    fn new(connection: Connection) -> Self {
+        Self { connection, made: Arc::new(()), trusted_until: Instant::now() + TRUSTED }
+    }
 }
 
 impl Link {
@@ -148,10 +159,11 @@ impl Link {
     /// `Unavailable` where Redis cannot be reached, does not answer within the timeout, or refuses work for now;
     /// `ResourceExhausted` where its memory is full; `Internal` for an answer that is not understood.
     pub async fn put<Q: Question>(&self, question: &Q) -> Result<Q::Answer> {
-        tokio::time::timeout(self.timeout, self.shared.put(question))
-            .await
-            .map_err(|_| late(self.timeout))?
-            .map_err(refused)
+        let answer = tokio::time::timeout(self.timeout, self.shared.put(question)).await;
+        if answer.as_ref().map_or(true, |answer| answer.as_ref().is_err_and(RedisError::is_timeout)) {
+            self.shared.doubt();
+        }
+        answer.map_err(|_| late(self.timeout))?.map_err(refused)
     }
 }
 
@@ -198,13 +210,36 @@ impl Shared {
 
     async fn connect(self: Arc<Self>, tell: watch::Sender<Option<RedisResult<Live>>>) {
         let made = self.servers.connect().await;
-        let made = made.map(|connection| Live { connection, made: Arc::new(()) });
+        let made = made.map(Live::new);
         match &made {
             Ok(_) => info!("connected to redis"),
             Err(error) => warn!(error = error as &dyn std::error::Error, "cannot connect to redis"),
         }
         self.set(made.as_ref().map_or(State::Idle, |live| State::Live(live.clone())));
         tell.send_replace(Some(made));
+    }
+
+    /// Makes another connection to a Cluster in place of one that does not answer: its client can wait for ever for
+    /// a node that was away. Until it stands the old one is used, which may answer for the other nodes.
+    fn doubt(self: &Arc<Self>) {
+        {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let State::Live(live) = &mut *state else { return };
+            if !live.connection.is_cluster() || Instant::now() < live.trusted_until {
+                return;
+            }
+            live.trusted_until = Instant::now() + TRUSTED;
+        }
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            match shared.servers.connect().await {
+                Ok(connection) => {
+                    shared.set(State::Live(Live::new(connection)));
+                    info!("connected anew to a cluster that did not answer");
+                }
+                Err(error) => warn!(error = &error as &dyn std::error::Error, "cannot connect to redis anew"),
+            }
+        });
     }
 
     fn forget(&self, lost: &Live) {

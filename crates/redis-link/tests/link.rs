@@ -6,7 +6,10 @@
 use std::{sync::Arc, time::Duration};
 
 use postback_core::ErrorKind;
-use postback_redis_link::{Link, RedisSettings, testing::RedisServer};
+use postback_redis_link::{
+    Link, RedisSettings, Topology,
+    testing::{RedisCluster, RedisServer},
+};
 use redis::cmd;
 
 fn link(server: &RedisServer) -> Link {
@@ -57,6 +60,31 @@ async fn a_command_is_sent_again_once_its_connection_is_made_anew() {
     server.kill();
     server.restart();
     assert_eq!(link.ask::<String>(&cmd("PING")).await.unwrap(), "PONG");
+}
+
+#[tokio::test]
+async fn a_cluster_that_leaves_questions_unanswered_is_connected_to_anew() {
+    let cluster = RedisCluster::start();
+    let settings = RedisSettings {
+        urls: vec![cluster.urls().remove(0)],
+        topology: Topology::Cluster,
+        timeout: Duration::from_millis(200),
+        ..RedisSettings::default()
+    };
+    let (link, other) = (Link::new(&settings).unwrap(), cluster.urls().remove(1));
+    let other = Link::new(&RedisSettings { urls: vec![other], ..RedisSettings::default() }).unwrap();
+    let of_the_last = cmd("GET").arg("a").take();
+    assert_eq!(link.ask::<Option<String>>(&of_the_last).await.unwrap(), None);
+    let before = connections(&other).await;
+    cluster.freeze_node(2);
+    let mut unanswered = 0;
+    while connections(&other).await == before {
+        assert_eq!(link.ask::<()>(&of_the_last).await.unwrap_err().kind(), ErrorKind::Unavailable);
+        unanswered += 1;
+        assert!(unanswered < 100, "no other connection was made");
+    }
+    cluster.thaw_node(2);
+    while link.ask::<Option<String>>(&of_the_last).await.is_err() {}
 }
 
 #[tokio::test]

@@ -56,6 +56,16 @@ impl RedisCluster {
         self.nodes[node].wait_for(WHOLE);
     }
 
+    /// Stops one node where it stands.
+    pub fn freeze_node(&self, node: usize) {
+        self.nodes[node].freeze();
+    }
+
+    /// Lets a frozen node go on.
+    pub fn thaw_node(&self, node: usize) {
+        self.nodes[node].thaw();
+    }
+
     /// Moves the slot of a key to the next node while it is in use, some keys at a time with a pause between.
     pub fn move_slot_of(&self, key: &str, pause: Duration) {
         let slot: u16 = self.nodes[0].ask(cluster("KEYSLOT").arg(key));
