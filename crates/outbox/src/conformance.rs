@@ -60,6 +60,7 @@ macro_rules! conformance {
             releasing_twice_is_releasing_once,
             new_work_is_not_starved_by_old_retries,
             new_work_does_not_wait_for_a_whole_backlog,
+            what_follows_an_old_delivery_is_no_new_work,
             an_account_is_worked_on_alone,
             nothing_of_a_paused_account_is_leased,
             the_first_and_the_latest_attempts_are_kept,

@@ -125,9 +125,10 @@ pub(crate) fn await_turn(delivery: &mut Delivery, due: Option<Timestamp>) {
     delivery.due_at = due;
 }
 
-/// Makes a delivery the head of its lane; returns when it is due, in milliseconds.
+/// Makes a delivery the head of its lane; returns when it is due, in milliseconds. One that was never put off is due
+/// since it was created, and has its place in the schedule by that: what comes after an old conversion is not new.
 pub(crate) fn turn(delivery: &mut Delivery, now: Timestamp) -> i64 {
-    let due = millis(delivery.due_at.map_or(now, |due| due.max(now)));
+    let due = millis(delivery.due_at.unwrap_or(delivery.created_at.min(now)));
     delivery.due_at = Some(from_millis(due));
     due
 }

@@ -101,9 +101,11 @@ local function schedule(lane, account, head, due)
   call('ZADD', key(tried > 0 and 'retry' or 'fresh', account), due, lane)
 end
 
--- Makes a delivery the head of its lane.
+-- Makes a delivery the head of its lane. One that was never put off is due since it was created, which its id begins
+-- with, and has its place in the schedule by that: what comes after an old conversion is not new.
 local function turn(lane, account, head)
-  local due = math.max(now, tonumber(call('HGET', key('d', head), 'due') or now))
+  local created = tonumber(string.sub(head, 1, 12), 16)
+  local due = tonumber(call('HGET', key('d', head), 'due') or math.min(created, now))
   call('HSET', key('d', head), 'due', due)
   schedule(lane, account, head, due)
 end

@@ -1,6 +1,6 @@
--- Ends a claim: keeps the attempt, and lets the lane go on, wait or stand. A change that is to die with its lead
--- goes behind it where that one was replayed meanwhile, and waits in the same lane: among the other changes in the
--- order in which they came.
+-- Ends a claim: keeps the attempt, and lets the lane go on, wait or stand.
+-- A change that is to die with its lead goes behind it where that one was replayed meanwhile, and waits in the same
+-- lane: among the other changes in the order in which they came.
 local lane, id, token = ARGV[3], ARGV[4], ARGV[5]
 local state, code, message, remote, at, attempt = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local most, with_lead = tonumber(ARGV[12]), ARGV[13]
