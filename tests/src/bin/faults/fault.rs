@@ -80,31 +80,13 @@ impl Fault {
     /// The stores on which it is tried.
     pub(crate) const fn stores(self) -> &'static [Store] {
         match self {
-            Self::Kill
-            | Self::KillAt
-            | Self::Term
-            | Self::Freeze
-            | Self::PowerLoss
-            | Self::LyingDisk
-            | Self::Clock
-            | Self::Refuse
-            | Self::BlackHole
-            | Self::ResetBefore
-            | Self::ResetAfter
-            | Self::ServerError
-            | Self::TooMany
-            | Self::ErrorInside
-            | Self::Garbage
-            | Self::EndlessBody
-            | Self::SlowBody
-            | Self::RedirectLoop
-            | Self::Outage => &[Store::Embedded, Store::Redis],
             Self::DiskFull => &[Store::Embedded],
             Self::KillDispatch | Self::RedisKill | Self::RedisFreeze | Self::RedisPause | Self::RedisFull => {
                 &[Store::Redis]
             }
             Self::Failover => &[Store::Sentinel],
             Self::SlotMove | Self::NodeKill => &[Store::Cluster],
+            _ => &[Store::Embedded, Store::Redis],
         }
     }
 
@@ -147,20 +129,11 @@ impl Fault {
             | Self::NodeKill => Plan { rest_ms: 20..2_000, ..Plan::default() },
             Self::Clock => Plan { shifts_clock: true, rest_ms: 200..2_000, ..Plan::default() },
             Self::Freeze | Self::SlotMove => Plan::default(),
-            Self::Refuse
-            | Self::BlackHole
-            | Self::ResetBefore
-            | Self::ResetAfter
-            | Self::ServerError
-            | Self::TooMany
-            | Self::ErrorInside
-            | Self::Garbage
-            | Self::EndlessBody
-            | Self::SlowBody
-            | Self::RedirectLoop => Plan { spares_requests: true, ..Plan::default() },
             Self::Outage => {
                 Plan { shifts_clock: true, waiting: Some(0), spares_requests: true, ..Plan::default() }
             }
+            // The networks' own.
+            _ => Plan { spares_requests: true, ..Plan::default() },
         }
     }
 

@@ -42,6 +42,7 @@ pub(crate) async fn misbehave(
     house: &mut House,
     random: &mut fastrand::Rng,
 ) -> anyhow::Result<u64> {
+    recover(house).await;
     let can =
         NETWORKS.map(|place| place.0).into_iter().filter(|network| kind(fault, *network, random).is_some());
     let (from, networks) = (Timestamp::now(), some(can.collect(), random));
