@@ -38,7 +38,7 @@ const RANKS: [&[&str]; 8] = [
     &["core"],
     &["proto", "adapters-powerspace", "adapters-trafficstars", "adapters-altercpa"],
     &["redis-link"],
-    &["clickstore", "outbox"],
+    &["access", "clickstore", "outbox"],
     &["hub", "dispatch"],
     &["edge", "grpc-api", "console", "sandbox"],
     &["postback"],
