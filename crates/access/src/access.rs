@@ -212,7 +212,7 @@ mod tests {
                 "scopes: is empty; want some of report, read and operate",
                 "sha256: has 0 hashes; want one, or two while a token is changed",
                 "sha256: has a hash that `billing` has already; want a token for each name",
-                "name: `a b` is not a certificate's name; want its DNS name or URI, 1 to 255 letters, digits and \
+                "name: `a b` is not a certificate's name; want its DNS name or URI, 1 to 128 letters, digits and \
                  signs",
                 "scopes: is empty; want some of report, read and operate",
             ]

@@ -51,9 +51,9 @@ impl Rules {
     /// # Errors
     /// `InvalidArgument` at `name` or `scopes`.
     pub fn certificate(&mut self, name: &str, scopes: &[Scope]) -> Result<()> {
-        if !(1..=255).contains(&name.len()) || !name.bytes().all(|c| c.is_ascii_graphic()) {
+        if !(1..=128).contains(&name.len()) || !name.bytes().all(|c| c.is_ascii_graphic()) {
             let want =
-                "is not a certificate's name; want its DNS name or URI, 1 to 255 letters, digits and signs";
+                "is not a certificate's name; want its DNS name or URI, 1 to 128 letters, digits and signs";
             return Err(Error::invalid("name", format!("`{}` {want}", name.escape_debug())));
         }
         self.certificates.insert(name.to_owned(), named(name, scopes)?);
