@@ -3,9 +3,11 @@
 //! Health and reflection are served beside them. Every refusal carries `google.rpc` details: `ErrorInfo` with a
 //! stable reason, `BadRequest` with the field, `RetryInfo` where another try makes sense.
 
+mod actor;
 mod click;
 mod conversion;
 mod delivery;
+mod logbook;
 mod network;
 mod observe;
 mod page;
@@ -17,7 +19,8 @@ use std::{io, time::Duration};
 use postback_hub::Hub;
 use postback_proto::v1::{
     click_service_server::ClickServiceServer, conversion_service_server::ConversionServiceServer,
-    delivery_service_server::DeliveryServiceServer, network_service_server::NetworkServiceServer,
+    delivery_service_server::DeliveryServiceServer, logbook_service_server::LogbookServiceServer,
+    network_service_server::NetworkServiceServer,
 };
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -68,10 +71,12 @@ pub async fn serve(
     let clicks = ClickServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let conversions = ConversionServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let deliveries = DeliveryServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
+    let logbook = LogbookServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let networks = NetworkServiceServer::new(api).max_decoding_message_size(MESSAGE);
     health.set_serving::<ConversionServiceServer<Api>>().await;
     health.set_serving::<ClickServiceServer<Api>>().await;
     health.set_serving::<DeliveryServiceServer<Api>>().await;
+    health.set_serving::<LogbookServiceServer<Api>>().await;
     health.set_serving::<NetworkServiceServer<Api>>().await;
 
     let drain = shutdown.clone();
@@ -81,6 +86,7 @@ pub async fn serve(
         health.set_not_serving::<ConversionServiceServer<Api>>().await;
         health.set_not_serving::<ClickServiceServer<Api>>().await;
         health.set_not_serving::<DeliveryServiceServer<Api>>().await;
+        health.set_not_serving::<LogbookServiceServer<Api>>().await;
         health.set_not_serving::<NetworkServiceServer<Api>>().await;
     };
     let server = Server::builder()
@@ -94,6 +100,7 @@ pub async fn serve(
         .add_service(clicks)
         .add_service(conversions)
         .add_service(deliveries)
+        .add_service(logbook)
         .add_service(networks)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop);
     let late = async {

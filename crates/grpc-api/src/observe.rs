@@ -56,18 +56,20 @@ where
 /// The method of a path of this contract; every other path is one label.
 fn method(path: &str) -> String {
     let known = path.strip_prefix("/postback.v1.").filter(|rest| {
-        ["ClickService/", "ConversionService/", "DeliveryService/", "NetworkService/"]
+        ["ClickService/", "ConversionService/", "DeliveryService/", "LogbookService/", "NetworkService/"]
             .iter()
             .any(|service| rest.strip_prefix(service).is_some_and(|name| METHODS.contains(&name)))
     });
     known.unwrap_or("other").to_owned()
 }
 
-const METHODS: [&str; 21] = [
+const METHODS: [&str; 27] = [
     "CaptureClick",
     "GetClick",
     "AttachUser",
     "FindClicks",
+    "ListClicks",
+    "GetLink",
     "Erase",
     "RecordConversion",
     "RecordConversions",
@@ -78,10 +80,14 @@ const METHODS: [&str; 21] = [
     "GetDelivery",
     "ReplayDelivery",
     "ResolveDelivery",
+    "ReplayDeliveries",
+    "ResolveDeliveries",
     "PauseAccount",
     "ResumeAccount",
     "GetStats",
     "WatchDeliveries",
+    "GetHistory",
+    "ListActions",
     "FetchNetworkClick",
     "GetFlow",
     "GetOffer",

@@ -5,6 +5,7 @@
 mod capture;
 mod change;
 mod doubles;
+mod logbook;
 mod operate;
 mod record;
 mod registry;
