@@ -7,6 +7,7 @@ use postback::{
     config::Config,
     serve::{House as Wired, Listeners, Running},
 };
+use postback_access::Access;
 use postback_core::{Key, ports::AccountStats};
 use postback_hub::Hub;
 use postback_redis_link::testing::{RedisServer, ShiftedClock};
@@ -33,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct House {
     /// The use cases, for what has no socket.
     pub hub: Hub,
+    /// Who may call gRPC.
+    pub access: Access,
     /// The clock that the hub, its store and the networks share.
     pub clock: Arc<ShiftedClock>,
     /// The networks.
@@ -138,7 +141,7 @@ impl House {
         let ((edge, edge_listener), (api, api_listener)) = (listen().await, listen().await);
         let listeners = Listeners { edge: Some(edge_listener), api: Some(api_listener), console: None };
         let running = Running::start(&wired, &config, listeners, true).expect("the hub starts");
-        let hub = wired.hub.clone();
+        let (hub, access) = (wired.hub.clone(), wired.access.clone());
         let ended = stop.clone();
         let ran = tokio::spawn(async move {
             running.until(async move { ended.cancelled().await }).await.expect("the hub ends well");
@@ -146,12 +149,13 @@ impl House {
         let api = format!("http://{api}");
         Self {
             hub,
+            access,
             clock,
             sandbox,
             networks,
             edge,
             visitor: Visitor::of(edge),
-            caller: Caller::of(&api).await,
+            caller: Caller::of(&api),
             api,
             stop,
             parts: vec![served, ran],

@@ -5,7 +5,7 @@ mod house;
 mod process;
 mod visitor;
 
-pub use caller::{Caller, click, details, goal, lead, money, order, token, user};
+pub use caller::{Caller, Credentials, Signed, click, details, goal, lead, money, order, token, user};
 pub use house::{Engine, House};
 pub use process::Postback;
 pub use visitor::{Answer, Visitor};

@@ -43,19 +43,15 @@ impl Caller for NoNetwork {
 async fn hub(clicks: Arc<dyn ClickStore>, dir: &TempDir) -> Hub {
     let month = std::time::Duration::from_secs(40 * 86_400);
     let outbox = postback_outbox::Embedded::open(dir.path(), Arc::new(SystemClock), month).await;
-    let logbook = postback_logbook::Embedded::open(dir.path(), Arc::new(SystemClock));
     Hub::new(Parts {
         clicks,
         outbox: Arc::new(outbox.unwrap()),
-        logbook: Arc::new(logbook.unwrap()),
-        tally: Arc::default(),
         caller: Arc::new(NoNetwork),
         clock: Arc::new(SystemClock),
         keyring: Keyring::new(Key::new(1, [1; 32]), []).unwrap(),
         registry: Registry::new(Accounts::default(), Vec::new()).unwrap(),
         accounts: watch::Sender::new(Accounts::default()),
         wake: Arc::new(Notify::new()),
-        public_url: None,
         settings: Settings::default(),
     })
 }
@@ -82,7 +78,7 @@ async fn start_on(clicks: Option<Arc<dyn ClickStore>>) -> Running {
     let address = listener.local_addr().unwrap();
     let (ready, shutdown) = (Arc::new(AtomicBool::new(true)), CancellationToken::new());
     let console = Console { hub, ready: Arc::clone(&ready), metrics: recorder() };
-    let served = tokio::spawn(postback_console::serve(listener, console, shutdown.clone()));
+    let served = tokio::spawn(postback_console::serve(listener, console, None, shutdown.clone()));
     Running { address, ready, shutdown, served, _dir: dir }
 }
 

@@ -8,10 +8,6 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
-use postback_proto::v1::{
-    click_service_client::ClickServiceClient, conversion_service_client::ConversionServiceClient,
-    delivery_service_client::DeliveryServiceClient, network_service_client::NetworkServiceClient,
-};
 use postback_sandbox::{IssueClicks, Network, Sandbox};
 use postback_tests::Caller;
 use tokio::{
@@ -56,12 +52,7 @@ pub(crate) fn caller(house: &House) -> anyhow::Result<Caller> {
     let endpoint = Endpoint::from_shared(format!("http://{}", house.api))?;
     let channel =
         endpoint.connect_timeout(Duration::from_secs(1)).timeout(Duration::from_secs(5)).connect_lazy();
-    Ok(Caller {
-        clicks: ClickServiceClient::new(channel.clone()),
-        conversions: ConversionServiceClient::new(channel.clone()),
-        deliveries: DeliveryServiceClient::new(channel.clone()),
-        networks: NetworkServiceClient::new(channel),
-    })
+    Ok(Caller::over(channel, None))
 }
 
 impl Load {
