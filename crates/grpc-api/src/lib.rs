@@ -5,10 +5,12 @@
 //! callers, every method but health wants one of them, with the method's scope.
 
 mod access;
+mod actor;
 mod click;
 mod connection;
 mod conversion;
 mod delivery;
+mod logbook;
 mod methods;
 mod network;
 mod observe;
@@ -22,7 +24,8 @@ use postback_access::{Access, Tls};
 use postback_hub::Hub;
 use postback_proto::v1::{
     click_service_server::ClickServiceServer, conversion_service_server::ConversionServiceServer,
-    delivery_service_server::DeliveryServiceServer, network_service_server::NetworkServiceServer,
+    delivery_service_server::DeliveryServiceServer, logbook_service_server::LogbookServiceServer,
+    network_service_server::NetworkServiceServer,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -86,10 +89,12 @@ pub async fn serve(
     let clicks = ClickServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let conversions = ConversionServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let deliveries = DeliveryServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
+    let logbook = LogbookServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let networks = NetworkServiceServer::new(api).max_decoding_message_size(MESSAGE);
     health.set_serving::<ConversionServiceServer<Api>>().await;
     health.set_serving::<ClickServiceServer<Api>>().await;
     health.set_serving::<DeliveryServiceServer<Api>>().await;
+    health.set_serving::<LogbookServiceServer<Api>>().await;
     health.set_serving::<NetworkServiceServer<Api>>().await;
 
     let drain = shutdown.clone();
@@ -99,6 +104,7 @@ pub async fn serve(
         health.set_not_serving::<ConversionServiceServer<Api>>().await;
         health.set_not_serving::<ClickServiceServer<Api>>().await;
         health.set_not_serving::<DeliveryServiceServer<Api>>().await;
+        health.set_not_serving::<LogbookServiceServer<Api>>().await;
         health.set_not_serving::<NetworkServiceServer<Api>>().await;
     };
     let server = Server::builder()
@@ -113,6 +119,7 @@ pub async fn serve(
         .add_service(clicks)
         .add_service(conversions)
         .add_service(deliveries)
+        .add_service(logbook)
         .add_service(networks)
         .serve_with_incoming_shutdown(connection::incoming(listener, &settings), stop);
     let late = async {

@@ -14,7 +14,7 @@ use std::{
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use postback_access::{Access, Tls};
-use postback_core::{Accounts, ports::Clock};
+use postback_core::{Accounts, Tally, ports::Clock};
 use postback_dispatch::{Dispatcher, NetworkCaller};
 use postback_hub::{Hub, SystemClock};
 use postback_sandbox::{Sandbox, Seed};
@@ -46,6 +46,7 @@ pub struct House {
     /// Who may call.
     pub access: Access,
     accounts: watch::Receiver<Accounts>,
+    tally: Arc<Tally>,
     wake: Arc<Notify>,
     stores: Stores,
     clock: Arc<dyn Clock>,
@@ -60,17 +61,20 @@ impl House {
     pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let stores = Stores::open(&config.store, clock.clone()).await?;
         let (accounts, seen) = watch::channel(Accounts::new());
-        let wake = Arc::new(Notify::new());
+        let (tally, wake) = (Arc::<Tally>::default(), Arc::new(Notify::new()));
         let caller = NetworkCaller::new(seen.clone(), config.dispatch.timeout())?;
         let hub = Hub::new(postback_hub::Parts {
             clicks: stores.clicks.clone(),
             outbox: stores.outbox.clone(),
+            logbook: stores.logbook.clone(),
+            tally: tally.clone(),
             caller: Arc::new(caller),
             clock: clock.clone(),
             keyring: config.keyring.clone(),
             registry: config.registry()?,
             accounts,
             wake: wake.clone(),
+            public_url: config.edge.public_url.clone(),
             settings: postback_hub::Settings {
                 capture_deadline: Duration::from_millis(config.edge.capture_deadline_ms),
                 buffered_clicks: config.edge.buffered_clicks,
@@ -78,7 +82,7 @@ impl House {
         });
         let dispatch = config.dispatch.clone();
         let access = Access::new(config.access.clone());
-        Ok(Self { hub, access, accounts: seen, wake, stores, clock, dispatch })
+        Ok(Self { hub, access, accounts: seen, tally, wake, stores, clock, dispatch })
     }
 
     fn dispatcher(&self) -> anyhow::Result<Dispatcher> {
@@ -86,6 +90,7 @@ impl House {
             outbox: self.stores.outbox.clone(),
             clock: self.clock.clone(),
             accounts: self.accounts.clone(),
+            tally: self.tally.clone(),
             wake: self.wake.clone(),
             settings: postback_dispatch::Settings {
                 timeout: self.dispatch.timeout(),
@@ -135,6 +140,8 @@ pub struct Running {
     intake: Side,
     /// What works behind them, and answers probes to the end.
     behind: Side,
+    /// The hub's upkeep, which writes down what all of them counted.
+    upkeep: Side,
     ready: Arc<AtomicBool>,
     probed: bool,
 }
@@ -190,7 +197,7 @@ impl Running {
         deliver: bool,
     ) -> anyhow::Result<Self> {
         let ready = Arc::new(AtomicBool::new(true));
-        let (mut intake, mut behind) = (Side::default(), Side::default());
+        let (mut intake, mut behind, mut upkeep) = (Side::default(), Side::default(), Side::default());
         let hub = &house.hub;
         if let Some(listener) = listeners.edge {
             let settings = config.edge.settings()?;
@@ -221,11 +228,11 @@ impl Running {
             });
         }
         let hub = hub.clone();
-        behind.start("hub", |stop| async move {
+        upkeep.start("hub", |stop| async move {
             hub.run(stop).await;
             anyhow::Ok(())
         });
-        Ok(Self { intake, behind, ready, probed })
+        Ok(Self { intake, behind, upkeep, ready, probed })
     }
 
     /// Waits until `stop`, or until a part ends by itself; then says "not ready", takes in nothing more, finishes
@@ -238,6 +245,7 @@ impl Running {
             () = stop => Ok(()),
             error = self.intake.fails() => Err(error),
             error = self.behind.fails() => Err(error),
+            error = self.upkeep.fails() => Err(error),
         };
         self.ready.store(false, Ordering::Release);
         if self.probed {
@@ -245,7 +253,8 @@ impl Running {
         }
         let taken = self.intake.end().await;
         let finished = self.behind.end().await;
-        outcome.and(taken).and(finished)
+        let written = self.upkeep.end().await;
+        outcome.and(taken).and(finished).and(written)
     }
 }
 
