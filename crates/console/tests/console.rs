@@ -43,15 +43,19 @@ impl Caller for NoNetwork {
 async fn hub(clicks: Arc<dyn ClickStore>, dir: &TempDir) -> Hub {
     let month = std::time::Duration::from_secs(40 * 86_400);
     let outbox = postback_outbox::Embedded::open(dir.path(), Arc::new(SystemClock), month).await;
+    let logbook = postback_logbook::Embedded::open(dir.path(), Arc::new(SystemClock));
     Hub::new(Parts {
         clicks,
         outbox: Arc::new(outbox.unwrap()),
+        logbook: Arc::new(logbook.unwrap()),
+        tally: Arc::default(),
         caller: Arc::new(NoNetwork),
         clock: Arc::new(SystemClock),
         keyring: Keyring::new(Key::new(1, [1; 32]), []).unwrap(),
         registry: Registry::new(Accounts::default(), Vec::new()).unwrap(),
         accounts: watch::Sender::new(Accounts::default()),
         wake: Arc::new(Notify::new()),
+        public_url: None,
         settings: Settings::default(),
     })
 }
