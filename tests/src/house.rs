@@ -1,8 +1,13 @@
 //! The whole hub in the test's own process, over real sockets: edge, gRPC, dispatcher, and the networks' sandbox.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use jiff::SignedDuration;
+use metrics_exporter_prometheus::PrometheusHandle;
 use postback::{
     config::Config,
     serve::{House as Wired, Listeners, Running},
@@ -50,10 +55,18 @@ pub struct House {
     pub caller: Caller,
     /// Where gRPC answers.
     pub api: String,
+    /// Where the console answers.
+    pub console: SocketAddr,
     stop: CancellationToken,
     parts: Vec<JoinHandle<()>>,
     folder: TempDir,
     redis: Option<RedisServer>,
+}
+
+/// The one recorder of the test's process.
+pub fn recorder() -> PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER.get_or_init(|| postback_console::metrics().expect("the recorder is installed once")).clone()
 }
 
 async fn listen() -> (SocketAddr, TcpListener) {
@@ -139,7 +152,10 @@ impl House {
             });
         let wired = Wired::build(&config, clock.clone()).await.expect("the hub is built");
         let ((edge, edge_listener), (api, api_listener)) = (listen().await, listen().await);
-        let listeners = Listeners { edge: Some(edge_listener), api: Some(api_listener), console: None };
+        let (console, console_listener) = listen().await;
+        let console_listener = Some((console_listener, recorder()));
+        let listeners =
+            Listeners { edge: Some(edge_listener), api: Some(api_listener), console: console_listener };
         let running = Running::start(&wired, &config, listeners, true).expect("the hub starts");
         let (hub, access) = (wired.hub.clone(), wired.access.clone());
         let ended = stop.clone();
@@ -157,6 +173,7 @@ impl House {
             visitor: Visitor::of(edge),
             caller: Caller::of(&api),
             api,
+            console,
             stop,
             parts: vec![served, ran],
             folder,

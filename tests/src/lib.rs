@@ -6,6 +6,6 @@ mod process;
 mod visitor;
 
 pub use caller::{Caller, Credentials, Signed, click, details, goal, lead, money, order, token, user};
-pub use house::{Engine, House};
+pub use house::{Engine, House, recorder};
 pub use process::Postback;
 pub use visitor::{Answer, Visitor};

@@ -81,7 +81,7 @@ async fn no_log_error_metric_or_stored_record_holds_a_secret() {
     let log =
         tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(lines.clone());
     log.init();
-    let metrics = postback_console::metrics().expect("the recorder is installed once");
+    let metrics = postback_tests::recorder();
     let access = format!(
         "[access.tokens.all]\nscopes = [\"report\", \"read\", \"operate\"]\nsha256 = [\"{}\"]",
         TokenHash::of(TOKEN)

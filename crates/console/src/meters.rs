@@ -1,6 +1,6 @@
 //! The recorder behind every metric of the process.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -40,4 +40,34 @@ pub(crate) async fn keep_up(handle: PrometheusHandle) {
         ticks.tick().await;
         handle.run_upkeep();
     }
+}
+
+/// The values of `label` under which the process's own gauge or counter `name` is not 0.
+pub(crate) fn labels(handle: &PrometheusHandle, name: &str, label: &str) -> BTreeSet<String> {
+    read(handle, name)
+        .into_iter()
+        .filter(|(_, value)| *value > 0.0)
+        .filter_map(|(labels, _)| {
+            let opens = format!("{label}=\"");
+            let after = labels.split(',').find_map(|pair| pair.strip_prefix(&opens))?;
+            Some(after.trim_end_matches('"').to_owned())
+        })
+        .collect()
+}
+
+/// What the process's own counter `name` counted under this label's value.
+pub(crate) fn counted(handle: &PrometheusHandle, name: &str, label: &str, value: &str) -> u64 {
+    let wanted = format!("{label}=\"{value}\"");
+    let of_it = |(labels, _): &(String, f64)| labels.split(',').any(|pair| pair == wanted);
+    read(handle, name).iter().filter(|it| of_it(it)).map(|(_, value)| *value as u64).sum()
+}
+
+/// The labels and values of one metric.
+fn read(handle: &PrometheusHandle, name: &str) -> Vec<(String, f64)> {
+    let text = handle.render();
+    let lines = text.lines().filter_map(|line| {
+        let (labels, value) = line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} ")?;
+        Some((labels.to_owned(), value.parse().ok()?))
+    });
+    lines.collect()
 }

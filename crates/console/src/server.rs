@@ -41,7 +41,7 @@ const BREATH: Duration = Duration::from_millis(100);
 /// peer's `SocketAddr` and, where it proved to hold one, its [`Certificate`].
 ///
 /// # Errors
-/// None at present: a connection that cannot be taken in is logged and waited out.
+/// Where there are no random numbers; a connection that cannot be taken in is logged and waited out.
 pub async fn serve(
     listener: TcpListener,
     console: Console,
@@ -49,7 +49,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let upkeep = meters::keep_up(console.metrics.clone());
-    let server = Server::new(console.router(), tls);
+    let server = Server::new(console.router(tls.is_some()).map_err(io::Error::other)?, tls);
     select! {
         () = shutdown.cancelled() => {}
         () = server.take_in(&listener) => {}

@@ -24,6 +24,7 @@ mod registry;
 mod render;
 mod settle;
 mod source;
+mod tail;
 mod trail;
 mod upkeep;
 mod visit;

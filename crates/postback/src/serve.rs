@@ -215,7 +215,12 @@ impl Running {
         }
         let probed = listeners.console.is_some();
         if let Some((listener, metrics)) = listeners.console {
-            let console = postback_console::Console { hub: hub.clone(), ready: ready.clone(), metrics };
+            let console = postback_console::Console {
+                hub: hub.clone(),
+                ready: ready.clone(),
+                metrics,
+                access: house.access.clone(),
+            };
             let tls = config.console.tls.clone();
             follow(&mut behind, "console's certificate", tls.clone());
             behind.start("console", |stop| postback_console::serve(listener, console, tls, stop));
