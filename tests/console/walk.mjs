@@ -1,44 +1,11 @@
 // A person at the console after a bad night: node walk.mjs CONSOLE FOLDER CLICK_ID
 // FOLDER holds the node_modules and gets the screenshots.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
+import { before, go, heading, says, walk } from "./browser.mjs";
 
 const [console_, folder, clickId] = process.argv.slice(2);
-const require = createRequire(join(folder, "package.json"));
-const { chromium } = require("playwright-core");
-const axe = require.resolve("axe-core/axe.min.js");
-const shots = join(folder, "shots");
-mkdirSync(shots, { recursive: true });
-
-const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync"];
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: flags });
-
-// A page that fails the walk where anything on it fails or comes from elsewhere.
-async function open(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
-  page.on("pageerror", (error) => { throw error; });
-  page.on("console", (said) => assert.notEqual(said.type(), "error", said.text()));
-  page.on("request", (request) => assert.ok(request.url().startsWith(console_), `loaded from elsewhere: ${request.url()}`));
-  return page;
-}
-
-const go = (page, path) => page.goto(console_ + path);
-const heading = (page) => page.locator("h1").innerText();
-const says = (page, text) => page.getByText(text, { exact: false }).first().waitFor();
-
-async function accessible(page, name) {
-  // The policy lets no script of elsewhere in, so the checker is put in by the debugger.
-  await page.evaluate(await (await import("node:fs/promises")).readFile(axe, "utf8"));
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-  const serious = violations.filter((it) => ["serious", "critical"].includes(it.impact));
-  const told = serious.map((it) => `${it.id}: ${it.help}\n  ${it.nodes.map((node) => node.html).slice(0, 3).join("\n  ")}`);
-  assert.deepEqual(told, [], `${name} is hard to use for some`);
-}
+const { open, accessible, shots } = await before(console_, folder);
 
 // From the overview to what is in doubt, to its story, and decided.
 async function resolve() {
@@ -165,11 +132,9 @@ const seen = [["overview", "/"], ["account", "/accounts/powerspace"], ["deliveri
 // Each page in light, dark and on a phone: nothing hard to use, nothing that scrolls sideways.
 async function looks() {
   for (const [look, options] of [["light", { colorScheme: "light" }], ["dark", { colorScheme: "dark" }], ["phone", { colorScheme: "light", viewport: { width: 390, height: 844 } }]]) {
-    const page = await open(options);
-    if (look !== "light") page.removeAllListeners("console");
+    const page = await open({ ...options, refused: true });
     for (const [name, path] of seen) {
       if (path) {
-        if (name === "failed") page.removeAllListeners("console");
         await go(page, path);
       } else {
         await go(page, "/deliveries?state=in_doubt");
@@ -185,15 +150,4 @@ async function looks() {
   }
 }
 
-try {
-  for (const part of [looks, why, resolve, bulk, pause, search, link, keyboard, live, withoutScript]) {
-    try {
-      await part();
-    } catch (error) {
-      error.message = `${part.name}: ${error.message}`;
-      throw error;
-    }
-  }
-} finally {
-  await browser.close();
-}
+await walk([looks, why, resolve, bulk, pause, search, link, keyboard, live, withoutScript]);

@@ -158,7 +158,11 @@ pub(crate) async fn page(
     let charts = history.charts(&desk.hub.registry(), &id);
     let expired =
         meters::counted(&desk.metrics, "postback_conversions_refused_total", "reason", "CLICK_EXPIRED");
-    let frame = Frame::new(id.to_string(), "Overview", visitor, now).live();
+    let frame = Frame::new(id.to_string(), "Overview", visitor, now).live(if scan.many {
+        0
+    } else {
+        asked.range.fresh()
+    });
     page::show(&Account {
         died: died(scan.died, &id, &span),
         died_cut: scan.cut,
@@ -179,7 +183,10 @@ pub(crate) async fn page(
 struct Scan {
     funnel: Funnel,
     died: BTreeMap<String, (String, u64)>,
+    /// Whether there are more than were counted.
     cut: bool,
+    /// Whether so many were counted that it is not done again and again.
+    many: bool,
 }
 
 /// Counts deliveries of a time by state, and dead letters by reason; of dead letters alone where `dead` says so.
@@ -205,6 +212,7 @@ async fn scan(desk: &Shared, account: &AccountId, span: &Span, dead: bool) -> Re
         after = page.next;
         if after.is_none() || looked >= COUNTED {
             (scan.cut, scan.funnel.cut) = (after.is_some(), after.is_some());
+            scan.many = looked > PIECE;
             return Ok(scan);
         }
     }

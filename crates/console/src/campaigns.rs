@@ -25,7 +25,7 @@ struct Campaigns {
 /// The list.
 pub(crate) async fn list(State(desk): State<Desk>, Extension(visitor): Extension<Visitor>) -> Shown {
     let campaigns = desk.hub.campaigns().await?;
-    let frame = Frame::new("Campaigns", "Campaigns", visitor, desk.now()).live();
+    let frame = Frame::new("Campaigns", "Campaigns", visitor, desk.now()).live(5);
     page::show(&Campaigns { frame, campaigns })
 }
 

@@ -96,7 +96,7 @@ pub(crate) async fn story(
     }
     let told = tell(deliveries, paused.as_ref(), held, now);
     let title = format!("{} {}", words::kind(&conversion.details.kind), conversion.id);
-    let frame = Frame::new(title, "Conversions", visitor, now).live();
+    let frame = Frame::new(title, "Conversions", visitor, now).live(5);
     page::show(&Page { frame, conversion, click, told, paused, siblings })
 }
 

@@ -91,7 +91,7 @@ pub(crate) async fn one(
         false => None,
     };
     let paused = standing.and_then(|standing| standing.paused);
-    let frame = Frame::new(format!("Delivery {}", delivery.id), "Deliveries", visitor, now).live();
+    let frame = Frame::new(format!("Delivery {}", delivery.id), "Deliveries", visitor, now).live(5);
     let one = Told { next: words::next(&delivery, paused.as_ref(), false, now), delivery };
     page::show(&One { frame, one })
 }

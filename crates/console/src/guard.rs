@@ -16,6 +16,8 @@ use axum::{
 };
 use postback_access::{Caller, Certificate, Scope};
 
+use secrecy::ExposeSecret;
+
 use crate::{
     actions,
     desk::{Desk, Shared},
@@ -81,7 +83,7 @@ pub(crate) fn looks(caller: &Caller) -> bool {
 /// The session of a request, while its token is good.
 pub(crate) fn session(desk: &Shared, headers: &HeaderMap) -> Option<(Session, Caller)> {
     let session = desk.sessions.get(&cookie(desk, headers)?, desk.now())?;
-    let caller = desk.access.caller(&session.token)?;
+    let caller = desk.access.caller(session.token.expose_secret())?;
     looks(&caller).then_some((session, caller))
 }
 

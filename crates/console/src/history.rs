@@ -36,6 +36,15 @@ impl Range {
         }
     }
 
+    /// After how many seconds a page with its charts is worth making again.
+    pub(crate) const fn fresh(self) -> u32 {
+        match self {
+            Self::Hour => 5,
+            Self::Day => 10,
+            Self::Week => 60,
+        }
+    }
+
     /// How many bars there are, and how many minutes in each.
     const fn bars(self) -> (i32, i64) {
         match self {

@@ -36,6 +36,6 @@ pub(crate) async fn page(State(desk): State<Desk>, Extension(visitor): Extension
     }
     clicks.sort_by_key(|click| Reverse(click.click.captured_at));
     clicks.truncate(SHOWN);
-    let frame = Frame::new("Live", "Live", visitor, desk.now()).live();
+    let frame = Frame::new("Live", "Live", visitor, desk.now()).live(5);
     page::show(&Live { frame, found, clicks })
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use metrics::{describe_gauge, gauge};
+use metrics::{Unit, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use postback_core::{Error, Result};
 use tokio::time::{MissedTickBehavior, interval};
@@ -27,7 +27,7 @@ pub fn metrics() -> Result<PrometheusHandle> {
     let handle = builder.install_recorder().map_err(|error| {
         Error::precondition("METRICS_TAKEN", "the process records its metrics already").caused_by(error)
     })?;
-    describe_gauge!("postback_build_info", "Always 1; the label says which version runs");
+    describe_gauge!("postback_build_info", Unit::Count, "Always 1; the label says which version runs");
     gauge!("postback_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
 }
@@ -70,4 +70,24 @@ fn read(handle: &PrometheusHandle, name: &str) -> Vec<(String, f64)> {
         Some((labels.to_owned(), value.parse().ok()?))
     });
     lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processs_own_numbers_are_read_by_their_labels() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        metrics::with_local_recorder(&recorder, || {
+            gauge!("open", "account" => "near", "calls" => "deliveries").set(1.0);
+            gauge!("open", "account" => "far", "calls" => "deliveries").set(0.0);
+            metrics::counter!("refused", "reason" => "CLICK_EXPIRED").increment(3);
+            metrics::counter!("refused_too", "reason" => "CLICK_EXPIRED").increment(9);
+        });
+        assert_eq!(labels(&handle, "open", "account"), BTreeSet::from(["near".to_owned()]));
+        assert_eq!(counted(&handle, "refused", "reason", "CLICK_EXPIRED"), 3);
+        assert_eq!(counted(&handle, "nothing", "reason", "CLICK_EXPIRED"), 0);
+    }
 }

@@ -71,7 +71,7 @@ pub(crate) async fn page(
     };
     let rows = standings.into_iter().enumerate();
     let rows = rows.map(|(place, standing)| Row { charts: charts(place, &standing), standing }).collect();
-    let frame = Frame::new("Overview", "Overview", visitor, now).live();
+    let frame = Frame::new("Overview", "Overview", visitor, now).live(asked.range.fresh());
     page::show(&Overview { frame, range: asked.range, needs, rows })
 }
 
@@ -138,4 +138,67 @@ fn of_campaign(campaign: &CampaignStanding) -> Option<Need> {
         ),
     };
     Some(Need { tone: "warn", words, link: format!("/campaigns/{}#losses", campaign.id) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postback_core::{
+        Reason,
+        ports::{AccountStats, Paused},
+    };
+    use std::collections::BTreeMap;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn account(stats: AccountStats, paused: Option<Paused>) -> AccountStanding {
+        AccountStanding { id: "near".parse().unwrap(), network: "powerspace", paused, stats }
+    }
+
+    #[test]
+    fn each_need_leads_to_exactly_its_list() {
+        let oldest = NOW - SignedDuration::from_mins(20);
+        let stats =
+            AccountStats { in_doubt: 2, dead: 9, oldest_pending: Some(oldest), ..AccountStats::default() };
+        let paused = Paused { since: oldest, reason: Reason::new("operator", "lunch") };
+        let needs = of_account(&account(stats, Some(paused)), 3, NOW);
+        let told: Vec<(&str, &str)> =
+            needs.iter().map(|need| (need.words.as_str(), need.link.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("near: 2 in doubt; a person decides", "/deliveries?account=near&state=in_doubt"),
+                ("near: paused 20 min ago, lunch", "/accounts/near"),
+                ("near: 3 dead letters since yesterday", "/deliveries?account=near&state=dead&changed=24"),
+                (
+                    "near: the oldest pending delivery came 20 min ago",
+                    "/deliveries?account=near&state=pending&until=1969-12-31T23:40:01Z"
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_account_that_does_well_needs_nobody() {
+        let oldest = Some(NOW - SignedDuration::from_mins(1));
+        let stats =
+            AccountStats { delivered: 9, pending: 1, oldest_pending: oldest, ..AccountStats::default() };
+        assert!(of_account(&account(stats, None), 0, NOW).is_empty());
+    }
+
+    #[test]
+    fn one_macro_is_worth_a_look_and_a_few_visitors_without_an_id_are_not() {
+        let campaign = |clicks, lost| CampaignStanding {
+            id: "spring".parse().unwrap(),
+            account: "near".parse().unwrap(),
+            clicks,
+            lost: BTreeMap::from([lost]),
+        };
+        assert!(of_campaign(&campaign(1_000, (NoClick::Missing, 19))).is_none());
+        assert!(of_campaign(&campaign(1_000, (NoClick::Missing, 20))).is_none());
+        let many = of_campaign(&campaign(100, (NoClick::Missing, 20))).unwrap();
+        assert_eq!(many.words, "spring: 20 visitors came without a click id");
+        let one = of_campaign(&campaign(1_000_000, (NoClick::Macro, 1))).unwrap();
+        assert_eq!(one.link, "/campaigns/spring#losses");
+    }
 }

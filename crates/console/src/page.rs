@@ -33,8 +33,8 @@ pub(crate) struct Frame {
     pub(crate) visitor: Option<Visitor>,
     /// When it was made.
     pub(crate) now: Timestamp,
-    /// Whether the script keeps it up to date.
-    pub(crate) live: bool,
+    /// After how many seconds each the script brings it up to date; never where 0.
+    pub(crate) live: u32,
 }
 
 impl Frame {
@@ -45,12 +45,12 @@ impl Frame {
         visitor: Visitor,
         now: Timestamp,
     ) -> Self {
-        Self { title: title.into(), section, visitor: Some(visitor), now, live: false }
+        Self { title: title.into(), section, visitor: Some(visitor), now, live: 0 }
     }
 
-    /// The same page, kept up to date.
-    pub(crate) fn live(mut self) -> Self {
-        self.live = true;
+    /// The same page, brought up to date after so many seconds each.
+    pub(crate) fn live(mut self, seconds: u32) -> Self {
+        self.live = seconds;
         self
     }
 
@@ -143,7 +143,7 @@ impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let Self(status, words) = self;
         let title = status.canonical_reason().unwrap_or("Error").to_owned();
-        let frame = Frame { title, section: "", visitor: None, now: Timestamp::UNIX_EPOCH, live: false };
+        let frame = Frame { title, section: "", visitor: None, now: Timestamp::UNIX_EPOCH, live: 0 };
         let page = FailedPage { frame, words }.render();
         (status, Html(page.unwrap_or_else(|_| "the page was not made".to_owned()))).into_response()
     }

@@ -8,6 +8,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{Error, Result};
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 /// How long a session holds.
@@ -50,7 +51,7 @@ pub(crate) fn same(one: &str, other: &str) -> bool {
 #[derive(Clone)]
 pub(crate) struct Session {
     /// The token, looked at anew with each request: one that is withdrawn ends the session.
-    pub(crate) token: String,
+    pub(crate) token: SecretString,
     /// What every form of the session carries.
     pub(crate) form: String,
     /// When it ends.
@@ -70,7 +71,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Sessions {
     /// Begins a session, and returns the word for its cookie.
-    pub(crate) fn begin(&self, token: String, now: Timestamp) -> Result<String> {
+    pub(crate) fn begin(&self, token: SecretString, now: Timestamp) -> Result<String> {
         let cookie = secret()?;
         let until = now.saturating_add(LIFE).unwrap_or(Timestamp::MAX);
         let session = Session { token, form: secret()?, until };
@@ -125,6 +126,7 @@ fn network(from: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use secrecy::ExposeSecret;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -132,7 +134,10 @@ mod tests {
     fn a_session_holds_for_its_life_and_no_longer() {
         let sessions = Sessions::default();
         let cookie = sessions.begin("token".into(), NOW).unwrap();
-        assert_eq!(sessions.get(&cookie, NOW + LIFE - SignedDuration::from_secs(1)).unwrap().token, "token");
+        assert_eq!(
+            sessions.get(&cookie, NOW + LIFE - SignedDuration::from_secs(1)).unwrap().token.expose_secret(),
+            "token"
+        );
         assert!(sessions.get(&cookie, NOW + LIFE).is_none());
         assert!(sessions.get("forged", NOW).is_none());
         sessions.end(&cookie);
@@ -143,7 +148,7 @@ mod tests {
     fn the_oldest_session_ends_for_one_too_many() {
         let sessions = Sessions::default();
         let cookies: Vec<String> = (0..=SESSIONS as i64)
-            .map(|n| sessions.begin(n.to_string(), NOW + SignedDuration::from_secs(n)).unwrap())
+            .map(|n| sessions.begin(n.to_string().into(), NOW + SignedDuration::from_secs(n)).unwrap())
             .collect();
         let now = NOW + SignedDuration::from_secs(SESSIONS as i64);
         assert!(sessions.get(&cookies[0], now).is_none() && sessions.get(&cookies[1], now).is_some());

@@ -40,7 +40,7 @@ struct SignIn {
 }
 
 fn ask(desk: &Shared, to: &str, wrong: &'static str) -> Shown {
-    let frame = Frame { title: "Sign in".into(), section: "", visitor: None, now: desk.now(), live: false };
+    let frame = Frame { title: "Sign in".into(), section: "", visitor: None, now: desk.now(), live: 0 };
     page::show(&SignIn { frame, form: desk.form_of(NOBODY), to: own_path(to).to_owned(), wrong })
 }
 
@@ -77,7 +77,7 @@ pub(crate) async fn sign_in(State(desk): State<Desk>, request: Request) -> Shown
     let wrong = match desk.access.caller(token) {
         Some(caller) if guard::looks(&caller) => {
             tracing::info!(caller = caller.name(), "signed in to the console");
-            let cookie = desk.sessions.begin(token.to_owned(), now)?;
+            let cookie = desk.sessions.begin(token.into(), now)?;
             let kept = set_cookie(&desk, &cookie, LIFE.as_secs());
             return Ok(([(SET_COOKIE, kept)], Redirect::to(own_path(&told.to))).into_response());
         }

@@ -143,8 +143,8 @@ pub(crate) fn loss_advice(reason: &NoClick) -> &'static str {
 /// What is told.
 pub(crate) fn event(event: &Event) -> String {
     match event {
-        Event::Created => "the conversion".to_owned(),
-        Event::Changed(change) => format!("a change: {}", changed(change)),
+        Event::Created => "conversion".to_owned(),
+        Event::Changed(change) => format!("change: {}", changed(change)),
     }
 }
 
