@@ -41,7 +41,7 @@ async function bulk() {
   const page = await open();
   await go(page, "/deliveries?account=powerspace&state=dead&reason=expired_click");
   await page.getByRole("button", { name: "Replay all" }).click();
-  await says(page, "For each of them");
+  await says(page, "This happens to each of them.");
   await page.getByRole("button", { name: "Replay 7" }).click();
   await says(page, "7 deliveries are replayed.");
   await page.context().close();

@@ -164,7 +164,7 @@ pub(crate) async fn ask_all(
     let words = match count {
         0 => "Nothing fits this selection.".to_owned(),
         1 => decision.words().to_owned(),
-        _ => format!("For each of them: {}", decision.words()),
+        _ => format!("This happens to each of them. {}", decision.words()),
     };
     let or = |text: &str, none: &'static str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
     let facts = vec![

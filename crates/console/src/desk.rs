@@ -21,7 +21,8 @@ pub(crate) struct Shared {
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) access: Access,
-    pub(crate) tls: bool,
+    /// Whether browsers come by https.
+    pub(crate) https: bool,
     pub(crate) sessions: Sessions,
     /// What the words of forms are made of that belong to no session.
     secret: String,
@@ -30,13 +31,13 @@ pub(crate) struct Shared {
 impl Shared {
     /// The desk of a console.
     pub(crate) fn of(console: Console, tls: bool) -> Result<Desk> {
-        let Console { hub, ready, metrics, access } = console;
+        let Console { hub, ready, metrics, access, tls_in_front } = console;
         Ok(Arc::new(Self {
             hub,
             ready,
             metrics,
             access,
-            tls,
+            https: tls || tls_in_front,
             sessions: Sessions::default(),
             secret: secret()?,
         }))
@@ -53,6 +54,6 @@ impl Shared {
 
     /// The session's cookie: under TLS bound to this very host.
     pub(crate) fn cookie_name(&self) -> &'static str {
-        if self.tls { "__Host-postback" } else { "postback" }
+        if self.https { "__Host-postback" } else { "postback" }
     }
 }

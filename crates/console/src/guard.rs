@@ -32,7 +32,7 @@ const FORM: usize = 64 * 1024;
 pub(crate) async fn guard(State(desk): State<Desk>, mut request: Request, next: Next) -> Response {
     let mut visitor = match visitor(&desk, &request) {
         Ok(visitor) => visitor,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     if request.method() == Method::POST {
         if !visitor.operates && request.uri().path() != "/sign-out" {
@@ -49,7 +49,7 @@ pub(crate) async fn guard(State(desk): State<Desk>, mut request: Request, next: 
 }
 
 /// Who asks; or the way to the sign-in.
-fn visitor(desk: &Shared, request: &Request) -> Result<Visitor, Response> {
+fn visitor(desk: &Shared, request: &Request) -> Result<Visitor, Box<Response>> {
     let headers = request.headers();
     let of = |caller: &Caller, session: Option<Session>| Visitor {
         name: caller.name().to_owned(),
@@ -60,7 +60,7 @@ fn visitor(desk: &Shared, request: &Request) -> Result<Visitor, Response> {
     };
     if desk.access.is_open() && !names_this_machine(headers) {
         let words = "nobody is asked who they are here, so only an address of this machine is answered";
-        return Err(Failed::new(StatusCode::MISDIRECTED_REQUEST, words).into_response());
+        return Err(Box::new(Failed::new(StatusCode::MISDIRECTED_REQUEST, words).into_response()));
     }
     if let Some((session, caller)) = session(desk, headers) {
         return Ok(of(&caller, Some(session)));
@@ -72,7 +72,7 @@ fn visitor(desk: &Shared, request: &Request) -> Result<Visitor, Response> {
     }
     let to = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("to", to).finish();
-    Err(Redirect::to(&format!("/sign-in?{query}")).into_response())
+    Err(Box::new(Redirect::to(&format!("/sign-in?{query}")).into_response()))
 }
 
 /// Whether a caller may look at pages: who may act may look.

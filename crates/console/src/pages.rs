@@ -39,10 +39,12 @@ pub struct Console {
     pub metrics: PrometheusHandle,
     /// Who is let in.
     pub access: Access,
+    /// Whether a proxy in front ends TLS, so that browsers come by https.
+    pub tls_in_front: bool,
 }
 
 impl Console {
-    /// The routes; `tls` says whether they are served under TLS.
+    /// The routes; `tls` says whether they are served under TLS here.
     pub(crate) fn router(self, tls: bool) -> Result<Router> {
         let desk = Shared::of(self, tls)?;
         Ok(Router::new()

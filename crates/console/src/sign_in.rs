@@ -99,7 +99,7 @@ pub(crate) async fn sign_out(State(desk): State<Desk>, headers: HeaderMap) -> Re
 
 fn set_cookie(desk: &Shared, value: &str, life: i64) -> String {
     let name = desk.cookie_name();
-    let secure = if desk.tls { "; Secure" } else { "" };
+    let secure = if desk.https { "; Secure" } else { "" };
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={life}{secure}")
 }
 

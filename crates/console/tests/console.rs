@@ -75,20 +75,20 @@ struct Running {
     _dir: TempDir,
 }
 
-async fn start_on(clicks: Option<Arc<dyn ClickStore>>, access: Access) -> Running {
+async fn start_on(clicks: Option<Arc<dyn ClickStore>>, access: Access, tls_in_front: bool) -> Running {
     let dir = tempfile::tempdir().unwrap();
     let embedded = || Arc::new(Embedded::open(dir.path(), Arc::new(SystemClock)).unwrap());
     let hub = hub(clicks.unwrap_or_else(|| embedded()), &dir).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (ready, shutdown) = (Arc::new(AtomicBool::new(true)), CancellationToken::new());
-    let console = Console { hub, ready: Arc::clone(&ready), metrics: recorder(), access };
+    let console = Console { hub, ready: Arc::clone(&ready), metrics: recorder(), access, tls_in_front };
     let served = tokio::spawn(postback_console::serve(listener, console, None, shutdown.clone()));
     Running { address, ready, shutdown, served, _dir: dir }
 }
 
 async fn start() -> Running {
-    start_on(None, Access::open()).await
+    start_on(None, Access::open(), false).await
 }
 
 impl Running {
@@ -131,7 +131,7 @@ async fn without_a_store_a_process_lives_and_is_not_ready() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let settings = RedisSettings { urls: vec![format!("redis://{nobody}")], ..RedisSettings::default() };
     let clicks = RedisClicks::connect(&settings, Arc::new(SystemClock)).unwrap();
-    let console = start_on(Some(Arc::new(clicks)), Access::open()).await;
+    let console = start_on(Some(Arc::new(clicks)), Access::open(), false).await;
     assert_eq!(console.get("/livez").await, (200, "ok\n".into()));
     assert_eq!(console.get("/readyz").await, (503, "not ready: redis cannot be reached\n".into()));
 }
@@ -226,13 +226,17 @@ struct Asking {
 }
 
 async fn asking() -> Asking {
+    asking_by(false).await
+}
+
+async fn asking_by(tls_in_front: bool) -> Asking {
     let [reader, operator, reporter] = [(); 3].map(|()| Token::generate().unwrap());
     let mut rules = Rules::default();
     rules.token("ann", &[Scope::Read], &[reader.hash()]).unwrap();
     rules.token("bob", &[Scope::Operate], &[operator.hash()]).unwrap();
     rules.token("billing", &[Scope::Report], &[reporter.hash()]).unwrap();
     let access = Access::new(rules);
-    Asking { running: start_on(None, access.clone()).await, access, reader, operator, reporter }
+    Asking { running: start_on(None, access.clone(), tls_in_front).await, access, reader, operator, reporter }
 }
 
 const OWN: &str = "Sec-Fetch-Site: same-origin\r\n";
@@ -380,4 +384,16 @@ async fn a_form_beyond_its_bound_is_refused() {
     let long = format!("form={}", "x".repeat(70 * 1024));
     let (status, _, said) = console.running.say("POST", "/replay", &format!("{OWN}{operator}"), &long).await;
     assert!(status == 413 && said.contains("is longer than 65536 bytes"), "{status} {said}");
+}
+
+#[tokio::test]
+async fn under_https_the_cookie_is_secure_and_bound_to_this_very_host() {
+    let console = asking_by(true).await;
+    let (status, headers, _) = console.show_token(console.reader.reveal()).await;
+    assert_eq!(status, 303);
+    assert!(headers.contains("set-cookie: __Host-postback=") && headers.contains("; Secure"), "{headers}");
+    let session = cookie(&headers);
+    assert_eq!(console.running.say("GET", "/trail", &session, "").await.0, 200);
+    let plain = session.replace("__Host-", "");
+    assert_eq!(console.running.say("GET", "/trail", &plain, "").await.0, 303);
 }

@@ -220,6 +220,7 @@ impl Running {
                 ready: ready.clone(),
                 metrics,
                 access: house.access.clone(),
+                tls_in_front: config.console.tls_in_front,
             };
             let tls = config.console.tls.clone();
             follow(&mut behind, "console's certificate", tls.clone());

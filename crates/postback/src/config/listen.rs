@@ -53,6 +53,8 @@ fn some_address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opt
 pub(crate) struct Listen {
     pub(crate) listen: SocketAddr,
     pub(crate) tls: Option<Tls>,
+    /// Whether a proxy in front ends TLS.
+    pub(crate) tls_in_front: bool,
 }
 
 /// Reads a listener; `access` is nothing where it could not be read.
@@ -73,7 +75,7 @@ pub(super) fn listen(
         problems.push(origins.problem(name, key, message));
     }
     let tls = open(section.tls.as_ref(), name, place.protocol, &origins, problems);
-    (problems.len() == before).then_some(Listen { listen, tls })
+    (problems.len() == before).then_some(Listen { listen, tls, tls_in_front: section.tls_in_front })
 }
 
 /// Why callers cannot be let in so, at which setting.
