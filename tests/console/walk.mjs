@@ -106,8 +106,13 @@ async function live() {
   const page = await open();
   await go(page, "/live");
   await page.getByRole("button", { name: "Stop updating" }).waitFor();
-  const made = page.waitForResponse((answer) => answer.url().endsWith("/live"));
-  await made;
+  const link = page.locator("#deliveries-now tbody th a").first();
+  await link.focus();
+  const href = await link.getAttribute("href");
+  // The page is made anew before the eyes, and the focus stays where it was.
+  await page.evaluate(() => { document.querySelector("#deliveries-now tbody").dataset.old = "yes"; });
+  await page.waitForFunction(() => !document.querySelector("#deliveries-now tbody").dataset.old);
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute("href")), href);
   assert.match(await page.locator("time").first().getAttribute("title"), /20\d\d/);
   await page.context().close();
 }

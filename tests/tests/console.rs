@@ -250,6 +250,13 @@ async fn three_clicks_say_why_the_network_shows_fewer() {
     }
     let dead = person.page("/deliveries?account=powerspace&state=dead&reason=expired_click").await;
     assert!(dead.contains("3 on this page"), "{dead}");
+    let conversions = person.page("/conversions?account=powerspace&state=in_doubt&kind=lead").await;
+    assert!(conversions.contains("2 on this page"), "{conversions}");
+    let losses = person.page("/clicks").await;
+    assert!(
+        losses.contains("<code>macro</code>") && losses.contains("paste the campaign&#39;s link again"),
+        "{losses}"
+    );
     house.end().await;
 }
 

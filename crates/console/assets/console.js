@@ -19,11 +19,20 @@ function zone() {
   place.hidden = false;
 }
 
-// Whether the reader is busy inside a part: what they hold must not be taken away.
+// Whether the reader has marked text in a part: what they hold must not be taken away.
 function busy(part) {
   const selection = document.getSelection();
-  const holds = selection && !selection.isCollapsed && part.contains(selection.anchorNode);
-  return holds || part.contains(document.activeElement);
+  return selection && !selection.isCollapsed && part.contains(selection.anchorNode);
+}
+
+// What can have the focus in a part, in order.
+const focusable = (part) => [...part.querySelectorAll("a[href], button, summary, [tabindex]")];
+
+// Gives the focus back to what had it: the same link, or what stands in the same place.
+function refocus(part, at, href) {
+  const now = focusable(part);
+  const same = now.find((it) => href && it.getAttribute("href") === href) ?? now[at];
+  same?.focus({ preventScroll: true });
 }
 
 // What a reader opened stays open.
@@ -37,12 +46,16 @@ function keepOpen(from, to) {
 function replace(fresh) {
   for (const part of document.querySelectorAll("[data-fresh]")) {
     const next = fresh.getElementById(part.id);
-    if (!next || busy(part) || next.innerHTML === part.innerHTML) continue;
+    if (!next || busy(part)) continue;
     keepOpen(part, next);
+    localise(next);
+    if (next.innerHTML === part.innerHTML) continue;
+    const at = focusable(part).indexOf(document.activeElement);
+    const href = document.activeElement.getAttribute("href");
     const scrolled = [...part.querySelectorAll(".wrap")].map((wrap) => wrap.scrollLeft);
     part.replaceChildren(...document.adoptNode(next).childNodes);
     part.querySelectorAll(".wrap").forEach((wrap, at) => { wrap.scrollLeft = scrolled[at] ?? 0; });
-    localise(part);
+    if (at >= 0) refocus(part, at, href);
   }
 }
 

@@ -102,7 +102,8 @@ fn parameter(campaign: &Campaign, account: &Account) -> String {
 fn parts(query: &str, parameter: &str) -> Vec<Part> {
     let part = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let words = if name == parameter {
+        let decoded = form_urlencoded::parse(name.as_bytes()).next();
+        let words = if decoded.is_some_and(|(name, _)| name == parameter) {
             "The network puts the click's id in place of the macro. Without it no conversion can be told back: leave \
              it as it stands, braces included."
         } else {
@@ -142,6 +143,7 @@ mod tests {
         let parts = parts("click_id={click_id}&sub=1", "click_id");
         assert_eq!((parts[0].name.as_str(), parts[0].value.as_str()), ("click_id", "{click_id}"));
         assert!(parts[0].words.contains("macro") && !parts[1].words.contains("macro"));
+        assert!(super::parts("a%20b={click}", "a b")[0].words.contains("macro"));
         assert!(super::parts("", "clickId").is_empty());
     }
 }

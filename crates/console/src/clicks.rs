@@ -11,11 +11,11 @@ use postback_core::{
     Click, Conversion, ErrorKind, LaneId, Result, Source,
     ports::{ConversionFilter, Page},
 };
-use postback_hub::{ClickBy, ClicksOf};
+use postback_hub::{CampaignStanding, ClickBy, ClicksOf};
 use serde::Deserialize;
 
 use crate::{
-    conversions::{self, PAGE},
+    conversions::PAGE,
     desk::{Desk, Shared},
     page::{self, Frame, Shown, Visitor},
     show, words,
@@ -60,7 +60,13 @@ struct Clicks {
     /// Why one way of searching found nothing.
     notes: Vec<String>,
     next: Option<String>,
-    campaigns: Vec<String>,
+    campaigns: Vec<CampaignStanding>,
+}
+
+impl Clicks {
+    fn lost_none(&self) -> bool {
+        self.campaigns.iter().all(|campaign| campaign.lost.is_empty())
+    }
 }
 
 /// The search.
@@ -76,7 +82,7 @@ pub(crate) async fn search(
     }
     let Ways { found, notes, next, .. } = ways;
     let frame = Frame::new("Clicks", "Clicks", visitor, desk.now());
-    let campaigns = conversions::campaigns(&desk);
+    let campaigns = if search.q.is_empty() { desk.hub.campaigns().await? } else { Vec::new() };
     page::show(&Clicks { frame, search, found, notes, next, campaigns })
 }
 

@@ -7,9 +7,10 @@ use axum::{
 };
 use jiff::Timestamp;
 use postback_core::{
-    Click, Conversion, ConversionId, Delivery, DeliveryState, Result, Source,
-    ports::{ConversionFilter, Paused, Story},
+    Click, Conversion, ConversionId, Delivery, DeliveryState, Event, Result, Source,
+    ports::{ConversionFilter, DeliveryFilter, Page, Paused, Story},
 };
+use tokio::task::JoinSet;
 
 use crate::{
     desk::{Desk, Shared},
@@ -23,6 +24,18 @@ pub(crate) const PAGE: usize = 50;
 /// How many other conversions of a click are shown with one.
 const SIBLINGS: usize = 20;
 
+/// So many conversions are looked at for one page at most.
+const LOOKED: usize = 500;
+
+/// A conversion with where it stands.
+struct Row {
+    conversion: Conversion,
+    /// Its own delivery.
+    own: Option<Delivery>,
+    /// How many changes of it were told.
+    changes: usize,
+}
+
 #[derive(Template)]
 #[template(path = "conversions.html")]
 struct Conversions {
@@ -30,7 +43,7 @@ struct Conversions {
     filter: Filter,
     accounts: Vec<String>,
     campaigns: Vec<String>,
-    found: Vec<Conversion>,
+    found: Vec<Row>,
     next: Option<String>,
 }
 
@@ -40,16 +53,63 @@ pub(crate) async fn list(
     Extension(visitor): Extension<Visitor>,
     Query(filter): Query<Filter>,
 ) -> Shown {
-    let found = desk.hub.conversions(filter.conversions()?, PAGE, filter.after_conversion()?).await?;
+    let (found, next) = find(&desk, &filter).await?;
     let frame = Frame::new("Conversions", "Conversions", visitor, desk.now());
     page::show(&Conversions {
         frame,
         accounts: accounts(&desk),
         campaigns: campaigns(&desk),
-        next: found.next.map(|id| format!("{}&after={}", filter.query(), ConversionId::from_bytes(id))),
+        next: next.map(|id| format!("{}&after={id}", filter.query())),
         filter,
-        found: found.items,
+        found,
     })
+}
+
+/// A page of what fits the filter, and the conversion after which the next one begins.
+async fn find(desk: &Shared, filter: &Filter) -> Result<(Vec<Row>, Option<ConversionId>)> {
+    let state = filter.deliveries()?.state;
+    let retrying = filter.state == "retrying";
+    let fits = |row: &Row| {
+        row.own.as_ref().map_or(state.is_none(), |own| {
+            state.is_none_or(|state| own.state.as_str() == state) && !(retrying && own.attempts.is_empty())
+        })
+    };
+    let (mut found, mut looked, mut after) = (Vec::new(), 0, filter.after_conversion()?);
+    loop {
+        let page = desk.hub.conversions(filter.conversions()?, PAGE, after).await?;
+        looked += PAGE;
+        for row in rows(desk, page.items).await? {
+            if found.len() == PAGE {
+                let last = found.last().map(|row: &Row| row.conversion.id);
+                return Ok((found, last));
+            }
+            if fits(&row) {
+                found.push(row);
+            }
+        }
+        after = page.next;
+        if after.is_none() || found.len() == PAGE || looked >= LOOKED {
+            return Ok((found, after.map(ConversionId::from_bytes)));
+        }
+    }
+}
+
+/// Looks up where conversions stand, all at once.
+async fn rows(desk: &Shared, conversions: Vec<Conversion>) -> Result<Vec<Row>> {
+    let mut reads = JoinSet::new();
+    for (place, conversion) in conversions.into_iter().enumerate() {
+        let hub = desk.hub.clone();
+        let filter = DeliveryFilter { conversion: Some(conversion.id), ..DeliveryFilter::default() };
+        reads.spawn(async move { (place, hub.deliveries(filter, PAGE, None).await, conversion) });
+    }
+    let mut read = reads.join_all().await;
+    read.sort_unstable_by_key(|(place, ..)| *place);
+    let row = |(_, deliveries, conversion): (usize, Result<Page<Delivery>>, Conversion)| {
+        let (own, changes): (Vec<_>, Vec<_>) =
+            deliveries?.items.into_iter().partition(|delivery| delivery.event == Event::Created);
+        Ok(Row { conversion, own: own.into_iter().next(), changes: changes.len() })
+    };
+    read.into_iter().map(row).collect()
 }
 
 /// The names of all accounts.
@@ -71,7 +131,7 @@ pub(crate) struct Told {
 
 #[derive(Template)]
 #[template(path = "story.html")]
-struct Page {
+struct Tale {
     frame: Frame,
     conversion: Conversion,
     click: Option<Click>,
@@ -97,7 +157,7 @@ pub(crate) async fn story(
     let told = tell(deliveries, paused.as_ref(), held, now);
     let title = format!("{} {}", words::kind(&conversion.details.kind), conversion.id);
     let frame = Frame::new(title, "Conversions", visitor, now).live(5);
-    page::show(&Page { frame, conversion, click, told, paused, siblings })
+    page::show(&Tale { frame, conversion, click, told, paused, siblings })
 }
 
 /// Says of each delivery what happens next.

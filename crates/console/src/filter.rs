@@ -19,6 +19,9 @@ pub(crate) const STATES: [(&str, &str); 6] = [
     ("dead", "dead"),
 ];
 
+/// The states that a conversion's own delivery can be in: it never waits.
+pub(crate) const OWN: [&str; 5] = ["pending", "retrying", "in_doubt", "delivered", "dead"];
+
 /// A filter as a person wrote it; what is empty does not matter.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

@@ -18,7 +18,7 @@ const SESSIONS: usize = 1_000;
 /// So many wrong tokens an address may try in [`WINDOW`].
 const ATTEMPTS: u32 = 10;
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
-/// So many addresses are remembered; past that, none may try until one is forgotten.
+/// So many addresses are remembered; the one that tried first is forgotten for another.
 const ADDRESSES: usize = 10_000;
 
 /// A random word of 256 bits that cannot be guessed.
@@ -100,15 +100,18 @@ impl Sessions {
     pub(crate) fn may_try(&self, from: IpAddr, now: Timestamp) -> bool {
         let mut tried = lock(&self.tried);
         tried.retain(|_, (since, _)| now.duration_since(*since) < WINDOW);
-        match tried.get(&network(from)) {
-            Some((_, times)) => *times < ATTEMPTS,
-            None => tried.len() < ADDRESSES,
-        }
+        tried.get(&network(from)).is_none_or(|(_, times)| *times < ATTEMPTS)
     }
 
     /// Remembers that this address tried a wrong one.
     pub(crate) fn failed(&self, from: IpAddr, now: Timestamp) {
-        lock(&self.tried).entry(network(from)).or_insert((now, 0)).1 += 1;
+        let mut tried = lock(&self.tried);
+        if tried.len() >= ADDRESSES
+            && let Some(first) = tried.iter().min_by_key(|(_, (since, _))| *since).map(|(from, _)| *from)
+        {
+            tried.remove(&first);
+        }
+        tried.entry(network(from)).or_insert((now, 0)).1 += 1;
     }
 }
 
