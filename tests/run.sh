@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what the tests need where it is missing, then checks and tests everything. Needs a Rust toolchain.
+# CHROMIUM names the browser where it is not /usr/bin/chromium.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,12 @@ install() {
         # The package would start a server of its own; the tests start theirs.
         as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$@" >/dev/null
     elif command -v brew >/dev/null; then
-        case "$1" in redis-server) brew install redis ;; *) brew install python ;; esac
+        case "$1" in
+            redis-server) brew install redis ;;
+            nodejs | npm) brew install node ;;
+            chromium) brew install --cask chromium ;;
+            *) brew install python ;;
+        esac
     else
         echo "please install $* and run this again" >&2
         exit 1
@@ -25,6 +31,18 @@ command -v redis-server >/dev/null || install redis-server
 command -v curl >/dev/null || install curl
 command -v cc >/dev/null || install gcc libc6-dev
 python3 -c 'import ensurepip, venv' 2>/dev/null || install python3 python3-venv
+
+command -v node >/dev/null || install nodejs
+command -v npm >/dev/null || install npm
+command -v "${CHROMIUM:-/usr/bin/chromium}" >/dev/null || install chromium
+
+# A browser's driver and a checker of accessibility, for the console.
+if ! cmp -s tests/console/package-lock.json target/console/package-lock.json; then
+    echo "installing the browser's driver"
+    mkdir -p target/console
+    cp tests/console/package.json tests/console/package-lock.json target/console/
+    npm ci --prefix target/console --ignore-scripts --no-audit --no-fund --silent
+fi
 
 # A Python gRPC client that knows the contract by reflection alone.
 python=target/python

@@ -6,7 +6,7 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
-    let files = ["click", "conversion", "delivery", "money", "network", "record"]
+    let files = ["click", "conversion", "delivery", "logbook", "money", "network", "record"]
         .map(|name| root.join(format!("postback/v1/{name}.proto")));
     println!("cargo::rerun-if-changed={}", root.display());
 

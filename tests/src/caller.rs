@@ -7,19 +7,46 @@ use postback_proto::v1::{
     conversion_service_client::ConversionServiceClient, delivery_service_client::DeliveryServiceClient,
     network_service_client::NetworkServiceClient, source,
 };
-use tonic::{Status, transport::Channel};
+use tonic::{
+    Request, Status,
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::Channel,
+};
+
+/// A channel whose calls carry a token, where the service has one.
+pub type Signed = InterceptedService<Channel, Credentials>;
+
+/// What a service shows of itself.
+#[derive(Clone, Default)]
+pub struct Credentials(Option<String>);
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials")
+    }
+}
+
+impl Interceptor for Credentials {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            let value = format!("Bearer {token}").parse().expect("a token is a header's value");
+            request.metadata_mut().insert("authorization", value);
+        }
+        Ok(request)
+    }
+}
 
 /// A service with a channel to the hub.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// Clicks.
-    pub clicks: ClickServiceClient<Channel>,
+    pub clicks: ClickServiceClient<Signed>,
     /// Conversions.
-    pub conversions: ConversionServiceClient<Channel>,
+    pub conversions: ConversionServiceClient<Signed>,
     /// Deliveries.
-    pub deliveries: DeliveryServiceClient<Channel>,
+    pub deliveries: DeliveryServiceClient<Signed>,
     /// Look-ups.
-    pub networks: NetworkServiceClient<Channel>,
+    pub networks: NetworkServiceClient<Signed>,
 }
 
 /// A click by its token.
@@ -65,15 +92,19 @@ pub fn money(amount: &str, currency: &str) -> Option<Money> {
 }
 
 impl Caller {
-    /// A service that calls the hub at this URI.
-    pub async fn of(api: &str) -> Self {
-        let channel =
-            Channel::from_shared(api.to_owned()).expect("a URI").connect().await.expect("the hub listens");
+    /// A service that calls the hub at this URI, once it has something to say.
+    pub fn of(api: &str) -> Self {
+        Self::over(Channel::from_shared(api.to_owned()).expect("a URI").connect_lazy(), None)
+    }
+
+    /// A service that calls over this channel, and shows this token.
+    pub fn over(channel: Channel, token: Option<&str>) -> Self {
+        let signed = InterceptedService::new(channel, Credentials(token.map(str::to_owned)));
         Self {
-            clicks: ClickServiceClient::new(channel.clone()),
-            conversions: ConversionServiceClient::new(channel.clone()),
-            deliveries: DeliveryServiceClient::new(channel.clone()),
-            networks: NetworkServiceClient::new(channel),
+            clicks: ClickServiceClient::new(signed.clone()),
+            conversions: ConversionServiceClient::new(signed.clone()),
+            deliveries: DeliveryServiceClient::new(signed.clone()),
+            networks: NetworkServiceClient::new(signed),
         }
     }
 

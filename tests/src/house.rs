@@ -1,12 +1,18 @@
 //! The whole hub in the test's own process, over real sockets: edge, gRPC, dispatcher, and the networks' sandbox.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use jiff::SignedDuration;
+use metrics_exporter_prometheus::PrometheusHandle;
 use postback::{
     config::Config,
     serve::{House as Wired, Listeners, Running},
 };
+use postback_access::Access;
 use postback_core::{Key, ports::AccountStats};
 use postback_hub::Hub;
 use postback_redis_link::testing::{RedisServer, ShiftedClock};
@@ -33,6 +39,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct House {
     /// The use cases, for what has no socket.
     pub hub: Hub,
+    /// Who may call gRPC.
+    pub access: Access,
     /// The clock that the hub, its store and the networks share.
     pub clock: Arc<ShiftedClock>,
     /// The networks.
@@ -47,10 +55,18 @@ pub struct House {
     pub caller: Caller,
     /// Where gRPC answers.
     pub api: String,
+    /// Where the console answers.
+    pub console: SocketAddr,
     stop: CancellationToken,
     parts: Vec<JoinHandle<()>>,
     folder: TempDir,
     redis: Option<RedisServer>,
+}
+
+/// The one recorder of the test's process.
+pub fn recorder() -> PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER.get_or_init(|| postback_console::metrics().expect("the recorder is installed once")).clone()
 }
 
 async fn listen() -> (SocketAddr, TcpListener) {
@@ -136,9 +152,12 @@ impl House {
             });
         let wired = Wired::build(&config, clock.clone()).await.expect("the hub is built");
         let ((edge, edge_listener), (api, api_listener)) = (listen().await, listen().await);
-        let listeners = Listeners { edge: Some(edge_listener), api: Some(api_listener), console: None };
+        let (console, console_listener) = listen().await;
+        let console_listener = Some((console_listener, recorder()));
+        let listeners =
+            Listeners { edge: Some(edge_listener), api: Some(api_listener), console: console_listener };
         let running = Running::start(&wired, &config, listeners, true).expect("the hub starts");
-        let hub = wired.hub.clone();
+        let (hub, access) = (wired.hub.clone(), wired.access.clone());
         let ended = stop.clone();
         let ran = tokio::spawn(async move {
             running.until(async move { ended.cancelled().await }).await.expect("the hub ends well");
@@ -146,13 +165,15 @@ impl House {
         let api = format!("http://{api}");
         Self {
             hub,
+            access,
             clock,
             sandbox,
             networks,
             edge,
             visitor: Visitor::of(edge),
-            caller: Caller::of(&api).await,
+            caller: Caller::of(&api),
             api,
+            console,
             stop,
             parts: vec![served, ran],
             folder,

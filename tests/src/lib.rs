@@ -6,8 +6,8 @@ mod point;
 mod process;
 mod visitor;
 
-pub use caller::{Caller, click, details, goal, lead, money, order, token, user};
-pub use house::{Engine, House};
+pub use caller::{Caller, Credentials, Signed, click, details, goal, lead, money, order, token, user};
+pub use house::{Engine, House, recorder};
 pub use point::POINTS;
 pub use process::{Postback, Started};
 pub use visitor::{Answer, Visitor};

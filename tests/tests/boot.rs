@@ -47,7 +47,7 @@ impl Hub {
             process,
             visitor: Visitor::of(edge),
             console: Visitor::of(console),
-            caller: Caller::of(&format!("http://{api}")).await,
+            caller: Caller::of(&format!("http://{api}")),
         }
     }
 

@@ -50,6 +50,28 @@ fn a_new_key_is_printed_and_no_two_are_alike() {
 }
 
 #[test]
+fn a_new_token_is_printed_once_with_the_lines_that_let_it_in() {
+    let made = Postback::with(&["token", "billing", "--scope", "report", "--scope", "read"]).output();
+    let (token, lines) = (text(&made.stdout), text(&made.stderr));
+    assert!(token.starts_with("pbt_") && token.trim_end().len() == 47, "{token}");
+    let hash = postback_access::TokenHash::of(token.trim_end());
+    let want = format!("[access.tokens.billing]\nscopes = [\"report\", \"read\"]\nsha256 = [\"{hash}\"]\n");
+    assert!(lines.ends_with(&want) && !lines.contains(token.trim_end()), "{lines}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postback.toml");
+    let key = postback_core::Key::new(1, [7; 32]).reveal();
+    fs::write(&file, format!("key.current = \"{key}\"\n{lines}")).unwrap();
+    let checked = Postback::with(&["check", file.to_str().unwrap()]).output();
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+    for wrong in
+        [&["token", "billing"][..], &["token", "A", "--scope", "read"], &["token", "a", "--scope", "all"]]
+    {
+        let refused = Postback::with(wrong).output();
+        assert!(!refused.status.success() && refused.stdout.is_empty(), "{wrong:?}");
+    }
+}
+
+#[test]
 fn the_example_config_is_right_once_it_has_its_key() {
     let folder = tempfile::tempdir().unwrap();
     let key = Postback::with(&["keygen"]).output().stdout;
@@ -186,7 +208,7 @@ fn hubs_with_parted_roles_share_the_work_over_one_redis() {
     runtime.block_on(async {
         let landed = Visitor::of(visitors).get("/c/spring?clickId=abc123xyz789").await;
         let landed = landed.token().expect("the edge gives a token");
-        let caller = Caller::of(&format!("http://{services}")).await;
+        let caller = Caller::of(&format!("http://{services}"));
         caller.record(token(&landed), lead()).await.expect("the api records it");
     });
     let line = dispatch.until(&["accepted", "abc123xyz789"]);

@@ -197,7 +197,7 @@ async fn a_visitor_with_an_unreplaced_macro_is_sent_on_and_counted_as_lost(engin
     let answer = house.visitor.get("/c/trafficstars?tracking_param=%7Bclick_id%7D").await;
     assert_eq!((answer.status, answer.token(), answer.header("set-cookie")), (StatusCode::FOUND, None, None));
     assert!(answer.header("location").unwrap().starts_with("https://shop.example/"));
-    let campaigns = house.hub.campaigns();
+    let campaigns = house.hub.campaigns().await.unwrap();
     let campaign = campaigns.iter().find(|campaign| campaign.id.as_str() == "trafficstars").unwrap();
     assert_eq!(campaign.lost.values().sum::<u64>(), 1);
     assert!(campaign.lost.keys().all(|why| why.as_str() == "macro"));
@@ -272,7 +272,7 @@ async fn a_wrong_key_pauses_the_account_and_loses_nothing(engine: Engine) {
     house.sandbox.clear_faults(None);
     let stats = house.stats("trafficstars").await;
     assert_eq!((stats.pending, stats.dead), (3, 0));
-    house.hub.resume(&account).await.unwrap();
+    house.hub.resume(&account, &postback_core::Actor::local()).await.unwrap();
     assert_eq!(house.quiet("trafficstars").await.delivered, 3);
     house.end().await;
 }

@@ -303,8 +303,10 @@ async fn every_other_wrong_request_is_refused_as_clearly() {
     house.end().await;
 }
 
-/// A config that is right but for what `wrong` does to it.
+/// A config that is right but for what `wrong` does to it; `%A` names a caller, by the hash `%H`.
 fn config(wrong: &str) -> String {
+    let caller = "[access.tokens.billing]\nscopes = [\"report\"]\nsha256 = [\"%H\"]\n";
+    let wrong = &wrong.replace("%A", caller).replace("%H", &"0a".repeat(32));
     let key = Key::new(1, [7; 32]).reveal();
     let base = format!("[key]\ncurrent = \"{key}\"\n[accounts.ps]\nnetwork = \"powerspace\"\n");
     match wrong.split_once(" => ") {
@@ -336,6 +338,35 @@ fn a_wrong_config_is_told_line_by_line() {
         ("too short a retention", "[store]\nretention_days = 7"),
         ("gRPC open to everyone", "[api]\nlisten = \"0.0.0.0:50051\""),
         ("the console open to everyone", "[console]\nlisten = \"[::]:9090\""),
+        ("gRPC with tokens in the clear", "%A[api]\nlisten = \"0.0.0.0:50051\""),
+        ("the console with tokens in the clear", "%A[console]\nlisten = \"0.0.0.0:9090\""),
+        (
+            "TLS here and in front",
+            "%A[api]\ntls_in_front = true\ntls = { certificate = \"/nowhere\", key = \"/nowhere\" }",
+        ),
+        (
+            "a certificate that is not there",
+            "[api]\ntls = { certificate = \"/nowhere\", key = \"/nowhere\" }",
+        ),
+        ("TLS without a key", "[api.tls]\ncertificate = \"/nowhere\""),
+        (
+            "clients' certificates that nobody holds",
+            "[api.tls]\ncertificate = \"/nowhere\"\nkey = \"/nowhere\"\nclients = \"/nowhere\"",
+        ),
+        (
+            "visitors' certificates",
+            "[edge.tls]\ncertificate = \"/nowhere\"\nkey = \"/nowhere\"\nclients = \"/nowhere\"",
+        ),
+        (
+            "a token in place of its hash",
+            "[access.tokens.a]\nscopes = [\"read\"]\nsha256 = [\"pbt_hunter2\"]",
+        ),
+        ("a scope that is none", "[access.tokens.a]\nscopes = [\"write\"]\nsha256 = []"),
+        ("a caller that may nothing", "[access.certificates.\"a.internal\"]\nscopes = []"),
+        ("a token without a hash", "[access.tokens.a]\nscopes = [\"read\"]\nsha256 = []"),
+        ("a caller's name in capitals", "%A[access.tokens.A]\nscopes = [\"read\"]\nsha256 = [\"%H\"]"),
+        ("one token for two", "%A[access.tokens.b]\nscopes = [\"read\"]\nsha256 = [\"%H\"]"),
+        ("access of another kind", "[access.passwords.a]\nscopes = [\"read\"]"),
         ("a deadline of an hour", "[edge]\ncapture_deadline_ms = 3600000"),
         ("a cookie name with a space", "[edge]\ncookie = \"a b\""),
         ("a proxy that is none", "[edge]\ntrusted_proxies = [\"10.0.0.0/99\"]"),

@@ -7,17 +7,24 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use postback_access::TokenHash;
 use postback_core::{Key, ports::ConversionFilter};
 use postback_proto::v1::{Customer, GetConversionRequest};
 use postback_sandbox::{Fault, FaultKind, Network};
-use postback_tests::{Engine, House, lead, order, token};
+use postback_tests::{Caller, Engine, House, lead, order, token};
+use tonic::transport::Channel;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The keys and tokens of the test's accounts, and the deployment's key, in every form in which they are written.
+/// A caller's token, and one that nobody has.
+const TOKEN: &str = "pbt_canarycanarycanarycanarycanarycanarycanary1";
+const WRONG: &str = "pbt_cuckoocuckoocuckoocuckoocuckoocuckoocuckoo1";
+
+/// The keys and tokens of the test's accounts and callers, and the deployment's key, in every form in which they are written.
 fn secrets() -> Vec<String> {
     let key = Key::new(1, [7; 32]).reveal();
     let sealed = key.split_once(':').expect("a number and a secret").1.to_owned();
-    vec!["123456789012345678901234567890abcdef".into(), "123-abcde".into(), sealed]
+    let accounts = ["123456789012345678901234567890abcdef", "123-abcde"];
+    accounts.into_iter().chain([TOKEN, WRONG]).map(str::to_owned).chain([sealed]).collect()
 }
 
 /// A customer whom nobody else is called.
@@ -74,8 +81,17 @@ async fn no_log_error_metric_or_stored_record_holds_a_secret() {
     let log =
         tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(lines.clone());
     log.init();
-    let metrics = postback_console::metrics().expect("the recorder is installed once");
-    let house = House::on(Engine::Embedded).await;
+    let metrics = postback_tests::recorder();
+    let access = format!(
+        "[access.tokens.all]\nscopes = [\"report\", \"read\", \"operate\"]\nsha256 = [\"{}\"]",
+        TokenHash::of(TOKEN)
+    );
+    let mut house = House::with(Engine::Embedded, &access).await;
+    let channel = Channel::from_shared(house.api.clone()).expect("a URI").connect_lazy();
+    let wrong = Caller::over(channel.clone(), Some(WRONG)).record(token("x"), lead()).await;
+    let said = format!("{wrong:?}");
+    assert!(said.contains("is not known") && !said.contains(WRONG), "{said}");
+    house.caller = Caller::over(channel, Some(TOKEN));
 
     // Every way that a call can end, on the networks that have secrets.
     let faults = [

@@ -38,7 +38,7 @@ const RANKS: [&[&str]; 8] = [
     &["core"],
     &["proto", "adapters-powerspace", "adapters-trafficstars", "adapters-altercpa"],
     &["redis-link", "redb-file"],
-    &["clickstore", "outbox"],
+    &["access", "clickstore", "outbox", "logbook"],
     &["hub", "dispatch"],
     &["edge", "grpc-api", "console", "sandbox"],
     &["postback"],
@@ -82,7 +82,7 @@ fn an_adapter_needs_the_core_alone_and_no_runtime() {
 #[test]
 fn only_the_stores_know_their_engines() {
     for (name, needs) in crates() {
-        let store = ["postback-clickstore", "postback-outbox"].contains(&name.as_str());
+        let store = ["postback-clickstore", "postback-outbox", "postback-logbook"].contains(&name.as_str());
         let (link, file) = (name == "postback-redis-link", name == "postback-redb-file");
         assert!(store || link || !needs.contains("redis"), "{name}");
         assert!(store || file || !needs.contains("redb"), "{name}");

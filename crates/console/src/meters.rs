@@ -1,8 +1,8 @@
 //! The recorder behind every metric of the process.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use metrics::{describe_gauge, gauge};
+use metrics::{Unit, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use postback_core::{Error, Result};
 use tokio::time::{MissedTickBehavior, interval};
@@ -27,7 +27,7 @@ pub fn metrics() -> Result<PrometheusHandle> {
     let handle = builder.install_recorder().map_err(|error| {
         Error::precondition("METRICS_TAKEN", "the process records its metrics already").caused_by(error)
     })?;
-    describe_gauge!("postback_build_info", "Always 1; the label says which version runs");
+    describe_gauge!("postback_build_info", Unit::Count, "Always 1; the label says which version runs");
     gauge!("postback_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
 }
@@ -39,5 +39,55 @@ pub(crate) async fn keep_up(handle: PrometheusHandle) {
     loop {
         ticks.tick().await;
         handle.run_upkeep();
+    }
+}
+
+/// The values of `label` under which the process's own gauge or counter `name` is not 0.
+pub(crate) fn labels(handle: &PrometheusHandle, name: &str, label: &str) -> BTreeSet<String> {
+    read(handle, name)
+        .into_iter()
+        .filter(|(_, value)| *value > 0.0)
+        .filter_map(|(labels, _)| {
+            let opens = format!("{label}=\"");
+            let after = labels.split(',').find_map(|pair| pair.strip_prefix(&opens))?;
+            Some(after.trim_end_matches('"').to_owned())
+        })
+        .collect()
+}
+
+/// What the process's own counter `name` counted under this label's value.
+pub(crate) fn counted(handle: &PrometheusHandle, name: &str, label: &str, value: &str) -> u64 {
+    let wanted = format!("{label}=\"{value}\"");
+    let of_it = |(labels, _): &(String, f64)| labels.split(',').any(|pair| pair == wanted);
+    read(handle, name).iter().filter(|it| of_it(it)).map(|(_, value)| *value as u64).sum()
+}
+
+/// The labels and values of one metric.
+fn read(handle: &PrometheusHandle, name: &str) -> Vec<(String, f64)> {
+    let text = handle.render();
+    let lines = text.lines().filter_map(|line| {
+        let (labels, value) = line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} ")?;
+        Some((labels.to_owned(), value.parse().ok()?))
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processs_own_numbers_are_read_by_their_labels() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        metrics::with_local_recorder(&recorder, || {
+            gauge!("open", "account" => "near", "calls" => "deliveries").set(1.0);
+            gauge!("open", "account" => "far", "calls" => "deliveries").set(0.0);
+            metrics::counter!("refused", "reason" => "CLICK_EXPIRED").increment(3);
+            metrics::counter!("refused_too", "reason" => "CLICK_EXPIRED").increment(9);
+        });
+        assert_eq!(labels(&handle, "open", "account"), BTreeSet::from(["near".to_owned()]));
+        assert_eq!(counted(&handle, "refused", "reason", "CLICK_EXPIRED"), 3);
+        assert_eq!(counted(&handle, "nothing", "reason", "CLICK_EXPIRED"), 0);
     }
 }

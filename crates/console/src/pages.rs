@@ -1,16 +1,9 @@
-//! What the console answers.
+//! What the console answers, and where.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::{Arc, atomic::AtomicBool};
 
 use axum::{
     Router,
-    extract::State,
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{
@@ -18,76 +11,104 @@ use axum::{
             X_FRAME_OPTIONS,
         },
     },
-    middleware::map_response,
+    middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
+use postback_access::Access;
+use postback_core::Result;
 use postback_hub::Hub;
-use tokio::time::timeout;
 
-/// How long the stores may take to say that they are there.
-const READY_WITHIN: Duration = Duration::from_secs(2);
+use crate::{
+    account, actions, campaigns, clicks, conversions, deliveries,
+    desk::{Desk, Shared},
+    guard, live, overview,
+    page::Failed,
+    probes, render, sign_in, trail,
+};
 
-/// The text format of Prometheus.
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// What the console shows.
+/// What the console shows, and to whom.
 #[derive(Clone)]
 pub struct Console {
-    /// The hub whose stores must answer.
+    /// The hub that it looks into.
     pub hub: Hub,
     /// Whether the process takes in work: false from the moment it drains.
     pub ready: Arc<AtomicBool>,
     /// What [`metrics`](crate::metrics) returned.
     pub metrics: PrometheusHandle,
+    /// Who is let in.
+    pub access: Access,
+    /// Whether a proxy in front ends TLS, so that browsers come by https.
+    pub tls_in_front: bool,
 }
 
 impl Console {
-    pub(crate) fn router(self) -> Router {
-        Router::new()
-            .route("/livez", get(live))
-            .route("/readyz", get(ready))
-            .route("/metrics", get(metrics))
-            .fallback(|| async { (StatusCode::NOT_FOUND, "not found; try /livez, /readyz or /metrics\n") })
+    /// The routes; `tls` says whether they are served under TLS here.
+    pub(crate) fn router(self, tls: bool) -> Result<Router> {
+        let desk = Shared::of(self, tls)?;
+        Ok(Router::new()
+            .merge(pages(&desk))
+            .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+            .route("/livez", get(probes::live))
+            .route("/readyz", get(probes::ready))
+            .route("/metrics", get(probes::metrics))
+            .route("/console.css", file("text/css; charset=utf-8", include_str!("../assets/console.css")))
+            .route(
+                "/console.js",
+                file("text/javascript; charset=utf-8", include_str!("../assets/console.js")),
+            )
+            .route("/console.svg", file("image/svg+xml", include_str!("../assets/console.svg")))
+            .fallback(|| async { Failed::new(StatusCode::NOT_FOUND, "there is no such page") })
             .method_not_allowed_fallback(|| async {
-                (StatusCode::METHOD_NOT_ALLOWED, "method not allowed; want GET or HEAD\n")
+                Failed::new(StatusCode::METHOD_NOT_ALLOWED, "this page is not asked so")
             })
             .layer(map_response(harden))
-            .with_state(self)
+            .with_state(desk))
     }
 }
 
-async fn live() -> &'static str {
-    "ok\n"
+/// The pages that a visitor must be let through to.
+fn pages(desk: &Desk) -> Router<Desk> {
+    Router::new()
+        .route("/", get(overview::page))
+        .route("/accounts/{id}", get(account::page))
+        .route("/accounts/{id}/{deed}", get(actions::ask_account).post(actions::do_account))
+        .route("/clicks", get(clicks::search))
+        .route("/click", get(clicks::one))
+        .route("/conversions", get(conversions::list))
+        .route("/conversions/{id}", get(conversions::story))
+        .route("/deliveries", get(deliveries::list))
+        .route("/deliveries/{id}", get(deliveries::one))
+        .route("/deliveries/{id}/{decision}", get(actions::ask_one).post(actions::do_one))
+        .route("/replay", get(actions::ask_all).post(actions::do_all))
+        .route("/resolve/{decision}", get(actions::ask_all).post(actions::do_all))
+        .route("/campaigns", get(campaigns::list))
+        .route("/campaigns/{id}", get(campaigns::one))
+        .route("/render", get(render::page))
+        .route("/live", get(live::page))
+        .route("/trail", get(trail::page))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route_layer(from_fn_with_state(desk.clone(), guard::guard))
 }
 
-async fn ready(State(console): State<Console>) -> Response {
-    if !console.ready.load(Ordering::Acquire) {
-        return not_ready("the process is draining");
-    }
-    match timeout(READY_WITHIN, console.hub.ready()).await {
-        Ok(Ok(())) => "ready\n".into_response(),
-        Ok(Err(error)) => not_ready(&error.to_string()),
-        Err(_) => not_ready("a store does not answer"),
-    }
+/// A file of the console's own.
+fn file(kind: &'static str, text: &'static str) -> axum::routing::MethodRouter<Desk> {
+    get(move || async move { ([(CONTENT_TYPE, kind)], text).into_response() })
 }
 
-fn not_ready(why: &str) -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response()
-}
+/// Nothing but the console's own files makes a page, nothing of it is kept by a cache, and nobody frames it.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-async fn metrics(State(console): State<Console>) -> Response {
-    ([(CONTENT_TYPE, PROMETHEUS)], console.metrics.render()).into_response()
-}
-
-/// Nothing of the console is kept by a cache, framed, sniffed or a source of anything.
 async fn harden(mut response: Response) -> Response {
     let headers: &mut HeaderMap = response.headers_mut();
-    let set: [(HeaderName, &'static str); 5] = [
+    let set: [(HeaderName, &'static str); 7] = [
         (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        (REFERRER_POLICY, "no-referrer"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (REFERRER_POLICY, "same-origin"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
     ];

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
+use postback_access::{Access, Rules, Scope, Token};
 use postback_clickstore::{Embedded, RedisClicks, RedisSettings};
 use postback_console::Console;
 use postback_core::{
@@ -43,15 +44,19 @@ impl Caller for NoNetwork {
 async fn hub(clicks: Arc<dyn ClickStore>, dir: &TempDir) -> Hub {
     let month = std::time::Duration::from_secs(40 * 86_400);
     let outbox = postback_outbox::Embedded::open(dir.path(), Arc::new(SystemClock), month).await;
+    let logbook = postback_logbook::Embedded::open(dir.path(), Arc::new(SystemClock));
     Hub::new(Parts {
         clicks,
         outbox: Arc::new(outbox.unwrap()),
+        logbook: Arc::new(logbook.unwrap()),
+        tally: Arc::default(),
         caller: Arc::new(NoNetwork),
         clock: Arc::new(SystemClock),
         keyring: Keyring::new(Key::new(1, [1; 32]), []).unwrap(),
         registry: Registry::new(Accounts::default(), Vec::new()).unwrap(),
         accounts: watch::Sender::new(Accounts::default()),
         wake: Arc::new(Notify::new()),
+        public_url: None,
         settings: Settings::default(),
     })
 }
@@ -70,33 +75,42 @@ struct Running {
     _dir: TempDir,
 }
 
-async fn start_on(clicks: Option<Arc<dyn ClickStore>>) -> Running {
+async fn start_on(clicks: Option<Arc<dyn ClickStore>>, access: Access, tls_in_front: bool) -> Running {
     let dir = tempfile::tempdir().unwrap();
     let embedded = || Arc::new(Embedded::open(dir.path(), Arc::new(SystemClock)).unwrap());
     let hub = hub(clicks.unwrap_or_else(|| embedded()), &dir).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (ready, shutdown) = (Arc::new(AtomicBool::new(true)), CancellationToken::new());
-    let console = Console { hub, ready: Arc::clone(&ready), metrics: recorder() };
-    let served = tokio::spawn(postback_console::serve(listener, console, shutdown.clone()));
+    let console = Console { hub, ready: Arc::clone(&ready), metrics: recorder(), access, tls_in_front };
+    let served = tokio::spawn(postback_console::serve(listener, console, None, shutdown.clone()));
     Running { address, ready, shutdown, served, _dir: dir }
 }
 
 async fn start() -> Running {
-    start_on(None).await
+    start_on(None, Access::open(), false).await
 }
 
 impl Running {
     /// Status line, headers in lower case, body.
     async fn ask(&self, method: &str, path: &str) -> (u16, String, String) {
+        self.say(method, path, "", "").await
+    }
+
+    /// Asks with more headers, each on its line, and a body.
+    async fn say(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: console\r\nConnection: close\r\n\r\n");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: console\r\nConnection: close\r\nContent-Length: {}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n{headers}\r\n{body}",
+            body.len()
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let (line, headers) = head.split_once("\r\n").unwrap();
-        (line.split(' ').nth(1).unwrap().parse().unwrap(), headers.to_lowercase(), body.to_owned())
+        (line.split(' ').nth(1).unwrap().parse().unwrap(), headers.to_owned(), body.to_owned())
     }
 
     async fn get(&self, path: &str) -> (u16, String) {
@@ -117,7 +131,7 @@ async fn without_a_store_a_process_lives_and_is_not_ready() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let settings = RedisSettings { urls: vec![format!("redis://{nobody}")], ..RedisSettings::default() };
     let clicks = RedisClicks::connect(&settings, Arc::new(SystemClock)).unwrap();
-    let console = start_on(Some(Arc::new(clicks))).await;
+    let console = start_on(Some(Arc::new(clicks)), Access::open(), false).await;
     assert_eq!(console.get("/livez").await, (200, "ok\n".into()));
     assert_eq!(console.get("/readyz").await, (503, "not ready: redis cannot be reached\n".into()));
 }
@@ -161,13 +175,13 @@ async fn metrics_are_recorded_once_in_a_process() {
 #[tokio::test]
 async fn what_the_console_does_not_have_is_refused_in_plain_words() {
     let console = start().await;
-    for path in ["/", "/livez/", "/LIVEZ", "/metrics/x", "/admin"] {
-        let refused = (404, "not found; try /livez, /readyz or /metrics\n".to_owned());
-        assert_eq!(console.get(path).await, refused, "{path}");
+    for path in ["/livez/", "/LIVEZ", "/metrics/x", "/admin"] {
+        let (status, page) = console.get(path).await;
+        assert!(status == 404 && page.contains("there is no such page"), "{path}: {status} {page}");
     }
     let (status, headers, body) = console.ask("POST", "/readyz").await;
-    assert_eq!((status, body.as_str()), (405, "method not allowed; want GET or HEAD\n"));
-    assert!(headers.contains("allow: get,head"), "{headers}");
+    assert!(status == 405 && body.contains("this page is not asked so"), "{status} {body}");
+    assert!(headers.contains("allow: GET,HEAD"), "{headers}");
     assert_eq!(console.ask("HEAD", "/livez").await.2, "");
 }
 
@@ -178,10 +192,10 @@ async fn every_answer_forbids_caches_frames_and_sniffing() {
         let (_, headers, _) = console.ask(method, path).await;
         for header in [
             "cache-control: no-store",
-            "content-security-policy: default-src 'none'; frame-ancestors 'none'",
-            "referrer-policy: no-referrer",
+            "content-security-policy: default-src 'none'; ",
+            "referrer-policy: same-origin",
             "x-content-type-options: nosniff",
-            "x-frame-options: deny",
+            "x-frame-options: DENY",
         ] {
             assert!(headers.contains(header), "{method} {path}: {headers}");
         }
@@ -200,4 +214,186 @@ async fn a_shutdown_ends_idle_connections_and_refuses_new_ones() {
     console.served.await.unwrap().unwrap();
     idle.read_to_end(&mut Vec::new()).await.unwrap();
     assert!(TcpStream::connect(console.address).await.is_err());
+}
+
+/// A console that asks, and the tokens of those whom it lets in.
+struct Asking {
+    running: Running,
+    access: Access,
+    reader: Token,
+    operator: Token,
+    reporter: Token,
+}
+
+async fn asking() -> Asking {
+    asking_by(false).await
+}
+
+async fn asking_by(tls_in_front: bool) -> Asking {
+    let [reader, operator, reporter] = [(); 3].map(|()| Token::generate().unwrap());
+    let mut rules = Rules::default();
+    rules.token("ann", &[Scope::Read], &[reader.hash()]).unwrap();
+    rules.token("bob", &[Scope::Operate], &[operator.hash()]).unwrap();
+    rules.token("billing", &[Scope::Report], &[reporter.hash()]).unwrap();
+    let access = Access::new(rules);
+    Asking { running: start_on(None, access.clone(), tls_in_front).await, access, reader, operator, reporter }
+}
+
+const OWN: &str = "Sec-Fetch-Site: same-origin\r\n";
+
+/// The word that a page's form carries.
+fn word(page: &str) -> &str {
+    page.split_once("name=\"form\" value=\"").unwrap().1.split_once('"').unwrap().0
+}
+
+/// The cookie that an answer sets, as a browser sends it back.
+fn cookie(headers: &str) -> String {
+    let set = headers.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    format!("Cookie: {}\r\n", set.split(';').next().unwrap())
+}
+
+impl Asking {
+    async fn show_token(&self, token: &str) -> (u16, String, String) {
+        let (_, _, page) = self.running.ask("GET", "/sign-in").await;
+        let body = format!("form={}&to=%2Ftrail&token={token}", word(&page));
+        self.running.say("POST", "/sign-in", OWN, &body).await
+    }
+
+    async fn sign_in(&self, token: &Token) -> String {
+        let (status, headers, _) = self.show_token(token.reveal()).await;
+        assert_eq!(status, 303);
+        assert!(headers.contains("location: /trail"), "{headers}");
+        cookie(&headers)
+    }
+}
+
+#[tokio::test]
+async fn where_callers_are_asked_nobody_sees_a_page_without_signing_in() {
+    let console = asking().await;
+    let forged = "Cookie: postback=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n";
+    for headers in ["", forged, "Cookie: postback=\r\n"] {
+        for path in ["/", "/trail", "/deliveries?state=dead", "/conversions/x"] {
+            let (status, headers, body) = console.running.say("GET", path, headers, "").await;
+            assert_eq!((status, body.as_str()), (303, ""), "{path}");
+            assert!(headers.contains("location: /sign-in?to=%2F"), "{headers}");
+        }
+    }
+    let (status, ..) = console.running.say("POST", "/accounts/a/pause", OWN, "form=").await;
+    assert_eq!(status, 303);
+    assert_eq!(console.running.get("/livez").await.0, 200);
+    assert_eq!(console.running.get("/readyz").await.0, 200);
+    assert_eq!(console.running.get("/console.css").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_session_begins_with_a_token_that_may_look_and_ends_at_the_sign_out() {
+    let console = asking().await;
+    let (status, headers, _) = console.show_token(console.reader.reveal()).await;
+    assert_eq!(status, 303);
+    for part in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=43200"] {
+        assert!(headers.contains(part), "{part} is not in {headers}");
+    }
+    let session = cookie(&headers);
+    let (status, _, page) = console.running.say("GET", "/trail", &session, "").await;
+    assert!(status == 200 && page.contains("ann (reads only)"), "{page}");
+    let body = format!("form={}", word(&page));
+    let (status, headers, _) =
+        console.running.say("POST", "/sign-out", &format!("{OWN}{session}"), &body).await;
+    assert!(status == 303 && headers.contains("Max-Age=0"), "{headers}");
+    assert_eq!(console.running.say("GET", "/trail", &session, "").await.0, 303, "the session is over");
+}
+
+#[tokio::test]
+async fn a_token_that_is_withdrawn_ends_its_sessions() {
+    let console = asking().await;
+    let session = console.sign_in(&console.operator).await;
+    assert_eq!(console.running.say("GET", "/", &session, "").await.0, 200);
+    let mut rules = Rules::default();
+    rules.token("ann", &[Scope::Read], &[console.reader.hash()]).unwrap();
+    console.access.replace(rules).unwrap();
+    assert_eq!(console.running.say("GET", "/", &session, "").await.0, 303);
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_refused_and_so_is_trying_many() {
+    let console = asking().await;
+    let (status, _, page) = console.show_token(console.reporter.reveal()).await;
+    assert!(status == 403 && page.contains("This token may neither read nor operate."), "{page}");
+    for _ in 0..9 {
+        let (status, _, page) = console.show_token("pbt_wrong").await;
+        assert!(status == 403 && page.contains("This token is not known."), "{page}");
+        assert!(!page.contains("pbt_wrong"), "a token is never shown");
+    }
+    let (status, headers, _) = console.show_token(console.reader.reveal()).await;
+    assert!(status == 429 && headers.contains("retry-after: 300"), "{status} {headers}");
+}
+
+#[tokio::test]
+async fn a_sign_in_form_of_another_site_is_refused() {
+    let console = asking().await;
+    let (_, _, page) = console.running.ask("GET", "/sign-in").await;
+    let right = format!("form={}&token={}", word(&page), console.operator.reveal());
+    let bare = format!("token={}", console.operator.reveal());
+    for (headers, body) in [
+        ("Sec-Fetch-Site: cross-site\r\n", right.as_str()),
+        ("Origin: https://evil.example\r\n", &right),
+        ("", &right),
+        (OWN, &bare),
+    ] {
+        assert_eq!(console.running.say("POST", "/sign-in", headers, body).await.0, 403, "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn one_who_may_only_read_sees_no_button_and_cannot_act() {
+    let console = asking().await;
+    let reader = console.sign_in(&console.reader).await;
+    let (_, _, page) = console.running.say("GET", "/replay", &reader, "").await;
+    assert!(page.contains("Replay in bulk") && !page.contains("<button class=\"act\""), "{page}");
+    let body = format!("form={}", word(&page));
+    for path in ["/replay", "/resolve/resend", "/accounts/a/pause"] {
+        let (status, _, said) = console.running.say("POST", path, &format!("{OWN}{reader}"), &body).await;
+        assert!(status == 403 && said.contains("your token may read, and not act"), "{path}: {said}");
+    }
+    let operator = console.sign_in(&console.operator).await;
+    let foreign = console.running.say("POST", "/replay", &format!("{OWN}{operator}"), &body).await;
+    assert_eq!(foreign.0, 403, "another session's word is not this one's");
+    let (_, _, page) = console.running.say("GET", "/trail", &operator, "").await;
+    let body = format!("form={}", word(&page));
+    let own = console.running.say("POST", "/replay", &format!("{OWN}{operator}"), &body).await;
+    assert_eq!(own.0, 303, "{}", own.2);
+}
+
+#[tokio::test]
+async fn the_metrics_are_shown_to_a_token_that_may_read() {
+    let console = asking().await;
+    let bearer = |token: &Token| format!("Authorization: Bearer {}\r\n", token.reveal());
+    for refused in [String::new(), bearer(&console.reporter), "Authorization: Bearer x\r\n".to_owned()] {
+        let (status, headers, body) = console.running.say("GET", "/metrics", &refused, "").await;
+        assert!(status == 401 && headers.contains("www-authenticate: Bearer"), "{headers}");
+        assert_eq!(body, "want a token that may read, as `Authorization: Bearer ...`\n");
+    }
+    let (status, _, body) = console.running.say("GET", "/metrics", &bearer(&console.reader), "").await;
+    assert!(status == 200 && body.contains("postback_build_info"));
+}
+
+#[tokio::test]
+async fn a_form_beyond_its_bound_is_refused() {
+    let console = asking().await;
+    let operator = console.sign_in(&console.operator).await;
+    let long = format!("form={}", "x".repeat(70 * 1024));
+    let (status, _, said) = console.running.say("POST", "/replay", &format!("{OWN}{operator}"), &long).await;
+    assert!(status == 413 && said.contains("is longer than 65536 bytes"), "{status} {said}");
+}
+
+#[tokio::test]
+async fn under_https_the_cookie_is_secure_and_bound_to_this_very_host() {
+    let console = asking_by(true).await;
+    let (status, headers, _) = console.show_token(console.reader.reveal()).await;
+    assert_eq!(status, 303);
+    assert!(headers.contains("set-cookie: __Host-postback=") && headers.contains("; Secure"), "{headers}");
+    let session = cookie(&headers);
+    assert_eq!(console.running.say("GET", "/trail", &session, "").await.0, 200);
+    let plain = session.replace("__Host-", "");
+    assert_eq!(console.running.say("GET", "/trail", &plain, "").await.0, 303);
 }

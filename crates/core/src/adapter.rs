@@ -90,6 +90,9 @@ pub enum NoClick {
 }
 
 impl NoClick {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Missing, Self::Empty, Self::Macro, Self::Malformed];
+
     /// `missing`, `empty`, `macro` or `malformed`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -74,7 +74,7 @@ impl DeliveryState {
 }
 
 /// What an attempt came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
     /// The network took it.
     Accepted,
@@ -93,6 +93,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 7] = [
+        Self::Accepted,
+        Self::AlreadyDone,
+        Self::Retry,
+        Self::Rejected,
+        Self::Misconfigured,
+        Self::NotSent,
+        Self::Ambiguous,
+    ];
+
     /// A stable word, such as `already_done`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -104,6 +104,10 @@ text! {
     RequestId, "request_id", 128, visible, "1 to 128 visible ASCII characters"
 }
 text! {
+    /// Who did something: the name of a caller's token or certificate, or `local`.
+    Actor, "actor", 128, no_control, "1 to 128 bytes of UTF-8 without control characters"
+}
+text! {
     /// The name of a goal at the network.
     Goal, "goal", 64, no_control, "1 to 64 bytes of UTF-8 without control characters"
 }
@@ -114,6 +118,13 @@ text! {
 text! {
     /// A symbolic flow code at AlterCPA.
     FlowCode, "flow_code", 64, visible, "1 to 64 visible ASCII characters"
+}
+
+impl Actor {
+    /// Whoever calls where nobody is asked who they are.
+    pub fn local() -> Self {
+        Self("local".to_owned())
+    }
 }
 
 fn digit(c: char) -> bool {

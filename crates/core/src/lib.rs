@@ -22,6 +22,7 @@ mod look_up;
 mod money;
 pub mod ports;
 pub mod schedule;
+mod series;
 mod token;
 
 pub use account::{Account, Accounts};
@@ -35,7 +36,7 @@ pub use conversion::{
 pub use delivery::{ANSWER_KEPT, Attempt, Delivery, DeliveryState, Event, Outcome, Reason};
 pub use error::{Error, ErrorKind, Result};
 pub use id::{
-    AccountId, CampaignId, ClickId, ConversionId, DeliveryId, FlowCode, FlowId, Goal, RequestId,
+    AccountId, Actor, CampaignId, ClickId, ConversionId, DeliveryId, FlowCode, FlowId, Goal, RequestId,
     TransactionId, UserId,
 };
 pub use key::{IpHash, Key, Keyring};
@@ -43,4 +44,5 @@ pub use landing::LandingQuery;
 pub use lane::{LaneId, Shard};
 pub use look_up::{Found, FoundClick, FoundFlow, FoundOffer, LookUp, LookUpSource};
 pub use money::{Currency, Money};
+pub use series::{LatencyBin, Series, Tally};
 pub use token::{ClickToken, TokenClaims};

@@ -1,9 +1,13 @@
 //! The ports: what the use cases need of the outside. Each has a public conformance suite where it is implemented.
 
 mod clicks;
+mod logbook;
 mod outbox;
 
 pub use clicks::{Attribution, ClickStore, FindClicks};
+pub use logbook::{
+    ACTIONS_KEPT, ACTIONS_MOST, Action, BATCHES_KEPT, BUCKET, Bucket, COUNTS_KEPT, Deed, LATEST_MOST, Logbook,
+};
 pub use outbox::{
     AccountStats, Claim, Claims, ConversionFilter, DeliveryFilter, Fence, Outbox, Page, Paused, Recorded,
     RequestKey, Reservation, Resolution, Settlement, Story, Target,

@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc};
 
 use postback_core::{
-    Accounts, Result,
+    Accounts, Result, Tally,
     ports::{Clock, Outbox},
 };
 use tokio::sync::{Notify, watch};
@@ -19,6 +19,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The accounts to work; they may change at any time.
     pub accounts: watch::Receiver<Accounts>,
+    /// Where attempts and what they came to are counted.
+    pub tally: Arc<Tally>,
     /// Notified after each new delivery by whoever records them in this process, so that an idle worker need
     /// not wait for its poll.
     pub wake: Arc<Notify>,
@@ -44,10 +46,10 @@ impl Dispatcher {
     }
 
     pub(crate) fn over(parts: Parts, network: Leaf) -> Result<Self> {
-        let Parts { outbox, clock, accounts, wake, settings } = parts;
+        let Parts { outbox, clock, accounts, tally, wake, settings } = parts;
         settings.check()?;
         meter::describe();
-        let shared = Arc::new(Shared { outbox, clock, settings, network });
+        let shared = Arc::new(Shared { outbox, clock, tally, settings, network });
         Ok(Self { shared, accounts, wake })
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
 use postback_core::{
-    Account, Attempt, Call, ErrorKind, Postback, Reason, Repeat, Result,
+    Account, Attempt, Call, ErrorKind, LatencyBin, Postback, Reason, Repeat, Result, Series, Tally,
     ports::{Claim, Clock, Outbox, Settlement},
     snippet,
 };
@@ -30,6 +30,7 @@ use crate::{
 pub(crate) struct Shared {
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) settings: Settings,
     pub(crate) network: Leaf,
 }
@@ -122,12 +123,12 @@ impl Sending {
         match step {
             Step::Settle { attempt, settlement } => {
                 if let Some(attempt) = &attempt {
-                    meter::attempt(self.account.adapter.network(), &self.claim, attempt);
+                    self.count_attempt(attempt);
                 }
                 self.settle(attempt, settlement).await;
             }
             Step::Pause { attempt, reason } => {
-                meter::attempt(self.account.adapter.network(), &self.claim, &attempt);
+                self.count_attempt(&attempt);
                 self.pause(reason).await;
                 self.settle(Some(attempt), Settlement::Retry { at: self.now() }).await;
             }
@@ -146,7 +147,7 @@ impl Sending {
         let settled = self.insist("settle", settle).await;
         fail::fail_point!("settle");
         match settled {
-            Some(true) => meter::settled(&self.account.id, &settlement),
+            Some(true) => self.count_settlement(&settlement),
             Some(false) => self.lost("settle"),
             None => {}
         }
@@ -154,6 +155,31 @@ impl Sending {
             let (account, delivery) = (&self.account.id, self.claim.delivery.id);
             warn!(%account, %delivery, %reason, "held in doubt: a person decides");
         }
+    }
+
+    fn count_attempt(&self, attempt: &Attempt) {
+        meter::attempt(self.account.adapter.network(), &self.claim, attempt);
+        self.count(Series::Attempts(self.account.id.clone(), attempt.outcome));
+    }
+
+    fn count_settlement(&self, settlement: &Settlement) {
+        meter::settled(&self.account.id, settlement);
+        let account = self.account.id.clone();
+        match settlement {
+            Settlement::Retry { .. } => {}
+            Settlement::InDoubt(_) => self.count(Series::InDoubt(account)),
+            Settlement::Dead(_) => self.count(Series::Dead(account)),
+            Settlement::Delivered { .. } => {
+                let took = self.now().duration_since(self.claim.delivery.created_at);
+                let bin = LatencyBin::of(Duration::try_from(took).unwrap_or_default());
+                self.count(Series::Delivered(account.clone()));
+                self.count(Series::Latency(account, bin));
+            }
+        }
+    }
+
+    fn count(&self, series: Series) {
+        self.shared.tally.count(self.now(), series, 1);
     }
 
     /// Pauses the account; of all its calls that fail so at once, one raises the alert.

@@ -4,6 +4,7 @@ use std::{convert::Infallible, net::IpAddr, pin::pin, sync::Arc, time::Duration}
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use postback_access::{Socket, Tls};
 use tokio::{net::TcpStream, select, time::sleep};
 
 use crate::{answer::Edge, gate::Gate, measure::Open, settings::Limits};
@@ -25,21 +26,18 @@ pub(crate) fn protocol(limits: &Limits) -> http1::Builder {
 /// Serves one connection until its end, or until it is idle in a shutdown.
 pub(crate) async fn serve(edge: Arc<Edge>, protocol: http1::Builder, stream: TcpStream, peer: IpAddr) {
     let _open = Open::new();
-    let (gate, refused) = Gate::new(stream, edge.settings.limits);
+    let Some(socket) = enter(&edge, stream, peer).await else { return };
+    let (gate, refused) = Gate::new(socket, edge.settings.limits);
     let shared = Arc::clone(&edge);
     let answer = service_fn(move |request| {
         let (edge, refused) = (Arc::clone(&shared), refused.get().copied());
         async move { Ok::<_, Infallible>(edge.answer(peer, refused, request).await) }
     });
     let mut connection = pin!(protocol.serve_connection(TokioIo::new(gate), answer));
-    let last_call = async {
-        edge.shutdown.cancelled().await;
-        sleep(LAST_CALL).await;
-    };
     let ended = select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = last_call => {
+        () = last_call(&edge) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -47,4 +45,19 @@ pub(crate) async fn serve(edge: Arc<Edge>, protocol: http1::Builder, stream: Tcp
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection lost");
     }
+}
+
+async fn last_call(edge: &Edge) {
+    edge.shutdown.cancelled().await;
+    sleep(LAST_CALL).await;
+}
+
+/// The connection under its TLS, where there is one.
+async fn enter(edge: &Edge, stream: TcpStream, peer: IpAddr) -> Option<Socket> {
+    let Edge { settings, .. } = edge;
+    let entered = select! {
+        entered = Tls::enter(settings.tls.as_ref(), stream, settings.limits.head_timeout) => entered,
+        () = last_call(edge) => return None,
+    };
+    entered.inspect_err(|error| tracing::debug!(%peer, %error, "no connection came of it")).ok()
 }

@@ -199,7 +199,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Gate<S> {
-    /// What a write came to, or its end where the peer takes nothing for too long.
+    /// What a write came to (under TLS a flush or the end may be one too), or its end where the peer takes nothing for too long.
     fn watch<T>(&mut self, cx: &mut Context<'_>, write: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if write.is_ready() {
             self.writing.met();
@@ -252,13 +252,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let gate = self.get_mut();
-        Pin::new(&mut gate.stream).poll_flush(cx)
+        let flush = Pin::new(&mut gate.stream).poll_flush(cx);
+        gate.watch(cx, flush)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let gate = self.get_mut();
         if !gate.shut {
-            ready!(Pin::new(&mut gate.stream).poll_shutdown(cx))?;
+            let shutdown = Pin::new(&mut gate.stream).poll_shutdown(cx);
+            ready!(gate.watch(cx, shutdown))?;
             gate.shut = true;
         }
         ready!(gate.poll_linger(cx));

@@ -3,6 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use http::{HeaderName, HeaderValue};
+use postback_access::Tls;
 use postback_core::{Error, Result};
 
 use crate::{CookieSettings, Proxies};
@@ -21,6 +22,8 @@ pub struct Settings {
     pub device_header: Option<HeaderName>,
     /// What the landing page learns of the page before the click.
     pub referrer_policy: ReferrerPolicy,
+    /// The TLS under which visitors come; in the clear where there is none.
+    pub tls: Option<Tls>,
     /// The bounds.
     pub limits: Limits,
 }
@@ -36,8 +39,8 @@ pub struct Limits {
     pub parameters: usize,
     /// Connections at once; further ones wait in the kernel's backlog. Default 10,000.
     pub connections: usize,
-    /// How long a request head may take from its first byte, and a new connection until its first whole head;
-    /// past it 408. Default 5 s.
+    /// How long a TLS handshake may take, a new connection until its first whole head, and a request head from
+    /// its first byte; past it 408, but for a handshake. Default 5 s.
     pub head_timeout: Duration,
     /// How long a connection may stay silent between requests. A load balancer in front must give up its idle
     /// connections sooner than this. Default 75 s.

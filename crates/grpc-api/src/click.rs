@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 
-use postback_core::{Click, Error, Flags, Result};
-use postback_hub::{EraseSubject, Visit};
+use postback_core::{Actor, Click, Error, Flags, Result};
+use postback_hub::{ClicksOf, EraseSubject, Visit};
 use postback_proto::{time_from, timestamp, v1};
 use tonic::{Request, Response, Status};
 
 use crate::{
     Api,
+    actor::actor,
+    page,
     source::{self, Named},
     status::status,
 };
@@ -24,18 +26,20 @@ impl Api {
 
     async fn capture(&self, request: v1::CaptureClickRequest) -> Result<v1::CaptureClickResponse> {
         let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
-        let captured = self
-            .hub
-            .capture(Visit {
-                campaign: &request.campaign,
-                query: request.query.strip_prefix('?').unwrap_or(&request.query),
-                ip: some(&request.ip).map(ip).transpose()?,
-                user_agent: some(&request.user_agent),
-                country: some(&request.country),
-                device: some(&request.device),
-                flags: Flags { bot: false, prefetch: request.prefetch },
-            })
-            .await?;
+        let visit = Visit {
+            campaign: &request.campaign,
+            query: request.query.strip_prefix('?').unwrap_or(&request.query),
+            ip: some(&request.ip).map(ip).transpose()?,
+            user_agent: some(&request.user_agent),
+            country: some(&request.country),
+            device: some(&request.device),
+            flags: Flags { bot: false, prefetch: request.prefetch },
+        };
+        let captured = if request.validate_only {
+            self.hub.preview(visit).await?
+        } else {
+            self.hub.capture(visit).await?
+        };
         Ok(v1::CaptureClickResponse {
             click: Some(self.shown(&captured.click)?),
             landing_url: captured.location,
@@ -58,7 +62,16 @@ impl Api {
         })
     }
 
-    async fn forget(&self, request: v1::EraseRequest) -> Result<v1::EraseResponse> {
+    async fn list_of_clicks(&self, request: v1::ListClicksRequest) -> Result<v1::ListClicksResponse> {
+        let (limit, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
+        let found = self.hub.latest_clicks(&clicks_of(request)?, limit, after).await?;
+        Ok(v1::ListClicksResponse {
+            clicks: found.items.iter().map(|click| self.shown(click)).collect::<Result<_>>()?,
+            next_page_token: page::token(found.next),
+        })
+    }
+
+    async fn forget(&self, request: v1::EraseRequest, actor: &Actor) -> Result<v1::EraseResponse> {
         use v1::erase_request::Subject;
         let subject = match request.subject {
             Some(Subject::UserId(user)) => EraseSubject::User(user),
@@ -73,7 +86,7 @@ impl Api {
                 return Err(Error::invalid("subject", want).because("MISSING"));
             }
         };
-        let erased = self.hub.erase(subject).await?;
+        let erased = self.hub.erase(subject, actor).await?;
         Ok(v1::EraseResponse {
             found: erased.found,
             conversions: i32::try_from(erased.conversions).unwrap_or(i32::MAX),
@@ -83,6 +96,19 @@ impl Api {
 
 fn ip(text: &str) -> Result<IpAddr> {
     text.parse().map_err(|_| Error::invalid("ip", "is not an IPv4 or IPv6 address such as 192.0.2.1"))
+}
+
+fn clicks_of(request: v1::ListClicksRequest) -> Result<ClicksOf> {
+    let v1::ListClicksRequest { campaign, user_id, ip, .. } = request;
+    match (campaign.as_str(), user_id.as_str(), ip.as_str()) {
+        ("", "", "") => {
+            Err(Error::invalid("campaign", "is missing; want campaign, user_id or ip").because("MISSING"))
+        }
+        (_, "", "") => Ok(ClicksOf::Campaign(campaign)),
+        ("", _, "") => Ok(ClicksOf::User(user_id)),
+        (_, "", _) => Ok(ClicksOf::Ip { ip, campaign: Some(campaign).filter(|name| !name.is_empty()) }),
+        _ => Err(Error::invalid("user_id", "cannot be looked for together with campaign or ip")),
+    }
 }
 
 #[tonic::async_trait]
@@ -127,6 +153,20 @@ impl v1::click_service_server::ClickService for Api {
     }
 
     async fn erase(&self, request: Request<v1::EraseRequest>) -> Result<Response<v1::EraseResponse>, Status> {
-        self.forget(request.into_inner()).await.map(Response::new).map_err(status)
+        let actor = actor(&request);
+        self.forget(request.into_inner(), &actor).await.map(Response::new).map_err(status)
+    }
+
+    async fn list_clicks(
+        &self,
+        request: Request<v1::ListClicksRequest>,
+    ) -> Result<Response<v1::ListClicksResponse>, Status> {
+        self.list_of_clicks(request.into_inner()).await.map(Response::new).map_err(status)
+    }
+
+    async fn get_link(&self, request: Request<v1::GetLinkRequest>) -> Result<Response<v1::Link>, Status> {
+        let campaign = request.into_inner().campaign;
+        let url = self.hub.link(&campaign).map_err(status)?;
+        Ok(Response::new(v1::Link { campaign, url }))
     }
 }

@@ -4,14 +4,14 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt};
 use postback_core::{
-    AccountId, DeliveryState, Error, Reason, Result,
+    AccountId, Actor, DeliveryState, Error, Reason, Result,
     ports::{DeliveryFilter, Resolution},
 };
-use postback_hub::AccountStanding;
+use postback_hub::{AccountStanding, Selection};
 use postback_proto::{time_from, v1};
 use tonic::{Request, Response, Status};
 
-use crate::{Api, page, status::status};
+use crate::{Api, actor::actor, page, status::status};
 
 fn state(state: i32) -> Result<Option<&'static str>> {
     let nothing = || Reason::new("", "");
@@ -29,6 +29,32 @@ fn state(state: i32) -> Result<Option<&'static str>> {
 
 fn account(name: &str) -> Result<Option<AccountId>> {
     if name.is_empty() { Ok(None) } else { name.parse().map(Some) }
+}
+
+fn resolution(resolution: i32) -> Result<Resolution> {
+    match v1::Resolution::try_from(resolution) {
+        Ok(v1::Resolution::Delivered) => Ok(Resolution::Delivered),
+        Ok(v1::Resolution::Resend) => Ok(Resolution::Resend),
+        Ok(v1::Resolution::Unspecified) | Err(_) => {
+            let want = "is missing; want RESOLUTION_DELIVERED or RESOLUTION_RESEND";
+            Err(Error::invalid("resolution", want).because("MISSING"))
+        }
+    }
+}
+
+fn selection(selection: Option<v1::DeliverySelection>) -> Result<Selection> {
+    let selection = selection.unwrap_or_default();
+    let time = |field, time: Option<_>| time.as_ref().map(|time| time_from(field, time)).transpose();
+    Ok(Selection {
+        account: account(&selection.account).map_err(|error| error.at("selection.account"))?,
+        reason: Some(selection.reason).filter(|reason| !reason.is_empty()),
+        since: time("selection.start_time", selection.start_time)?,
+        until: time("selection.end_time", selection.end_time)?,
+    })
+}
+
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn standing(standing: &AccountStanding) -> v1::Account {
@@ -55,26 +81,47 @@ impl Api {
         })
     }
 
-    async fn decide(&self, request: v1::ResolveDeliveryRequest) -> Result<v1::Delivery> {
-        let resolution = match v1::Resolution::try_from(request.resolution) {
-            Ok(v1::Resolution::Delivered) => Resolution::Delivered,
-            Ok(v1::Resolution::Resend) => Resolution::Resend,
-            Ok(v1::Resolution::Unspecified) | Err(_) => {
-                let want = "is missing; want RESOLUTION_DELIVERED or RESOLUTION_RESEND";
-                return Err(Error::invalid("resolution", want).because("MISSING"));
-            }
-        };
-        let delivery = self.hub.resolve(request.delivery_id.parse()?, resolution).await?;
+    async fn decide(&self, request: v1::ResolveDeliveryRequest, actor: &Actor) -> Result<v1::Delivery> {
+        let resolution = resolution(request.resolution)?;
+        let delivery = self.hub.resolve(request.delivery_id.parse()?, resolution, actor).await?;
         Ok((&delivery).into())
+    }
+
+    async fn replay_all(
+        &self,
+        request: v1::ReplayDeliveriesRequest,
+        actor: &Actor,
+    ) -> Result<v1::ReplayDeliveriesResponse> {
+        let selection = selection(request.selection)?;
+        let decided = self.hub.replay_all(&selection, request.validate_only, actor).await?;
+        Ok(v1::ReplayDeliveriesResponse {
+            count: count(decided.count),
+            refused: count(decided.refused),
+            left: count(decided.left),
+        })
+    }
+
+    async fn resolve_all(
+        &self,
+        request: v1::ResolveDeliveriesRequest,
+        actor: &Actor,
+    ) -> Result<v1::ResolveDeliveriesResponse> {
+        let (selection, resolution) = (selection(request.selection)?, resolution(request.resolution)?);
+        let decided = self.hub.resolve_all(&selection, resolution, request.validate_only, actor).await?;
+        Ok(v1::ResolveDeliveriesResponse {
+            count: count(decided.count),
+            refused: count(decided.refused),
+            left: count(decided.left),
+        })
     }
 
     async fn standings(&self, request: v1::GetStatsRequest) -> Result<v1::Stats> {
         let only = account(&request.account)?;
         let accounts = self.hub.stats(only.as_ref()).await?;
-        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let campaigns = self
             .hub
             .campaigns()
+            .await?
             .into_iter()
             .filter(|campaign| only.as_ref().is_none_or(|account| *account == campaign.account));
         Ok(v1::Stats {
@@ -117,8 +164,9 @@ impl v1::delivery_service_server::DeliveryService for Api {
         &self,
         request: Request<v1::ReplayDeliveryRequest>,
     ) -> Result<Response<v1::Delivery>, Status> {
+        let actor = actor(&request);
         let id = request.into_inner().delivery_id.parse().map_err(status)?;
-        let delivery = self.hub.replay(id).await.map_err(status)?;
+        let delivery = self.hub.replay(id, &actor).await.map_err(status)?;
         Ok(Response::new((&delivery).into()))
     }
 
@@ -126,16 +174,34 @@ impl v1::delivery_service_server::DeliveryService for Api {
         &self,
         request: Request<v1::ResolveDeliveryRequest>,
     ) -> Result<Response<v1::Delivery>, Status> {
-        self.decide(request.into_inner()).await.map(Response::new).map_err(status)
+        let actor = actor(&request);
+        self.decide(request.into_inner(), &actor).await.map(Response::new).map_err(status)
+    }
+
+    async fn replay_deliveries(
+        &self,
+        request: Request<v1::ReplayDeliveriesRequest>,
+    ) -> Result<Response<v1::ReplayDeliveriesResponse>, Status> {
+        let actor = actor(&request);
+        self.replay_all(request.into_inner(), &actor).await.map(Response::new).map_err(status)
+    }
+
+    async fn resolve_deliveries(
+        &self,
+        request: Request<v1::ResolveDeliveriesRequest>,
+    ) -> Result<Response<v1::ResolveDeliveriesResponse>, Status> {
+        let actor = actor(&request);
+        self.resolve_all(request.into_inner(), &actor).await.map(Response::new).map_err(status)
     }
 
     async fn pause_account(
         &self,
         request: Request<v1::PauseAccountRequest>,
     ) -> Result<Response<v1::Account>, Status> {
+        let actor = actor(&request);
         let request = request.into_inner();
         let account = request.account.parse().map_err(status)?;
-        let paused = self.hub.pause(&account, &request.reason).await.map_err(status)?;
+        let paused = self.hub.pause(&account, &request.reason, &actor).await.map_err(status)?;
         Ok(Response::new(standing(&paused)))
     }
 
@@ -143,8 +209,9 @@ impl v1::delivery_service_server::DeliveryService for Api {
         &self,
         request: Request<v1::ResumeAccountRequest>,
     ) -> Result<Response<v1::Account>, Status> {
+        let actor = actor(&request);
         let account = request.into_inner().account.parse().map_err(status)?;
-        let resumed = self.hub.resume(&account).await.map_err(status)?;
+        let resumed = self.hub.resume(&account, &actor).await.map_err(status)?;
         Ok(Response::new(standing(&resumed)))
     }
 

@@ -1,11 +1,17 @@
 //! The gRPC services of `proto/` over the hub: what internal services and operators speak.
 //!
 //! Health and reflection are served beside them. Every refusal carries `google.rpc` details: `ErrorInfo` with a
-//! stable reason, `BadRequest` with the field, `RetryInfo` where another try makes sense.
+//! stable reason, `BadRequest` with the field, `RetryInfo` where another try makes sense. Where [`Access`] names
+//! callers, every method but health wants one of them, with the method's scope.
 
+mod access;
+mod actor;
 mod click;
+mod connection;
 mod conversion;
 mod delivery;
+mod logbook;
+mod methods;
 mod network;
 mod observe;
 mod page;
@@ -14,13 +20,14 @@ mod status;
 
 use std::{io, time::Duration};
 
+use postback_access::{Access, Tls};
 use postback_hub::Hub;
 use postback_proto::v1::{
     click_service_server::ClickServiceServer, conversion_service_server::ConversionServiceServer,
-    delivery_service_server::DeliveryServiceServer, network_service_server::NetworkServiceServer,
+    delivery_service_server::DeliveryServiceServer, logbook_service_server::LogbookServiceServer,
+    network_service_server::NetworkServiceServer,
 };
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
@@ -31,16 +38,30 @@ const MESSAGE: usize = 64 * 1024;
 /// The most calls under way on one connection; further ones wait.
 const STREAMS: u32 = 256;
 
-/// What the server is allowed.
+/// What the server is allowed, and whom it lets in.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The longest time to finish what is under way when shutting down.
     pub drain: Duration,
+    /// Connections at once; further ones wait in the kernel's backlog.
+    pub connections: usize,
+    /// How long a TLS handshake may take, and a new connection until its first words.
+    pub handshake: Duration,
+    /// Who may call which methods.
+    pub access: Access,
+    /// The TLS under which callers come; in the clear where there is none.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { drain: Duration::from_secs(10) }
+        Self {
+            drain: Duration::from_secs(10),
+            connections: 1_000,
+            handshake: Duration::from_secs(5),
+            access: Access::open(),
+            tls: None,
+        }
     }
 }
 
@@ -68,10 +89,12 @@ pub async fn serve(
     let clicks = ClickServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let conversions = ConversionServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let deliveries = DeliveryServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
+    let logbook = LogbookServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let networks = NetworkServiceServer::new(api).max_decoding_message_size(MESSAGE);
     health.set_serving::<ConversionServiceServer<Api>>().await;
     health.set_serving::<ClickServiceServer<Api>>().await;
     health.set_serving::<DeliveryServiceServer<Api>>().await;
+    health.set_serving::<LogbookServiceServer<Api>>().await;
     health.set_serving::<NetworkServiceServer<Api>>().await;
 
     let drain = shutdown.clone();
@@ -81,6 +104,7 @@ pub async fn serve(
         health.set_not_serving::<ConversionServiceServer<Api>>().await;
         health.set_not_serving::<ClickServiceServer<Api>>().await;
         health.set_not_serving::<DeliveryServiceServer<Api>>().await;
+        health.set_not_serving::<LogbookServiceServer<Api>>().await;
         health.set_not_serving::<NetworkServiceServer<Api>>().await;
     };
     let server = Server::builder()
@@ -88,14 +112,16 @@ pub async fn serve(
         .http2_keepalive_interval(Some(Duration::from_secs(60)))
         .http2_max_header_list_size(16 * 1024)
         .layer(observe::layer())
+        .layer(access::layer(settings.access.clone()))
         .add_service(health_service)
         .add_service(current)
         .add_service(older)
         .add_service(clicks)
         .add_service(conversions)
         .add_service(deliveries)
+        .add_service(logbook)
         .add_service(networks)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop);
+        .serve_with_incoming_shutdown(connection::incoming(listener, &settings), stop);
     let late = async {
         shutdown.cancelled().await;
         tokio::time::sleep(settings.drain).await;

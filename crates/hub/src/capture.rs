@@ -79,6 +79,7 @@ impl Hub {
         meters::captured(&arrival.campaign.id, what);
         if what != Capture::Repeated {
             counts.click();
+            self.inner.journal.see(&arrival.campaign.id, &click);
         }
         self.landing(&arrival, &visit, click)
     }
@@ -106,9 +107,7 @@ impl Hub {
     /// `NotFound` for an unknown campaign; `InvalidArgument` at `query` for one without a click id; `Unavailable`
     /// where the store is away.
     pub async fn capture(&self, visit: Visit<'_>) -> Result<Captured> {
-        if visit.query.len() > QUERY {
-            return Err(Error::invalid("query", format!("is longer than {QUERY} bytes")));
-        }
+        check(&visit)?;
         let state = self.state();
         let arrival = Arrival::of(&state, &visit)?;
         let counts = state.counts(arrival.campaign);
@@ -126,9 +125,37 @@ impl Hub {
         meters::captured(&arrival.campaign.id, if already { Capture::Repeated } else { Capture::Stored });
         if !already {
             counts.click();
+            self.inner.journal.see(&arrival.campaign.id, &click.click);
         }
+        self.captured(&arrival, &visit, click, already)
+    }
+
+    /// What [`Hub::capture`] would return for this visit: the click that is kept, or the one that would be. Nothing is
+    /// stored or counted.
+    ///
+    /// # Errors
+    /// As [`Hub::capture`].
+    pub async fn preview(&self, visit: Visit<'_>) -> Result<Captured> {
+        check(&visit)?;
+        let state = self.state();
+        let arrival = Arrival::of(&state, &visit)?;
+        let id = arrival.click.as_ref().map_err(|reason| no_click(*reason, arrival.parameter))?;
+        let kept = self.known(&arrival.account.id, id).await?;
+        let already = kept.is_some();
+        let now = self.inner.clock.now();
+        let click = kept.unwrap_or_else(|| self.record_of(&arrival, &visit, id, now));
+        self.captured(&arrival, &visit, click, already)
+    }
+
+    fn captured(
+        &self,
+        arrival: &Arrival<'_>,
+        visit: &Visit<'_>,
+        click: Click,
+        already: bool,
+    ) -> Result<Captured> {
         let token = self.token(&click.click)?;
-        Ok(Captured { location: arrival.location(&visit, Some(&token)), click, token, already })
+        Ok(Captured { location: arrival.location(visit, Some(&token)), click, token, already })
     }
 
     /// The token of a click: the same each time, until the deployment's key is rotated.
@@ -216,6 +243,13 @@ pub(crate) fn is_for_later(error: &Error) -> bool {
 pub(crate) fn drop_refused(click: &ClickRef, error: &Error) {
     meters::dropped(Dropped::Refused);
     tracing::error!(account = %click.account, %error, "the click store refused a click's record");
+}
+
+fn check(visit: &Visit<'_>) -> Result<()> {
+    if visit.query.len() > QUERY {
+        return Err(Error::invalid("query", format!("is longer than {QUERY} bytes")));
+    }
+    Ok(())
 }
 
 fn no_click(reason: NoClick, parameter: &str) -> Error {

@@ -1,15 +1,15 @@
 //! Clicks after their capture: found, attached to a user, erased.
 
-use std::{net::IpAddr, time::Duration};
+use std::{cmp::Reverse, net::IpAddr, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
-    AccountId, Click, ClickId, ClickRef, ClickToken, Error, Result, UserId,
-    ports::{Attribution, FindClicks},
+    AccountId, Actor, CampaignId, Click, ClickId, ClickRef, ClickToken, Error, Result, UserId,
+    ports::{Attribution, Deed, FindClicks, Page},
 };
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 
-use crate::{Hub, source::dated};
+use crate::{Hub, record::PAGE, source::dated, trail::Note};
 
 /// How far back clicks are found by address.
 const FINDABLE: SignedDuration = SignedDuration::from_hours(24);
@@ -29,6 +29,23 @@ pub enum ClickBy {
         account: String,
         /// The network's click id.
         click_id: String,
+    },
+}
+
+/// Which clicks an operator looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClicksOf {
+    /// The latest of a campaign: a sample of at most 100 a second from each hub, and the last 1,000 of those.
+    Campaign(String),
+    /// Those that brought a user.
+    User(String),
+    /// Those of the last 24 hours from an address, at most 100 of a campaign; in one campaign, or in all that keep
+    /// that index.
+    Ip {
+        /// The visitor's address.
+        ip: String,
+        /// The campaign, where it is known.
+        campaign: Option<String>,
     },
 }
 
@@ -113,27 +130,103 @@ impl Hub {
         self.inner.clicks.find(&find).await
     }
 
+    /// Lists clicks, the latest first: at most 1,000 at once. A page may hold fewer than `limit` and not be the last.
+    ///
+    /// # Errors
+    /// As [`Hub::find_clicks`]; `InvalidArgument` at `user_id`; a store's own.
+    pub async fn latest_clicks(
+        &self,
+        of: &ClicksOf,
+        limit: usize,
+        after: Option<[u8; 16]>,
+    ) -> Result<Page<Click>> {
+        let limit = limit.clamp(1, PAGE);
+        let mut items = match of {
+            ClicksOf::Campaign(name) => {
+                let campaign = self.registry().campaign(name)?.id.clone();
+                let page = self.inner.logbook.latest(&campaign, limit, after).await?;
+                return Ok(Page { items: self.records_of(page.items).await?, next: page.next });
+            }
+            ClicksOf::User(user) => {
+                let clicks = self.inner.clicks.clicks_of(&UserId::parse(user.as_str())?).await?;
+                self.records_of(clicks.into_iter().map(|attribution| attribution.click).collect()).await?
+            }
+            ClicksOf::Ip { ip, campaign: Some(campaign) } => {
+                self.find_clicks(ip, campaign, None, FOUND).await?
+            }
+            ClicksOf::Ip { ip, campaign: None } => self.find_everywhere(ip).await?,
+        };
+        items.sort_by_key(|click| Reverse(click.click.captured_at));
+        items.truncate(limit);
+        Ok(Page { items, next: None })
+    }
+
+    /// Recent clicks from an address, in all campaigns that keep the index.
+    async fn find_everywhere(&self, ip: &str) -> Result<Vec<Click>> {
+        let registry = self.registry();
+        let keeping: Vec<&CampaignId> = registry
+            .campaigns()
+            .filter(|campaign| campaign.find_by_ip)
+            .map(|campaign| &campaign.id)
+            .collect();
+        if keeping.is_empty() {
+            let message =
+                "cannot be looked for: no campaign keeps an index of addresses; set find_by_ip in its config";
+            return Err(Error::precondition("NO_IP_INDEX", message).at("ip"));
+        }
+        let mut found = Vec::new();
+        for campaign in keeping {
+            found.extend(self.find_clicks(ip, campaign.as_str(), None, FOUND).await?);
+        }
+        Ok(found)
+    }
+
+    /// The records of clicks, in the same order; those that are not kept are left out.
+    async fn records_of(&self, clicks: Vec<ClickRef>) -> Result<Vec<Click>> {
+        let mut reads = JoinSet::new();
+        for (place, click) in clicks.into_iter().enumerate() {
+            let hub = self.clone();
+            reads.spawn(async move { (place, hub.known(&click.account, &click.id).await) });
+        }
+        let mut read = reads.join_all().await;
+        read.sort_unstable_by_key(|(place, _)| *place);
+        read.into_iter().filter_map(|(_, click)| click.transpose()).collect()
+    }
+
     /// Forgets a click or a user: the record here, and what identifies a person in the conversions.
     ///
     /// # Errors
     /// `InvalidArgument` for a token that is not ours or an id of the wrong form; a store's own.
-    pub async fn erase(&self, subject: EraseSubject) -> Result<Erased> {
+    pub async fn erase(&self, subject: EraseSubject, actor: &Actor) -> Result<Erased> {
         let inner = &self.inner;
-        match subject {
+        let (erased, account, target) = match subject {
             EraseSubject::Click(by) => {
                 let (account, id) = self.named(&by)?;
                 let waited = inner.buffer.remove(&account, &id);
                 let kept = inner.clicks.erase_click(&account, &id).await?;
                 let conversions = inner.outbox.erase_click(&account, &id).await?;
-                Ok(Erased { found: waited || kept, conversions })
+                self.forget_glimpses(&account, &id).await?;
+                (Erased { found: waited || kept, conversions }, Some(account), "a click")
             }
             EraseSubject::User(user) => {
                 let user = UserId::parse(user)?;
                 let found = inner.clicks.erase_user(&user).await?;
                 let conversions = inner.outbox.erase_user(&user).await?;
-                Ok(Erased { found, conversions })
+                (Erased { found, conversions }, None, "a user")
             }
+        };
+        let (account, target, count) = (account.as_ref(), target.to_owned(), erased.conversions as u64);
+        self.note(actor, Note { deed: Deed::Erase, account, target, count, reason: "" }).await;
+        Ok(erased)
+    }
+
+    /// Removes a click from the latest of each campaign that it may have come by.
+    async fn forget_glimpses(&self, account: &AccountId, id: &ClickId) -> Result<()> {
+        self.inner.journal.forget(account, id);
+        for campaign in self.registry().campaigns().filter(|campaign| campaign.account == *account) {
+            self.inner.logbook.forget(&campaign.id, account, id).await?;
         }
+        Ok(())
     }
 
     /// What a token says, which may be past its life.

@@ -1,20 +1,21 @@
-//! What each campaign saw since the hub started.
+//! What each campaign sees: counted here without waiting, written to the logbook every few seconds.
 
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
 };
 
-use jiff::Timestamp;
-use postback_core::{AccountId, CampaignId, NoClick};
+use jiff::{SignedDuration, Timestamp};
+use postback_core::{AccountId, CampaignId, NoClick, Result, Series, Tally};
 
-use crate::{Campaign, Hub, meters};
+use crate::{Campaign, Hub, history::Period, meters};
 
-const REASONS: [NoClick; 4] = [NoClick::Missing, NoClick::Empty, NoClick::Macro, NoClick::Malformed];
 /// A campaign's lost clicks are logged at most once in so many seconds for each reason.
 const LOG_EVERY: i64 = 10;
+/// How far back a campaign's standing reaches.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// A campaign and what this hub saw of it since it started.
+/// A campaign and what all hubs of the deployment saw of it in the last 24 hours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CampaignStanding {
     /// Its name.
@@ -27,23 +28,42 @@ pub struct CampaignStanding {
     pub lost: BTreeMap<NoClick, u64>,
 }
 
+/// A number that grows, and how much of it was taken.
+#[derive(Debug, Default)]
+struct Count {
+    all: AtomicU64,
+    taken: AtomicU64,
+}
+
+impl Count {
+    fn one(&self) -> u64 {
+        self.all.fetch_add(1, Relaxed) + 1
+    }
+
+    /// What came since the last time.
+    fn take(&self) -> u64 {
+        let all = self.all.load(Relaxed);
+        all.saturating_sub(self.taken.swap(all, Relaxed))
+    }
+}
+
 /// The counters of one campaign. They outlive a change of the registry.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    clicks: AtomicU64,
-    lost: [AtomicU64; REASONS.len()],
-    logged: [AtomicI64; REASONS.len()],
+    clicks: Count,
+    lost: [Count; NoClick::ALL.len()],
+    logged: [AtomicI64; NoClick::ALL.len()],
 }
 
 impl Counts {
     pub(crate) fn click(&self) {
-        self.clicks.fetch_add(1, Relaxed);
+        self.clicks.one();
     }
 
     /// Counts a landing without a click id, and says so in the log now and then.
     pub(crate) fn lose(&self, campaign: &Campaign, reason: NoClick, now: Timestamp) {
         let at = place(reason);
-        let lost = self.lost[at].fetch_add(1, Relaxed) + 1;
+        let lost = self.lost[at].one();
         meters::lost(&campaign.id, reason);
         let (now, last) = (now.as_second(), self.logged[at].load(Relaxed));
         let due = lost == 1 || now.saturating_sub(last) >= LOG_EVERY;
@@ -58,13 +78,11 @@ impl Counts {
         }
     }
 
-    fn standing(&self, campaign: &Campaign) -> CampaignStanding {
-        let lost = REASONS.map(|reason| (reason, self.lost[place(reason)].load(Relaxed)));
-        CampaignStanding {
-            id: campaign.id.clone(),
-            account: campaign.account.clone(),
-            clicks: self.clicks.load(Relaxed),
-            lost: lost.into_iter().filter(|(_, count)| *count > 0).collect(),
+    /// Brings what was counted since the last time into the tally.
+    pub(crate) fn count_into(&self, campaign: &CampaignId, tally: &Tally, now: Timestamp) {
+        tally.count(now, Series::Clicks(campaign.clone()), self.clicks.take());
+        for reason in NoClick::ALL {
+            tally.count(now, Series::Lost(campaign.clone(), reason), self.lost[place(reason)].take());
         }
     }
 }
@@ -79,9 +97,23 @@ const fn place(reason: NoClick) -> usize {
 }
 
 impl Hub {
-    /// Every campaign, and what this hub saw of it since it started.
-    pub fn campaigns(&self) -> Vec<CampaignStanding> {
-        let state = self.state();
-        state.registry.campaigns().map(|campaign| state.counts(campaign).standing(campaign)).collect()
+    /// Every campaign, and what all hubs of the deployment saw of it in the last 24 hours. What other hubs saw in
+    /// the last few seconds may be missing.
+    ///
+    /// # Errors
+    /// The logbook's own.
+    pub async fn campaigns(&self) -> Result<Vec<CampaignStanding>> {
+        let now = self.inner.clock.now();
+        let mut day = Period::at(now);
+        for bucket in self.counted(now.saturating_sub(DAY).unwrap_or(now), now).await? {
+            bucket.counts.into_iter().for_each(|(series, count)| day.add(series, count));
+        }
+        let registry = self.registry();
+        let standing = |campaign: &Campaign| {
+            let counts = day.campaigns.remove(&campaign.id).unwrap_or_default();
+            let (id, account) = (campaign.id.clone(), campaign.account.clone());
+            CampaignStanding { id, account, clicks: counts.clicks, lost: counts.lost }
+        };
+        Ok(registry.campaigns().map(standing).collect())
     }
 }

@@ -1,11 +1,11 @@
 //! What operators see and decide: deliveries, and the accounts that they are for.
 
 use postback_core::{
-    Account, AccountId, Delivery, DeliveryId, Error, Reason, Result,
-    ports::{AccountStats, DeliveryFilter, Page, Paused, Resolution},
+    Account, AccountId, Actor, Delivery, DeliveryId, Error, Reason, Result, Series,
+    ports::{AccountStats, Deed, DeliveryFilter, Page, Paused, Resolution},
 };
 
-use crate::{Hub, record::PAGE};
+use crate::{Hub, record::PAGE, trail::Note};
 
 /// The longest reason for a pause, in characters.
 const REASON: usize = 512;
@@ -52,10 +52,11 @@ impl Hub {
     ///
     /// # Errors
     /// `NotFound`; `FailedPrecondition` where it is not dead, or its click's life is over.
-    pub async fn replay(&self, id: DeliveryId) -> Result<Delivery> {
+    pub async fn replay(&self, id: DeliveryId, actor: &Actor) -> Result<Delivery> {
         let delivery = self.inner.outbox.replay(id).await.map_err(|error| error.at("delivery_id"))?;
         self.inner.wake.notify_one();
-        tracing::info!(account = %delivery.account, delivery = %id, "a dead letter is replayed");
+        tracing::info!(%actor, account = %delivery.account, delivery = %id, "a dead letter is replayed");
+        self.note_one(actor, Deed::Replay, &delivery).await;
         Ok(delivery)
     }
 
@@ -63,24 +64,42 @@ impl Hub {
     ///
     /// # Errors
     /// `NotFound`; `FailedPrecondition` where it is not in doubt.
-    pub async fn resolve(&self, id: DeliveryId, resolution: Resolution) -> Result<Delivery> {
-        let resolved = self.inner.outbox.resolve(id, resolution).await;
+    pub async fn resolve(&self, id: DeliveryId, resolution: Resolution, actor: &Actor) -> Result<Delivery> {
+        let resolved = self.resolve_one(id, resolution).await;
         let delivery = resolved.map_err(|error| error.at("delivery_id"))?;
         self.inner.wake.notify_one();
-        tracing::info!(account = %delivery.account, delivery = %id, ?resolution, "a delivery in doubt is resolved");
+        let account = &delivery.account;
+        tracing::info!(%actor, %account, delivery = %id, ?resolution, "a delivery in doubt is resolved");
+        self.note_one(actor, Deed::Resolve(resolution), &delivery).await;
         Ok(delivery)
+    }
+
+    /// Decides a delivery in doubt, and counts it where the network has it.
+    pub(crate) async fn resolve_one(&self, id: DeliveryId, resolution: Resolution) -> Result<Delivery> {
+        let delivery = self.inner.outbox.resolve(id, resolution).await?;
+        if resolution == Resolution::Delivered {
+            let delivered = Series::Delivered(delivery.account.clone());
+            self.inner.tally.count(self.inner.clock.now(), delivered, 1);
+        }
+        Ok(delivery)
+    }
+
+    async fn note_one(&self, actor: &Actor, deed: Deed, delivery: &Delivery) {
+        let (account, target) = (Some(&delivery.account), delivery.id.to_string());
+        self.note(actor, Note { deed, account, target, count: 1, reason: "" }).await;
     }
 
     /// Stops deliveries of an account; conversions are still recorded. Where it is paused, the first reason holds.
     ///
     /// # Errors
     /// `NotFound` at `account`.
-    pub async fn pause(&self, account: &AccountId, reason: &str) -> Result<AccountStanding> {
+    pub async fn pause(&self, account: &AccountId, reason: &str, actor: &Actor) -> Result<AccountStanding> {
         self.registry().account(account)?;
         let words: String = reason.trim().chars().filter(|c| !c.is_control()).take(REASON).collect();
         let words = if words.is_empty() { "paused by an operator".to_owned() } else { words };
-        if self.inner.outbox.pause(account, Reason::new("operator", words)).await? {
-            tracing::info!(%account, "the account is paused");
+        if self.inner.outbox.pause(account, Reason::new("operator", words.as_str())).await? {
+            tracing::info!(%actor, %account, "the account is paused");
+            self.note_account(actor, Deed::Pause, account, &words).await;
         }
         self.standing_of(account).await
     }
@@ -89,13 +108,19 @@ impl Hub {
     ///
     /// # Errors
     /// `NotFound` at `account`.
-    pub async fn resume(&self, account: &AccountId) -> Result<AccountStanding> {
+    pub async fn resume(&self, account: &AccountId, actor: &Actor) -> Result<AccountStanding> {
         self.registry().account(account)?;
         if self.inner.outbox.resume(account).await? {
             self.inner.wake.notify_one();
-            tracing::info!(%account, "the account goes on");
+            tracing::info!(%actor, %account, "the account goes on");
+            self.note_account(actor, Deed::Resume, account, "").await;
         }
         self.standing_of(account).await
+    }
+
+    async fn note_account(&self, actor: &Actor, deed: Deed, account: &AccountId, reason: &str) {
+        let target = "the account".to_owned();
+        self.note(actor, Note { deed, account: Some(account), target, count: 0, reason }).await;
     }
 
     /// Where the deliveries of each account stand, or of one.

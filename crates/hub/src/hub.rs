@@ -3,15 +3,17 @@
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use postback_core::{
-    Accounts, CampaignId, Keyring, Result,
-    ports::{Caller, ClickStore, Clock, Outbox},
+    Accounts, CampaignId, Keyring, Result, Tally,
+    ports::{Caller, ClickStore, Clock, Logbook, Outbox},
 };
 use tokio::sync::{Notify, watch};
+use url::Url;
 
 use crate::{
-    Campaign, Registry, buffer::Buffer, counts::Counts, identity::Mint, leaps::Leaps, meters,
-    promise::Promise,
+    Campaign, Registry, buffer::Buffer, counts::Counts, identity::Mint, journal::Journal, leaps::Leaps,
+    meters, promise::Promise,
 };
 
 /// What a hub is made of.
@@ -20,6 +22,10 @@ pub struct Parts {
     pub clicks: Arc<dyn ClickStore>,
     /// Keeps conversions and deliveries.
     pub outbox: Arc<dyn Outbox>,
+    /// Keeps counts over time, operators' actions and the latest clicks.
+    pub logbook: Arc<dyn Logbook>,
+    /// What this process counts on its way to the logbook; others may count in it too.
+    pub tally: Arc<Tally>,
     /// Calls networks for look-ups.
     pub caller: Arc<dyn Caller>,
     /// What time it is.
@@ -32,6 +38,8 @@ pub struct Parts {
     pub accounts: watch::Sender<Accounts>,
     /// Notified after each new delivery, so that a dispatcher in this process need not wait for its poll.
     pub wake: Arc<Notify>,
+    /// The edge's public address, for the links in networks' panels.
+    pub public_url: Option<Url>,
     /// Bounds.
     pub settings: Settings,
 }
@@ -60,10 +68,14 @@ pub struct Hub {
 pub(crate) struct Inner {
     pub(crate) clicks: Arc<dyn ClickStore>,
     pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) logbook: Arc<dyn Logbook>,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) journal: Journal,
     pub(crate) caller: Arc<dyn Caller>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyring: Keyring,
     pub(crate) wake: Arc<Notify>,
+    pub(crate) public_url: Option<Url>,
     pub(crate) settings: Settings,
     pub(crate) buffer: Buffer,
     pub(crate) mint: Mint,
@@ -91,6 +103,13 @@ impl State {
     pub(crate) fn counts(&self, campaign: &Campaign) -> Arc<Counts> {
         self.counts.get(&campaign.id).cloned().unwrap_or_default()
     }
+
+    /// Brings what the campaigns counted since the last time into the tally.
+    pub(crate) fn count_into(&self, tally: &Tally, now: Timestamp) {
+        for (campaign, counts) in &self.counts {
+            counts.count_into(campaign, tally, now);
+        }
+    }
 }
 
 impl Hub {
@@ -103,9 +122,13 @@ impl Hub {
             inner: Arc::new(Inner {
                 clicks: parts.clicks,
                 outbox: parts.outbox,
+                logbook: parts.logbook,
+                tally: parts.tally,
+                journal: Journal::default(),
                 caller: parts.caller,
                 keyring: parts.keyring,
                 wake: parts.wake,
+                public_url: parts.public_url,
                 settings: parts.settings,
                 buffer: Buffer::new(parts.settings.buffered_clicks),
                 mint: Mint::default(),

@@ -4,6 +4,7 @@
 //! only through [`postback_core::Adapter`] and stores only through [`postback_core::ports`].
 
 mod buffer;
+mod bulk;
 mod capture;
 mod change;
 mod clicks;
@@ -11,8 +12,10 @@ mod clock;
 mod counts;
 mod deliveries;
 mod fingerprint;
+mod history;
 mod hub;
 mod identity;
+mod journal;
 mod landing;
 mod leaps;
 mod meters;
@@ -23,15 +26,19 @@ mod registry;
 mod render;
 mod settle;
 mod source;
+mod tail;
+mod trail;
 mod upkeep;
 mod visit;
 mod watch;
 
+pub use bulk::{Decided, Selection};
 pub use change::{ChangeReport, ChangeTarget, RecordedChange};
-pub use clicks::{ClickBy, EraseSubject, Erased};
+pub use clicks::{ClickBy, ClicksOf, EraseSubject, Erased};
 pub use clock::SystemClock;
 pub use counts::CampaignStanding;
 pub use deliveries::AccountStanding;
+pub use history::{AccountCounts, CampaignCounts, Period};
 pub use hub::{Hub, Parts, Settings};
 pub use landing::{Filling, LandingTemplate};
 pub use record::{RecordedConversion, Report};

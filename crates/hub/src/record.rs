@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
     CLICK_LIFE, Click, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Details, Error,
-    ErrorKind, Event, Kind, LaneId, RequestId, Result,
+    ErrorKind, Event, Kind, LaneId, RequestId, Result, Series,
     ports::{ConversionFilter, Page, RequestKey, Story},
 };
 
@@ -146,6 +146,7 @@ impl Hub {
         meters::conversion(&account, kind, recorded.fresh);
         if recorded.fresh {
             self.inner.wake.notify_one();
+            self.inner.tally.count(now, Series::Conversions(account.clone()), 1);
             tracing::info!(%account, %kind, conversion = %recorded.conversion, "a conversion is recorded");
         }
         Ok(RecordedConversion {

@@ -6,7 +6,7 @@ use postback_core::{Account, AccountId, Accounts, CampaignId, Error, Result, Tok
 
 use url::Url;
 
-use crate::LandingTemplate;
+use crate::{Hub, LandingTemplate};
 
 /// The longest name of a landing parameter, in bytes.
 const PARAMETER: usize = 64;
@@ -116,6 +116,22 @@ impl Registry {
     /// The account for which a token was sealed.
     pub(crate) fn account_for(&self, claims: &TokenClaims) -> Option<&Account> {
         self.accounts.values().find(|account| claims.is_for(&account.id))
+    }
+}
+
+impl Hub {
+    /// The URL to paste into a campaign's network panel, macros included.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown campaign; `FailedPrecondition` where the edge's public address is not known.
+    pub fn link(&self, campaign: &str) -> Result<String> {
+        let registry = self.registry();
+        let campaign = registry.campaign(campaign)?;
+        let base = self.inner.public_url.as_ref().ok_or_else(|| {
+            let message = "has no link: set edge.public_url, the address by which visitors reach the edge";
+            Error::precondition("NO_PUBLIC_URL", message).at("campaign")
+        })?;
+        registry.link(base, &campaign.id)
     }
 }
 

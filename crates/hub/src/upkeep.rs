@@ -1,4 +1,5 @@
-//! What a hub does beside its calls: brings buffered clicks back, sweeps, watches the promise, keeps the gauges.
+//! What a hub does beside its calls: it brings buffered clicks back, sweeps the stores, watches the promise, writes the
+//! logbook and keeps the gauges.
 
 use std::{future::Future, time::Duration};
 
@@ -27,19 +28,24 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 /// How often a store is swept that has nothing more to sweep, and one that has.
 const SWEEPS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_millis(100));
 const GAUGES: Duration = Duration::from_secs(10);
+/// How often counts are written to the logbook.
+const COUNTS: Duration = Duration::from_secs(5);
 
 impl Hub {
-    /// Works until `shutdown`: writes buffered clicks as soon as their store is back, sweeps both stores while the
-    /// clock can be believed, asks the outbox twice a minute what it promises, keeps the gauges. At the end it writes
-    /// what is still buffered, for at most five seconds; so shut down what takes clicks first.
+    /// Works until `shutdown`: writes buffered clicks as soon as their store is back, sweeps the stores while the clock
+    /// can be believed, asks the outbox twice a minute what it promises, writes the logbook, keeps the gauges. At the
+    /// end it writes what is still buffered or counted, for at most five seconds; so shut down what takes clicks and
+    /// what delivers first.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let (clicks, outbox) = (&self.inner.clicks, &self.inner.outbox);
+        let (clicks, outbox, logbook) = (&self.inner.clicks, &self.inner.outbox, &self.inner.logbook);
         tokio::join!(
             self.write_back(&shutdown),
             self.keep_swept("clicks", || clicks.sweep(), &shutdown),
             self.keep_swept("outbox", || outbox.sweep(), &shutdown),
+            self.keep_swept("logbook", || logbook.sweep(), &shutdown),
             self.keep_time(&shutdown),
             self.keep_promise(&shutdown),
+            self.keep_logbook(&shutdown),
             self.keep_gauges(&shutdown),
         );
     }
@@ -97,6 +103,24 @@ impl Hub {
         }
         self.inner.buffer.remove(&click.click.account, &click.click.id);
         true
+    }
+
+    async fn keep_logbook(&self, shutdown: &CancellationToken) {
+        let mut away = false;
+        while pause(COUNTS, shutdown).await {
+            let failed = self.write_journal().await.err();
+            if let Some(error) = failed.as_ref().filter(|_| !away) {
+                tracing::warn!(%error, "the logbook is away; counts wait for it, for an hour at most");
+            }
+            away = failed.is_some();
+        }
+        match timeout(LAST_WRITES, self.write_journal()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the hub ends with counts that the logbook did not take")
+            }
+            Err(_) => tracing::warn!("the hub ends with counts that the logbook did not take in time"),
+        }
     }
 
     async fn keep_gauges(&self, shutdown: &CancellationToken) {

@@ -8,12 +8,13 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use postback_access::Scope;
 
 use crate::{
     config::{Config, LogFormat, Problem},
     demo, keygen, link, logs,
     role::Role,
-    serve,
+    serve, token,
 };
 
 /// Tells ad networks of conversions: once, in order, with proof.
@@ -59,6 +60,14 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         id: u8,
     },
+    /// Prints a new token for a caller, and the lines of the config that let it in.
+    Token {
+        /// Who will show it.
+        name: String,
+        /// What its holder may do; give it more than once for more than one.
+        #[arg(long, required = true, value_name = "report|read|operate")]
+        scope: Vec<Scope>,
+    },
     /// Prints the URL to paste into a campaign's network panel.
     Link {
         /// The campaign.
@@ -87,7 +96,7 @@ impl Cli {
     /// Does what was asked; says on standard error what went wrong.
     pub fn run(self) -> ExitCode {
         let (mut out, mut err) = (io::stdout(), io::stderr());
-        let written = match self.command.run(&mut out) {
+        let written = match self.command.run(&mut out, &mut err) {
             Ok(code) => return code,
             Err(Failure::Config(problems)) => {
                 problems.iter().try_for_each(|problem| writeln!(err, "{problem}"))
@@ -103,7 +112,7 @@ fn load(file: Option<PathBuf>) -> Result<Config, Failure> {
 }
 
 impl Command {
-    fn run(self, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    fn run(self, out: &mut impl Write, err: &mut impl Write) -> Result<ExitCode, Failure> {
         match self {
             Self::Demo(options) => {
                 let accounted = demo::run(&options, out)?;
@@ -123,6 +132,7 @@ impl Command {
                 writeln!(out, "{} is right", file.display())?;
             }
             Self::Keygen { id } => writeln!(out, "{}", keygen::key(id)?.reveal())?,
+            Self::Token { name, scope } => token::token(&name, &scope, out, err)?,
             Self::Link { campaign, config } => writeln!(out, "{}", link::link(&load(config)?, &campaign)?)?,
         }
         Ok(ExitCode::SUCCESS)

@@ -13,3 +13,4 @@ mod reload;
 mod role;
 pub mod serve;
 mod stores;
+mod token;

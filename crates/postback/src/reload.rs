@@ -1,7 +1,8 @@
-//! Takes over changed accounts and campaigns without dropping a request.
+//! Takes over changed access, accounts and campaigns without dropping a request.
 
 use std::{path::PathBuf, time::Duration};
 
+use postback_access::Access;
 use postback_hub::Hub;
 use tokio::{
     fs,
@@ -15,7 +16,7 @@ use crate::config::{Config, Problem};
 const EVERY: Duration = Duration::from_secs(2);
 
 /// Watches the config for as long as it is polled: SIGHUP or a changed file reloads it. A bad one changes nothing.
-pub(crate) async fn watch(file: PathBuf, hub: Hub) {
+pub(crate) async fn watch(file: PathBuf, hub: Hub, access: Access) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else {
         tracing::error!("SIGHUP cannot be waited for; the config is read at start alone");
         return;
@@ -30,23 +31,27 @@ pub(crate) async fn watch(file: PathBuf, hub: Hub) {
         };
         let now = fs::read(&file).await.ok();
         if asked || now != seen {
-            reload(&file, &hub);
+            reload(&file, &hub, &access);
         }
         seen = now;
     }
 }
 
-fn reload(file: &std::path::Path, hub: &Hub) {
-    let registry = Config::load(Some(file))
-        .map_err(|problems| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; "))
-        .and_then(|config| config.registry().map_err(|error| error.to_string()));
-    match registry {
-        Ok(registry) => {
-            hub.replace(registry);
-            tracing::info!(file = %file.display(), "accounts and campaigns are reloaded");
-        }
+fn reload(file: &std::path::Path, hub: &Hub, access: &Access) {
+    match take(file, hub, access) {
+        Ok(()) => tracing::info!(file = %file.display(), "access, accounts and campaigns are reloaded"),
         Err(problems) => {
             tracing::error!(file = %file.display(), problems, "the config is wrong; what held before holds on");
         }
     }
+}
+
+fn take(file: &std::path::Path, hub: &Hub, access: &Access) -> Result<(), String> {
+    let said =
+        |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ");
+    let config = Config::load(Some(file)).map_err(said)?;
+    let registry = config.registry().map_err(|error| error.to_string())?;
+    access.replace(config.access).map_err(|error| error.to_string())?;
+    hub.replace(registry);
+    Ok(())
 }

@@ -13,7 +13,8 @@ use std::{
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
-use postback_core::{Accounts, ports::Clock};
+use postback_access::{Access, Tls};
+use postback_core::{Accounts, Tally, ports::Clock};
 use postback_dispatch::{Dispatcher, NetworkCaller};
 use postback_hub::{Hub, SystemClock};
 use postback_sandbox::{Sandbox, Seed};
@@ -42,7 +43,10 @@ pub(crate) fn block_on<F: Future>(future: F) -> anyhow::Result<F::Output> {
 pub struct House {
     /// The use cases.
     pub hub: Hub,
+    /// Who may call.
+    pub access: Access,
     accounts: watch::Receiver<Accounts>,
+    tally: Arc<Tally>,
     wake: Arc<Notify>,
     stores: Stores,
     clock: Arc<dyn Clock>,
@@ -57,24 +61,28 @@ impl House {
     pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let stores = Stores::open(&config.store, clock.clone()).await?;
         let (accounts, seen) = watch::channel(Accounts::new());
-        let wake = Arc::new(Notify::new());
+        let (tally, wake) = (Arc::<Tally>::default(), Arc::new(Notify::new()));
         let caller = NetworkCaller::new(seen.clone(), config.dispatch.timeout())?;
         let hub = Hub::new(postback_hub::Parts {
             clicks: stores.clicks.clone(),
             outbox: stores.outbox.clone(),
+            logbook: stores.logbook.clone(),
+            tally: tally.clone(),
             caller: Arc::new(caller),
             clock: clock.clone(),
             keyring: config.keyring.clone(),
             registry: config.registry()?,
             accounts,
             wake: wake.clone(),
+            public_url: config.edge.public_url.clone(),
             settings: postback_hub::Settings {
                 capture_deadline: Duration::from_millis(config.edge.capture_deadline_ms),
                 buffered_clicks: config.edge.buffered_clicks,
             },
         });
         let dispatch = config.dispatch.clone();
-        Ok(Self { hub, accounts: seen, wake, stores, clock, dispatch })
+        let access = Access::new(config.access.clone());
+        Ok(Self { hub, access, accounts: seen, tally, wake, stores, clock, dispatch })
     }
 
     fn dispatcher(&self) -> anyhow::Result<Dispatcher> {
@@ -82,6 +90,7 @@ impl House {
             outbox: self.stores.outbox.clone(),
             clock: self.clock.clone(),
             accounts: self.accounts.clone(),
+            tally: self.tally.clone(),
             wake: self.wake.clone(),
             settings: postback_dispatch::Settings {
                 timeout: self.dispatch.timeout(),
@@ -131,6 +140,8 @@ pub struct Running {
     intake: Side,
     /// What works behind them, and answers probes to the end.
     behind: Side,
+    /// The hub's upkeep, which writes down what all of them counted.
+    upkeep: Side,
     ready: Arc<AtomicBool>,
     probed: bool,
 }
@@ -186,20 +197,34 @@ impl Running {
         deliver: bool,
     ) -> anyhow::Result<Self> {
         let ready = Arc::new(AtomicBool::new(true));
-        let (mut intake, mut behind) = (Side::default(), Side::default());
+        let (mut intake, mut behind, mut upkeep) = (Side::default(), Side::default(), Side::default());
         let hub = &house.hub;
         if let Some(listener) = listeners.edge {
             let settings = config.edge.settings()?;
+            follow(&mut behind, "edge's certificate", settings.tls.clone());
             intake.start("edge", |stop| postback_edge::serve(listener, hub.clone(), settings, stop));
         }
         if let Some(listener) = listeners.api {
-            let settings = postback_grpc_api::Settings::default();
+            follow(&mut behind, "api's certificate", config.api.tls.clone());
+            let settings = postback_grpc_api::Settings {
+                access: house.access.clone(),
+                tls: config.api.tls.clone(),
+                ..postback_grpc_api::Settings::default()
+            };
             intake.start("api", |stop| postback_grpc_api::serve(listener, hub.clone(), settings, stop));
         }
         let probed = listeners.console.is_some();
         if let Some((listener, metrics)) = listeners.console {
-            let console = postback_console::Console { hub: hub.clone(), ready: ready.clone(), metrics };
-            behind.start("console", |stop| postback_console::serve(listener, console, stop));
+            let console = postback_console::Console {
+                hub: hub.clone(),
+                ready: ready.clone(),
+                metrics,
+                access: house.access.clone(),
+                tls_in_front: config.console.tls_in_front,
+            };
+            let tls = config.console.tls.clone();
+            follow(&mut behind, "console's certificate", tls.clone());
+            behind.start("console", |stop| postback_console::serve(listener, console, tls, stop));
         }
         if deliver {
             let dispatcher = house.dispatcher()?;
@@ -209,11 +234,11 @@ impl Running {
             });
         }
         let hub = hub.clone();
-        behind.start("hub", |stop| async move {
+        upkeep.start("hub", |stop| async move {
             hub.run(stop).await;
             anyhow::Ok(())
         });
-        Ok(Self { intake, behind, ready, probed })
+        Ok(Self { intake, behind, upkeep, ready, probed })
     }
 
     /// Waits until `stop`, or until a part ends by itself; then says "not ready", takes in nothing more, finishes
@@ -226,6 +251,7 @@ impl Running {
             () = stop => Ok(()),
             error = self.intake.fails() => Err(error),
             error = self.behind.fails() => Err(error),
+            error = self.upkeep.fails() => Err(error),
         };
         self.ready.store(false, Ordering::Release);
         if self.probed {
@@ -233,7 +259,18 @@ impl Running {
         }
         let taken = self.intake.end().await;
         let finished = self.behind.end().await;
-        outcome.and(taken).and(finished)
+        let written = self.upkeep.end().await;
+        outcome.and(taken).and(finished).and(written)
+    }
+}
+
+/// Follows a listener's certificate files, where it has them.
+fn follow(behind: &mut Side, name: &'static str, tls: Option<Tls>) {
+    if let Some(tls) = tls {
+        behind.start(name, |stop| async move {
+            let _: Option<()> = stop.run_until_cancelled(tls.follow()).await;
+            anyhow::Ok(())
+        });
     }
 }
 
@@ -258,7 +295,7 @@ pub(crate) async fn run(config: Config, file: Option<PathBuf>, roles: &[Role]) -
     let listeners = Listeners::bind(&config, roles).await?;
     say(&listeners)?;
     let running = Running::start(&house, &config, listeners, roles.contains(&Role::Dispatch))?;
-    let reloads = file.map(|file| tokio::spawn(reload::watch(file, house.hub.clone())));
+    let reloads = file.map(|file| tokio::spawn(reload::watch(file, house.hub.clone(), house.access.clone())));
     let ended = running.until(asked_to_stop()?).await;
     if let Some(reloads) = reloads {
         reloads.abort();

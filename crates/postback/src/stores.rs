@@ -3,33 +3,37 @@
 use std::{sync::Arc, time::Duration};
 
 use postback_clickstore::{Embedded as EmbeddedClicks, RedisClicks, RedisSettings, Topology};
-use postback_core::ports::{ClickStore, Clock, Outbox};
+use postback_core::ports::{ClickStore, Clock, Logbook, Outbox};
+use postback_logbook::{Embedded as EmbeddedLogbook, RedisLogbook};
 use postback_outbox::{Embedded as EmbeddedOutbox, RedisOutbox};
 use secrecy::ExposeSecret;
 
 use crate::config::{Engine, Store};
 
-/// Clicks and conversions, on one engine.
+/// Clicks, conversions and the logbook, on one engine.
 pub(crate) struct Stores {
     pub(crate) clicks: Arc<dyn ClickStore>,
     pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) logbook: Arc<dyn Logbook>,
 }
 
 impl Stores {
-    /// Opens both. Redis need not be there yet; an embedded store that another process holds is refused.
+    /// Opens all of them. Redis need not be there yet; an embedded store that another process holds is refused.
     pub(crate) async fn open(store: &Store, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let retention = Duration::from_secs(u64::from(store.retention_days) * 86_400);
         if store.engine == Engine::Embedded {
             return Ok(Self {
                 clicks: Arc::new(EmbeddedClicks::open(&store.path, clock.clone())?),
-                outbox: Arc::new(EmbeddedOutbox::open(&store.path, clock, retention).await?),
+                outbox: Arc::new(EmbeddedOutbox::open(&store.path, clock.clone(), retention).await?),
+                logbook: Arc::new(EmbeddedLogbook::open(&store.path, clock)?),
             });
         }
-        // A visitor waits for the clicks; the outbox may take longer.
+        // A visitor waits for the clicks; the others may take longer.
         let clicks = redis(store);
         let outbox = RedisSettings { timeout: Duration::from_secs(2), ..clicks.clone() };
         Ok(Self {
             clicks: Arc::new(RedisClicks::connect(&clicks, clock.clone())?),
+            logbook: Arc::new(RedisLogbook::connect(&outbox, clock.clone())?),
             outbox: Arc::new(RedisOutbox::connect(&outbox, clock, retention)?),
         })
     }

@@ -4,6 +4,7 @@
 mod click;
 mod conversion;
 mod delivery;
+mod logbook;
 mod look_up;
 mod record;
 mod value;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
+use postback_core::{LatencyBin, Outcome, Series};
 
 use super::{
     adapter::{CANARY, HOLD, keyed},
@@ -40,6 +41,34 @@ async fn ps_13_every_call_is_logged_with_its_time_and_what_came_of_it() {
         }
     }
     assert!(first.contains("reason=http_500: the network answered 500"), "{first}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_attempts_came_to_is_counted_for_the_history() {
+    let network = TestNetwork::new(|click, _| match click {
+        "hangs" => Answer::Hangs,
+        "bad" => Answer::Says(400, "", Duration::ZERO),
+        _ => WELL,
+    });
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]);
+    let mut rig = rig.leads(MAIN, ["one", "two", "bad", "hangs"]).run(network.leaf());
+    rig.settled().await;
+    rig.stop().await;
+    let mut counted: Vec<_> = rig.tally.take().into_iter().flat_map(|bucket| bucket.counts).collect();
+    counted.sort();
+    let main = || MAIN.parse().unwrap();
+    let soon = LatencyBin::of(Duration::ZERO);
+    let mut wanted = [
+        (Series::Attempts(main(), Outcome::Accepted), 2),
+        (Series::Attempts(main(), Outcome::Rejected), 1),
+        (Series::Attempts(main(), Outcome::Ambiguous), 1),
+        (Series::Delivered(main()), 2),
+        (Series::Latency(main(), soon), 2),
+        (Series::Dead(main()), 1),
+        (Series::InDoubt(main()), 1),
+    ];
+    wanted.sort();
+    assert_eq!(counted, wanted);
 }
 
 #[tokio::test(start_paused = true)]

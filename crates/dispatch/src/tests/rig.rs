@@ -9,7 +9,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
     Account, AccountId, Accounts, CLICK_LIFE, Change, ClickId, Conversion, ConversionId, Delivery,
-    DeliveryId, DeliveryState, Details, Event, Kind, LaneId, Repeat, Source,
+    DeliveryId, DeliveryState, Details, Event, Kind, LaneId, Repeat, Source, Tally,
     ports::{Claim, Clock, Fence},
 };
 use tokio::{
@@ -100,6 +100,7 @@ pub(super) fn change(lead: DeliveryState) -> Claim {
 pub(super) struct Rig {
     pub(super) outbox: Arc<TestOutbox>,
     pub(super) accounts: watch::Sender<Accounts>,
+    pub(super) tally: Arc<Tally>,
     pub(super) wake: Arc<Notify>,
     pub(super) clock: Arc<TestClock>,
     shutdown: CancellationToken,
@@ -114,6 +115,7 @@ impl Rig {
         Self {
             outbox: Arc::new(TestOutbox::new(clock.clone())),
             accounts: watch::Sender::new(accounts(all)),
+            tally: Arc::default(),
             wake: Arc::default(),
             clock,
             shutdown: CancellationToken::new(),
@@ -149,6 +151,7 @@ impl Rig {
             outbox: self.outbox.clone(),
             clock: self.clock.clone(),
             accounts: self.accounts.subscribe(),
+            tally: self.tally.clone(),
             wake: self.wake.clone(),
             settings: self.settings.clone(),
         };

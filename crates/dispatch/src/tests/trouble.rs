@@ -84,7 +84,13 @@ async fn a_claim_whose_lease_would_end_within_an_attempt_is_given_back_unsent() 
         let network = TestNetwork::always(WELL);
         let rig = Rig::new([]).leads(MAIN, ["c"]);
         let (outbox, clock, settings) = (rig.outbox.clone(), rig.clock.clone(), Settings::default());
-        let shared = Arc::new(Shared { outbox, clock: clock.clone(), settings, network: network.leaf() });
+        let shared = Arc::new(Shared {
+            outbox,
+            clock: clock.clone(),
+            tally: Arc::default(),
+            settings,
+            network: network.leaf(),
+        });
         let account = account(MAIN, "https://a.example", keyed());
         let switch = Switch::new(account.id.clone(), "deliveries", clock);
         let stack = Stack::new(&account, switch, shared.settings.timeout, network.leaf());

@@ -234,3 +234,37 @@ proptest! {
         judge(&[b"GET / HTTP/1.1\r\n", &bytes[..]].concat(), &Limits::default());
     }
 }
+
+/// Takes every byte, and never sends one on, as a peer under TLS does that does not read.
+struct Stuck;
+
+impl AsyncRead for Stuck {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Stuck {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_never_sent_on_ends_the_connection() {
+    let (mut gate, _) = Gate::new(Stuck, Limits::default());
+    let began = Instant::now();
+    gate.write_all(b"answer").await.unwrap();
+    assert_eq!(gate.flush().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(began.elapsed(), Limits::default().write_timeout);
+    let (mut gate, _) = Gate::new(Stuck, Limits::default());
+    assert_eq!(gate.shutdown().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}

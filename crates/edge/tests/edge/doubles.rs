@@ -13,13 +13,13 @@ use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
 use postback_core::{
-    Account, AccountId, Adapter, Attempt, Call, CampaignId, Click, ClickId, Conversion, ConversionId,
-    Delivery, DeliveryId, Error, Fingerprint, Key, Keyring, LandingQuery, NoClick, Postback, Reason, Result,
-    UserId, Verdict,
+    Account, AccountId, Adapter, Attempt, Call, CampaignId, Click, ClickId, ClickRef, Conversion,
+    ConversionId, Delivery, DeliveryId, Error, Fingerprint, Key, Keyring, LandingQuery, NoClick, Postback,
+    Reason, Result, UserId, Verdict,
     ports::{
-        AccountStats, Attribution, Caller, Claims, ClickStore, ConversionFilter, DeliveryFilter, Fence,
-        FindClicks, Outbox, Page, Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story,
-        Target,
+        AccountStats, Action, Attribution, Bucket, Caller, Claims, ClickStore, ConversionFilter,
+        DeliveryFilter, Fence, FindClicks, Logbook, Outbox, Page, Paused, Recorded, RequestKey, Reservation,
+        Resolution, Settlement, Story, Target,
     },
 };
 use postback_edge::{Limits, Settings};
@@ -120,6 +120,34 @@ struct Nothing;
 #[async_trait]
 impl Caller for Nothing {
     async fn call(&self, _: &AccountId, _: Call) -> Result<Response<Bytes>> {
+        Err(away())
+    }
+}
+
+#[async_trait]
+impl Logbook for Nothing {
+    async fn add(&self, _: [u8; 16], _: &Bucket) -> Result<()> {
+        Err(away())
+    }
+    async fn history(&self, _: Timestamp, _: Timestamp) -> Result<Vec<Bucket>> {
+        Err(away())
+    }
+    async fn enter(&self, _: Action) -> Result<()> {
+        Err(away())
+    }
+    async fn actions(&self, _: usize, _: Option<[u8; 16]>) -> Result<Page<Action>> {
+        Err(away())
+    }
+    async fn glimpse(&self, _: &CampaignId, _: &[ClickRef]) -> Result<()> {
+        Err(away())
+    }
+    async fn latest(&self, _: &CampaignId, _: usize, _: Option<[u8; 16]>) -> Result<Page<ClickRef>> {
+        Err(away())
+    }
+    async fn forget(&self, _: &CampaignId, _: &AccountId, _: &ClickId) -> Result<()> {
+        Err(away())
+    }
+    async fn sweep(&self) -> Result<usize> {
         Err(away())
     }
 }
@@ -274,12 +302,15 @@ impl Edge {
         let hub = Hub::new(Parts {
             clicks: clicks.clone(),
             outbox: nothing.clone(),
+            logbook: nothing.clone(),
+            tally: Arc::default(),
             caller: nothing,
             clock: Arc::new(SystemClock),
             keyring: Keyring::new(Key::new(1, [7; 32]), []).unwrap(),
             registry: registry(),
             accounts: watch::Sender::new(BTreeMap::new()),
             wake: Arc::new(Notify::new()),
+            public_url: None,
             settings: postback_hub::Settings {
                 capture_deadline: Duration::from_secs(60),
                 ..postback_hub::Settings::default()

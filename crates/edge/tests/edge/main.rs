@@ -8,4 +8,5 @@ mod ends;
 mod measured;
 mod redirects;
 mod refusals;
+mod tls;
 mod visitor;

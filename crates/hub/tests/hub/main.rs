@@ -6,6 +6,7 @@ mod capture;
 mod change;
 mod clock;
 mod doubles;
+mod logbook;
 mod operate;
 mod promise;
 mod record;

@@ -78,14 +78,17 @@ async fn a_dead_letter_is_replayed_and_a_doubt_resolved() {
     let house = house();
     let delivery = house.record(report(house.token("a").await, lead())).await.delivery;
     let now = house.hub.clock().now();
-    for refused in [house.hub.replay(delivery).await, house.hub.resolve(delivery, Resolution::Resend).await] {
+    for refused in [
+        house.hub.replay(delivery, &operator()).await,
+        house.hub.resolve(delivery, Resolution::Resend, &operator()).await,
+    ] {
         let refused = refused.unwrap_err();
         assert_eq!((refused.kind(), refused.field()), (ErrorKind::FailedPrecondition, Some("delivery_id")));
     }
     house.outbox.set(delivery, dead(), now);
-    assert_eq!(house.hub.replay(delivery).await.unwrap().state, DeliveryState::Pending);
+    assert_eq!(house.hub.replay(delivery, &operator()).await.unwrap().state, DeliveryState::Pending);
     house.outbox.set(delivery, DeliveryState::InDoubt(Reason::new("timeout", "?")), now);
-    let resolved = house.hub.resolve(delivery, Resolution::Delivered).await.unwrap();
+    let resolved = house.hub.resolve(delivery, Resolution::Delivered, &operator()).await.unwrap();
     assert_eq!(resolved.state, DeliveryState::Delivered);
     let nothing = "00000000-0000-7000-8000-000000000000".parse().unwrap();
     assert_eq!(why(&house.hub.delivery(nothing).await.unwrap_err()), ("UNKNOWN_DELIVERY", "delivery_id"));
@@ -97,12 +100,16 @@ async fn a_dead_letter_is_replayed_and_a_doubt_resolved() {
 async fn an_account_is_paused_with_a_reason_and_goes_on() {
     let house = house();
     let near = id("near");
-    let paused = house.hub.pause(&near, " new\nkey ").await.unwrap().paused.unwrap();
+    let paused = house.hub.pause(&near, " new\nkey ", &operator()).await.unwrap().paused.unwrap();
     assert_eq!((paused.reason.code.as_str(), paused.reason.message.as_str()), ("operator", "newkey"));
-    assert!(house.hub.resume(&near).await.unwrap().paused.is_none());
-    assert!(!house.hub.pause(&near, "").await.unwrap().paused.unwrap().reason.message.is_empty());
+    assert!(house.hub.resume(&near, &operator()).await.unwrap().paused.is_none());
+    assert!(
+        !house.hub.pause(&near, "", &operator()).await.unwrap().paused.unwrap().reason.message.is_empty()
+    );
     let nobody = id("nobody");
-    for refused in [house.hub.pause(&nobody, "").await, house.hub.resume(&nobody).await] {
+    for refused in
+        [house.hub.pause(&nobody, "", &operator()).await, house.hub.resume(&nobody, &operator()).await]
+    {
         assert_eq!(why(&refused.unwrap_err()), ("UNKNOWN_ACCOUNT", "account"));
     }
 }

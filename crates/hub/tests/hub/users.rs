@@ -136,11 +136,11 @@ async fn a_click_is_forgotten_with_the_customers_of_its_conversions() {
     house.land("a").await;
     let customer = Customer { phone: Some("555".into()), ..Customer::default() };
     house.record(report(near("a"), Details { customer, ..lead() })).await;
-    let erased = house.hub.erase(EraseSubject::Click(network("a"))).await.unwrap();
+    let erased = house.hub.erase(EraseSubject::Click(network("a")), &operator()).await.unwrap();
     assert_eq!(erased, Erased { found: true, conversions: 1 });
     assert!(house.outbox.conversions()[0].details.customer.is_anonymous());
     assert_eq!(house.hub.click(network("a")).await.unwrap_err().reason(), "UNKNOWN_CLICK");
-    let again = house.hub.erase(EraseSubject::Click(network("b"))).await.unwrap();
+    let again = house.hub.erase(EraseSubject::Click(network("b")), &operator()).await.unwrap();
     assert_eq!(again, Erased { found: false, conversions: 0 });
 }
 
@@ -150,7 +150,7 @@ async fn a_click_that_waits_for_its_store_is_forgotten_too() {
     house.clicks.is(Mode::Away);
     house.land("a").await;
     house.clicks.is(Mode::Up);
-    assert!(house.hub.erase(EraseSubject::Click(network("a"))).await.unwrap().found);
+    assert!(house.hub.erase(EraseSubject::Click(network("a")), &operator()).await.unwrap().found);
     let shutdown = tokio_util::sync::CancellationToken::new();
     let run = house.hub.run(shutdown.clone());
     let later = async {
@@ -166,7 +166,7 @@ async fn a_user_is_forgotten_with_the_attribution() {
     let house = house();
     house.attach("u", "a").await;
     house.record(report(user("u"), lead())).await;
-    let erased = house.hub.erase(EraseSubject::User("u".into())).await.unwrap();
+    let erased = house.hub.erase(EraseSubject::User("u".into()), &operator()).await.unwrap();
     assert_eq!(erased, Erased { found: true, conversions: 1 });
     assert_eq!(house.refuse(report(user("u"), lead())).await.reason(), "UNKNOWN_USER");
 }

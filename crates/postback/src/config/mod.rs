@@ -1,16 +1,20 @@
 //! The config: TOML, overlaid by `POSTBACK_*` variables, checked whole before anything starts.
 
+mod access;
 mod accounts;
 mod de;
+mod listen;
 mod sections;
 mod tree;
 
 use std::{env, fmt, fs, path::Path};
 
+use postback_access::Rules;
 use postback_core::{Accounts, Keyring};
 use postback_hub::{Campaign, Registry};
 
-pub(crate) use sections::{Api, Console, Dispatch, Edge, Engine, Log, LogFormat, Store};
+pub(crate) use listen::Listen;
+pub(crate) use sections::{Dispatch, Edge, Engine, Log, LogFormat, Store};
 use tree::{Node, Origin, Table};
 
 /// The documented example; its settings are what holds where a file says nothing.
@@ -60,8 +64,9 @@ pub struct Config {
     pub(crate) keyring: Keyring,
     pub(crate) store: Store,
     pub(crate) edge: Edge,
-    pub(crate) api: Api,
-    pub(crate) console: Console,
+    pub(crate) access: Rules,
+    pub(crate) api: Listen,
+    pub(crate) console: Listen,
     pub(crate) dispatch: Dispatch,
     pub(crate) log: Log,
     pub(crate) accounts: Accounts,
@@ -107,20 +112,22 @@ impl Config {
         let keyring = sections::keyring(section("key"), problems);
         let store = sections::store(section("store"), problems);
         let edge = sections::edge(section("edge"), problems);
-        let api = sections::api(section("api"), problems);
-        let console = sections::console(section("console"), problems);
+        let access = access::rules(section("access"), problems);
+        let api = listen::listen(section("api"), &listen::API, access.as_ref(), problems);
+        let console = listen::listen(section("console"), &listen::CONSOLE, access.as_ref(), problems);
         let dispatch = sections::dispatch(section("dispatch"), problems);
         let log = de::read(section("log"), "log", problems);
         let accounts = accounts::accounts(section("accounts"), problems);
         let campaigns = accounts::campaigns(section("campaigns"), &accounts, problems);
         problems.extend(root.into_iter().map(|(key, (origin, _))| {
-            let want = "key, store, edge, api, console, dispatch, log, accounts or campaigns";
+            let want = "key, store, access, edge, api, console, dispatch, log, accounts or campaigns";
             Problem::at(origin, "", format!("`{key}` is no section; want {want}"))
         }));
         Some(Self {
             keyring: keyring?,
             store: store?,
             edge: edge?,
+            access: access?,
             api: api?,
             console: console?,
             dispatch: dispatch?,

@@ -1,4 +1,4 @@
-//! The sections of the config, but for accounts and campaigns.
+//! The sections of the config, but for access, accounts, campaigns and the listeners that ask who calls.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -7,6 +7,7 @@ use std::{
 };
 
 use http::HeaderName;
+use postback_access::Tls;
 use postback_core::{Error, Key, Keyring, schedule};
 use postback_edge::{CookieSettings, Limits, Proxies, ReferrerPolicy};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,14 +17,15 @@ use url::Url;
 use super::{
     Problem,
     de::read,
+    listen::{self, HTTP, TlsSection},
     tree::{Node, Origin, Table},
 };
 
-const fn local(port: u16) -> SocketAddr {
+pub(super) const fn local(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| de::Error::custom(format!("`{text}` is not an address such as 127.0.0.1:8080")))
 }
@@ -86,6 +88,9 @@ pub(crate) struct Edge {
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) country_header: String,
     pub(crate) device_header: String,
+    tls: Option<TlsSection>,
+    #[serde(skip)]
+    opened: Option<Tls>,
 }
 
 impl Default for Edge {
@@ -101,6 +106,8 @@ impl Default for Edge {
             trusted_proxies: Vec::new(),
             country_header: "x-country".into(),
             device_header: "x-device".into(),
+            tls: None,
+            opened: None,
         }
     }
 }
@@ -139,6 +146,7 @@ impl Edge {
             country_header: header(&self.country_header)?,
             device_header: header(&self.device_header)?,
             referrer_policy: self.referrer_policy.parse()?,
+            tls: self.opened.clone(),
             limits: Limits::default(),
         })
     }
@@ -151,34 +159,6 @@ fn header(name: &str) -> postback_core::Result<Option<HeaderName>> {
     }
     let refuse = |_| Error::invalid("header", "is not the name of a header");
     name.parse().map(Some).map_err(refuse)
-}
-
-/// The gRPC side.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Api {
-    #[serde(deserialize_with = "address")]
-    pub(crate) listen: SocketAddr,
-}
-
-impl Default for Api {
-    fn default() -> Self {
-        Self { listen: local(50_051) }
-    }
-}
-
-/// The operators' HTTP side.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Console {
-    #[serde(deserialize_with = "address")]
-    pub(crate) listen: SocketAddr,
-}
-
-impl Default for Console {
-    fn default() -> Self {
-        Self { listen: local(9090) }
-    }
 }
 
 /// How deliveries are taken and sent.
@@ -220,15 +200,16 @@ pub(crate) enum LogFormat {
 }
 
 /// Where each key of a section came from, for checks after it was read.
-struct Origins(Origin, Table);
+pub(super) struct Origins(Origin, Table);
 
 impl Origins {
-    fn of(node: &mut Node) -> Self {
+    pub(super) fn of(node: &mut Node) -> Self {
         Self(node.origin.clone(), node.table().cloned().unwrap_or_default())
     }
 
-    fn problem(&self, section: &str, key: &str, message: impl Into<String>) -> Problem {
-        let origin = self.1.get(key).map_or(&self.0, |(origin, _)| origin);
+    pub(super) fn problem(&self, section: &str, key: &str, message: impl Into<String>) -> Problem {
+        let first = key.split('.').next().unwrap_or(key);
+        let origin = self.1.get(first).map_or(&self.0, |(origin, _)| origin);
         Problem::at(origin.clone(), &format!("{section}.{key}"), message)
     }
 }
@@ -292,7 +273,7 @@ fn is_redis(url: &str) -> bool {
 
 pub(super) fn edge(mut node: Node, problems: &mut Vec<Problem>) -> Option<Edge> {
     let origins = Origins::of(&mut node);
-    let edge: Edge = read(node, "edge", problems)?;
+    let mut edge: Edge = read(node, "edge", problems)?;
     let before = problems.len();
     let mut wrong = |key: &str, message: &str| problems.push(origins.problem("edge", key, message));
     if let Some(url) = &edge.public_url
@@ -311,32 +292,11 @@ pub(super) fn edge(mut node: Node, problems: &mut Vec<Problem>) -> Option<Edge> 
     if edge.buffered_clicks == 0 {
         wrong("buffered_clicks", "is 0; want at least 1");
     }
-    (problems.len() == before).then_some(edge)
-}
-
-pub(super) fn api(mut node: Node, problems: &mut Vec<Problem>) -> Option<Api> {
-    let origins = Origins::of(&mut node);
-    let api: Api = read(node, "api", problems)?;
-    loopback(api.listen, "api", &origins, problems).then_some(api)
-}
-
-pub(super) fn console(mut node: Node, problems: &mut Vec<Problem>) -> Option<Console> {
-    let origins = Origins::of(&mut node);
-    let console: Console = read(node, "console", problems)?;
-    loopback(console.listen, "console", &origins, problems).then_some(console)
-}
-
-fn loopback(listen: SocketAddr, section: &str, origins: &Origins, problems: &mut Vec<Problem>) -> bool {
-    if listen.ip().is_loopback() {
-        return true;
+    if edge.tls.as_ref().is_some_and(|tls| tls.clients.is_some()) {
+        wrong("tls.clients", "is set, but visitors have no certificates; leave it out");
     }
-    let message = format!(
-        "`{listen}` can be reached from other machines, and {section} asks nobody who they are; want an address \
-         of this machine alone such as 127.0.0.1:{}, and a proxy that authenticates in front of it",
-        listen.port()
-    );
-    problems.push(origins.problem(section, "listen", message));
-    false
+    edge.opened = listen::open(edge.tls.as_ref(), "edge", HTTP, &origins, problems);
+    (problems.len() == before).then_some(edge)
 }
 
 pub(super) fn dispatch(mut node: Node, problems: &mut Vec<Problem>) -> Option<Dispatch> {

@@ -156,7 +156,7 @@ impl Places {
         writeln!(out, "  networks   {sandbox}/  (their documents' examples work here)")?;
         writeln!(out, "  edge       {edge}/c/powerspace")?;
         writeln!(out, "  gRPC       {api}  (reflection is on)")?;
-        writeln!(out, "  console    {console}/metrics")?;
+        writeln!(out, "  console    {console}/")?;
         writeln!(out, "  landing    {landing}/")?;
         writeln!(out, "\nTry:")?;
         writeln!(out, "  curl -i '{edge}/c/powerspace?clickId=abc123xyz789&utm_source=powerspace'")?;

@@ -9,10 +9,6 @@ use std::{
 
 use anyhow::{bail, ensure};
 use jiff::Timestamp;
-use postback_proto::v1::{
-    click_service_client::ClickServiceClient, conversion_service_client::ConversionServiceClient,
-    delivery_service_client::DeliveryServiceClient, network_service_client::NetworkServiceClient,
-};
 use postback_sandbox::{IssueClicks, Network, Sandbox};
 use postback_tests::Caller;
 use tokio::{
@@ -83,12 +79,7 @@ pub(crate) fn caller(house: &House) -> anyhow::Result<Caller> {
         1 => endpoints.remove(0).connect_lazy(),
         _ => Channel::balance_list(endpoints.into_iter()),
     };
-    Ok(Caller {
-        clicks: ClickServiceClient::new(channel.clone()),
-        conversions: ConversionServiceClient::new(channel.clone()),
-        deliveries: DeliveryServiceClient::new(channel.clone()),
-        networks: NetworkServiceClient::new(channel),
-    })
+    Ok(Caller::over(channel, None))
 }
 
 impl Load {

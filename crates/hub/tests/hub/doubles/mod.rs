@@ -1,13 +1,16 @@
 //! A hub over doubles of its ports, and short words for what tests do with it.
 
 mod clicks;
+mod logbook;
 mod network;
 mod outbox;
 
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
-use postback_core::{Account, AccountId, Accounts, Details, Error, Key, Keyring, Kind, Money, ports::Clock};
+use postback_core::{
+    Account, AccountId, Accounts, Actor, Details, Error, Key, Keyring, Kind, Money, ports::Clock,
+};
 use postback_hub::{
     Campaign, Hub, Landing, LandingTemplate, Parts, Pick, RecordedConversion, Registry, Report, Settings,
     SourceBy, Visit,
@@ -15,6 +18,7 @@ use postback_hub::{
 use tokio::sync::{Notify, watch};
 
 pub(crate) use clicks::{Clicks, Mode};
+pub(crate) use logbook::Book;
 pub(crate) use network::{FakeNetwork, Line};
 pub(crate) use outbox::Ledger;
 
@@ -41,6 +45,7 @@ pub(crate) struct House {
     pub(crate) hub: Hub,
     pub(crate) clicks: Arc<Clicks>,
     pub(crate) outbox: Arc<Ledger>,
+    pub(crate) logbook: Arc<Book>,
     pub(crate) line: Arc<Line>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) wake: Arc<Notify>,
@@ -54,19 +59,22 @@ pub(crate) fn house_with(settings: Settings) -> House {
     let clock = Arc::new(TestClock(Mutex::new(START.parse().unwrap())));
     let (clicks, outbox, line) =
         (Arc::new(Clicks::new(clock.clone())), Arc::<Ledger>::default(), Arc::<Line>::default());
-    let wake = Arc::new(Notify::new());
+    let (logbook, wake) = (Arc::<Book>::default(), Arc::new(Notify::new()));
     let hub = Hub::new(Parts {
         clicks: clicks.clone(),
         outbox: outbox.clone(),
+        logbook: logbook.clone(),
+        tally: Arc::default(),
         caller: line.clone(),
         clock: clock.clone(),
         keyring: Keyring::new(Key::new(1, [7; 32]), []).unwrap(),
         registry: registry(&["spring", "app"]).unwrap(),
         accounts: watch::channel(Accounts::new()).0,
         wake: wake.clone(),
+        public_url: "https://go.example/".parse().ok(),
         settings,
     });
-    House { hub, clicks, outbox, line, clock, wake }
+    House { hub, clicks, outbox, logbook, line, clock, wake }
 }
 
 /// Accounts `near` and `far`, and of the campaigns `spring` (near) and `app` (far, by address) those named.
@@ -99,6 +107,10 @@ pub(crate) fn registry(campaigns: &[&str]) -> Result<Registry, Error> {
 
 pub(crate) fn id(name: &str) -> AccountId {
     name.parse().unwrap()
+}
+
+pub(crate) fn operator() -> Actor {
+    "night".parse().unwrap()
 }
 
 pub(crate) fn visit<'a>(campaign: &'a str, query: &'a str) -> Visit<'a> {

@@ -227,12 +227,15 @@ impl Outbox for Ledger {
         &self,
         filter: &DeliveryFilter,
         limit: usize,
-        _: Option<[u8; 16]>,
+        after: Option<[u8; 16]>,
     ) -> Result<Page<Delivery>> {
         let kept = self.kept()?;
+        let before = DeliveryId::from_bytes(after.unwrap_or([255; 16]));
         let wanted = |delivery: &&Delivery| filter.state.is_none_or(|state| state == delivery.state.as_str());
-        let items = kept.deliveries.values().rev().filter(wanted).take(limit).cloned().collect();
-        Ok(Page { items, next: None })
+        let all = kept.deliveries.range(..before).rev().map(|(_, delivery)| delivery);
+        let items: Vec<Delivery> = all.filter(wanted).take(limit).cloned().collect();
+        let next = items.last().filter(|_| items.len() == limit).map(|last| *last.id.as_bytes());
+        Ok(Page { items, next })
     }
 
     async fn changed_since(&self, since: Timestamp, limit: usize) -> Result<Vec<Delivery>> {

@@ -1,0 +1,193 @@
+//! The list of conversions, and the story of one.
+
+use askama::Template;
+use axum::{
+    Extension,
+    extract::{Path, Query, State},
+};
+use jiff::Timestamp;
+use postback_core::{
+    Click, Conversion, ConversionId, Delivery, DeliveryState, Event, Result, Source,
+    ports::{ConversionFilter, DeliveryFilter, Page, Paused, Story},
+};
+use tokio::task::JoinSet;
+
+use crate::{
+    desk::{Desk, Shared},
+    filter::{self, Filter},
+    page::{self, Frame, Shown, Visitor},
+    show, words,
+};
+
+/// How many stand on a page.
+pub(crate) const PAGE: usize = 50;
+/// How many other conversions of a click are shown with one.
+const SIBLINGS: usize = 20;
+
+/// So many conversions are looked at for one page at most.
+const LOOKED: usize = 500;
+
+/// A conversion with where it stands.
+struct Row {
+    conversion: Conversion,
+    /// Its own delivery.
+    own: Option<Delivery>,
+    /// How many changes of it were told.
+    changes: usize,
+}
+
+#[derive(Template)]
+#[template(path = "conversions.html")]
+struct Conversions {
+    frame: Frame,
+    filter: Filter,
+    accounts: Vec<String>,
+    campaigns: Vec<String>,
+    found: Vec<Row>,
+    next: Option<String>,
+}
+
+/// The list.
+pub(crate) async fn list(
+    State(desk): State<Desk>,
+    Extension(visitor): Extension<Visitor>,
+    Query(filter): Query<Filter>,
+) -> Shown {
+    let (found, next) = find(&desk, &filter).await?;
+    let frame = Frame::new("Conversions", "Conversions", visitor, desk.now());
+    page::show(&Conversions {
+        frame,
+        accounts: accounts(&desk),
+        campaigns: campaigns(&desk),
+        next: next.map(|id| format!("{}&after={id}", filter.query())),
+        filter,
+        found,
+    })
+}
+
+/// A page of what fits the filter, and the conversion after which the next one begins.
+async fn find(desk: &Shared, filter: &Filter) -> Result<(Vec<Row>, Option<ConversionId>)> {
+    let state = filter.deliveries()?.state;
+    let retrying = filter.state == "retrying";
+    let fits = |row: &Row| {
+        row.own.as_ref().map_or(state.is_none(), |own| {
+            state.is_none_or(|state| own.state.as_str() == state) && !(retrying && own.attempts.is_empty())
+        })
+    };
+    let (mut found, mut looked, mut after) = (Vec::new(), 0, filter.after_conversion()?);
+    loop {
+        let page = desk.hub.conversions(filter.conversions()?, PAGE, after).await?;
+        looked += PAGE;
+        for row in rows(desk, page.items).await? {
+            if found.len() == PAGE {
+                let last = found.last().map(|row: &Row| row.conversion.id);
+                return Ok((found, last));
+            }
+            if fits(&row) {
+                found.push(row);
+            }
+        }
+        after = page.next;
+        if after.is_none() || found.len() == PAGE || looked >= LOOKED {
+            return Ok((found, after.map(ConversionId::from_bytes)));
+        }
+    }
+}
+
+/// Looks up where conversions stand, all at once.
+async fn rows(desk: &Shared, conversions: Vec<Conversion>) -> Result<Vec<Row>> {
+    let mut reads = JoinSet::new();
+    for (place, conversion) in conversions.into_iter().enumerate() {
+        let hub = desk.hub.clone();
+        let filter = DeliveryFilter { conversion: Some(conversion.id), ..DeliveryFilter::default() };
+        reads.spawn(async move { (place, hub.deliveries(filter, PAGE, None).await, conversion) });
+    }
+    let mut read = reads.join_all().await;
+    read.sort_unstable_by_key(|(place, ..)| *place);
+    let row = |(_, deliveries, conversion): (usize, Result<Page<Delivery>>, Conversion)| {
+        let (own, changes): (Vec<_>, Vec<_>) =
+            deliveries?.items.into_iter().partition(|delivery| delivery.event == Event::Created);
+        Ok(Row { conversion, own: own.into_iter().next(), changes: changes.len() })
+    };
+    read.into_iter().map(row).collect()
+}
+
+/// The names of all accounts.
+pub(crate) fn accounts(desk: &Shared) -> Vec<String> {
+    desk.hub.registry().accounts().keys().map(ToString::to_string).collect()
+}
+
+/// The names of all campaigns.
+pub(crate) fn campaigns(desk: &Shared) -> Vec<String> {
+    desk.hub.registry().campaigns().map(|campaign| campaign.id.to_string()).collect()
+}
+
+/// A delivery with what is said of it.
+pub(crate) struct Told {
+    pub(crate) delivery: Delivery,
+    /// What happens next, and when.
+    pub(crate) next: String,
+}
+
+#[derive(Template)]
+#[template(path = "story.html")]
+struct Tale {
+    frame: Frame,
+    conversion: Conversion,
+    click: Option<Click>,
+    told: Vec<Told>,
+    paused: Option<Paused>,
+    siblings: Vec<Conversion>,
+}
+
+/// The story of a conversion: where it came from, each call, each answer, and what happens next.
+pub(crate) async fn story(
+    State(desk): State<Desk>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Shown {
+    let now = desk.now();
+    let (Story { conversion, deliveries }, click) = desk.hub.story(id.parse()?).await?;
+    let paused = paused(&desk, &conversion).await?;
+    let siblings = siblings(&desk, &conversion).await?;
+    let mut held = deliveries.iter().any(filter::in_doubt);
+    for sibling in &siblings {
+        held = held || desk.hub.story(sibling.id).await?.0.deliveries.iter().any(filter::in_doubt);
+    }
+    let told = tell(deliveries, paused.as_ref(), held, now);
+    let title = format!("{} {}", words::kind(&conversion.details.kind), conversion.id);
+    let frame = Frame::new(title, "Conversions", visitor, now).live(5);
+    page::show(&Tale { frame, conversion, click, told, paused, siblings })
+}
+
+/// Says of each delivery what happens next.
+pub(crate) fn tell(
+    deliveries: Vec<Delivery>,
+    paused: Option<&Paused>,
+    held: bool,
+    now: Timestamp,
+) -> Vec<Told> {
+    let told = deliveries.into_iter();
+    told.map(|delivery| Told { next: words::next(&delivery, paused, held, now), delivery }).collect()
+}
+
+async fn paused(desk: &Shared, conversion: &Conversion) -> Result<Option<Paused>> {
+    if !desk.hub.registry().accounts().contains_key(&conversion.account) {
+        return Ok(None);
+    }
+    let standing = desk.hub.stats(Some(&conversion.account)).await?;
+    Ok(standing.into_iter().next().and_then(|standing| standing.paused))
+}
+
+/// The other conversions of the same click: they share its lane.
+async fn siblings(desk: &Shared, conversion: &Conversion) -> Result<Vec<Conversion>> {
+    let Source::Click(_) = conversion.source else { return Ok(Vec::new()) };
+    let filter = ConversionFilter {
+        account: Some(conversion.account.clone()),
+        lane: Some(conversion.lane),
+        ..ConversionFilter::default()
+    };
+    let mut found = desk.hub.conversions(filter, SIBLINGS, None).await?.items;
+    found.retain(|sibling| sibling.id != conversion.id);
+    Ok(found)
+}

@@ -1,0 +1,204 @@
+//! The overview: what needs a person now, and how each account does.
+
+use askama::Template;
+use axum::{
+    Extension,
+    extract::{Query, State},
+};
+use jiff::{SignedDuration, Timestamp};
+use postback_core::{NoClick, Result};
+use postback_hub::{AccountStanding, CampaignStanding};
+use serde::Deserialize;
+
+use crate::{
+    chart::Chart,
+    desk::{Desk, Shared},
+    history::{History, Range},
+    meters,
+    page::{self, Frame, Shown, Visitor},
+    show,
+};
+
+/// A pending delivery that is older is worth a look.
+const OLD: SignedDuration = SignedDuration::from_mins(15);
+/// So many accounts show their charts here; all do on their own pages.
+const CHARTED: usize = 12;
+/// A campaign is worth a look where it lost at least so many visitors, and so many of a hundred.
+const LOST: (u64, u64) = (20, 5);
+
+/// Something that a person should look at.
+struct Need {
+    tone: &'static str,
+    words: String,
+    link: String,
+}
+
+/// An account on the overview.
+struct Row {
+    standing: AccountStanding,
+    charts: Vec<Chart>,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Overview {
+    frame: Frame,
+    range: Range,
+    needs: Vec<Need>,
+    rows: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    range: Range,
+}
+
+/// The page.
+pub(crate) async fn page(
+    State(desk): State<Desk>,
+    Extension(visitor): Extension<Visitor>,
+    Query(asked): Query<Asked>,
+) -> Shown {
+    let now = desk.now();
+    let standings = desk.hub.stats(None).await?;
+    let history = History::read(&desk.hub, asked.range, now).await?;
+    let needs = needs(&desk, &standings, now).await?;
+    let registry = desk.hub.registry();
+    let charts = |place: usize, standing: &AccountStanding| match place {
+        ..CHARTED => history.charts(&registry, &standing.id),
+        _ => Vec::new(),
+    };
+    let rows = standings.into_iter().enumerate();
+    let rows = rows.map(|(place, standing)| Row { charts: charts(place, &standing), standing }).collect();
+    let frame = Frame::new("Overview", "Overview", visitor, now).live(asked.range.fresh());
+    page::show(&Overview { frame, range: asked.range, needs, rows })
+}
+
+async fn needs(desk: &Shared, standings: &[AccountStanding], now: Timestamp) -> Result<Vec<Need>> {
+    let day = History::read(&desk.hub, Range::Day, now).await?;
+    let open = meters::labels(&desk.metrics, "postback_breaker_open", "account");
+    let mut needs: Vec<Need> = Vec::new();
+    for standing in standings {
+        needs.extend(of_account(standing, day.died(&standing.id), now));
+        if open.contains(standing.id.as_str()) {
+            needs.push(Need {
+                tone: "warn",
+                words: format!(
+                    "{}: the network fails again and again; calls rest and are tried one by one",
+                    standing.id
+                ),
+                link: format!("/deliveries?account={}&state=retrying", standing.id),
+            });
+        }
+    }
+    needs.extend(desk.hub.campaigns().await?.iter().filter_map(of_campaign));
+    let order = ["ask", "bad", "warn"];
+    needs.sort_by_key(|need| order.iter().position(|tone| *tone == need.tone));
+    Ok(needs)
+}
+
+fn of_account(standing: &AccountStanding, died: u64, now: Timestamp) -> Vec<Need> {
+    let (id, stats) = (&standing.id, &standing.stats);
+    let list = |state: &str| format!("/deliveries?account={id}&state={state}");
+    let mut needs = Vec::new();
+    if stats.in_doubt > 0 {
+        let words = format!("{id}: {} in doubt; a person decides", show::count(&stats.in_doubt));
+        needs.push(Need { tone: "ask", words, link: list("in_doubt") });
+    }
+    if let Some(paused) = &standing.paused {
+        let since = show::ago(&paused.since, &now);
+        let words = format!("{id}: paused {since}, {}", show::text(&paused.reason.message));
+        needs.push(Need { tone: "bad", words, link: format!("/accounts/{id}") });
+    }
+    if died > 0 && stats.dead > 0 {
+        let words = format!("{id}: {} since yesterday", show::of(&died, "dead letter"));
+        needs.push(Need { tone: "bad", words, link: format!("{}&changed=24", list("dead")) });
+    }
+    if let Some(oldest) = stats.oldest_pending.filter(|oldest| now.duration_since(*oldest) > OLD) {
+        let words = format!("{id}: the oldest pending delivery came {}", show::ago(&oldest, &now));
+        let until = oldest.saturating_add(SignedDuration::from_secs(1)).unwrap_or(oldest);
+        needs.push(Need { tone: "warn", words, link: format!("{}&until={until:.0}", list("pending")) });
+    }
+    needs
+}
+
+fn of_campaign(campaign: &CampaignStanding) -> Option<Need> {
+    let lost: u64 = campaign.lost.values().sum();
+    let (least, percent) = LOST;
+    let macros = campaign.lost.get(&NoClick::Macro).copied().unwrap_or_default();
+    let many = lost >= least && lost * 100 >= (lost + campaign.clicks) * percent;
+    let words = match macros {
+        0 if !many => return None,
+        0 => format!("{}: {} came without a click id", campaign.id, show::of(&lost, "visitor")),
+        _ => format!(
+            "{}: {} came with a macro that the network did not replace",
+            campaign.id,
+            show::of(&macros, "visitor")
+        ),
+    };
+    Some(Need { tone: "warn", words, link: format!("/campaigns/{}#losses", campaign.id) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postback_core::{
+        Reason,
+        ports::{AccountStats, Paused},
+    };
+    use std::collections::BTreeMap;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn account(stats: AccountStats, paused: Option<Paused>) -> AccountStanding {
+        AccountStanding { id: "near".parse().unwrap(), network: "powerspace", paused, stats }
+    }
+
+    #[test]
+    fn each_need_leads_to_exactly_its_list() {
+        let oldest = NOW - SignedDuration::from_mins(20);
+        let stats =
+            AccountStats { in_doubt: 2, dead: 9, oldest_pending: Some(oldest), ..AccountStats::default() };
+        let paused = Paused { since: oldest, reason: Reason::new("operator", "lunch") };
+        let needs = of_account(&account(stats, Some(paused)), 3, NOW);
+        let told: Vec<(&str, &str)> =
+            needs.iter().map(|need| (need.words.as_str(), need.link.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("near: 2 in doubt; a person decides", "/deliveries?account=near&state=in_doubt"),
+                ("near: paused 20 min ago, lunch", "/accounts/near"),
+                ("near: 3 dead letters since yesterday", "/deliveries?account=near&state=dead&changed=24"),
+                (
+                    "near: the oldest pending delivery came 20 min ago",
+                    "/deliveries?account=near&state=pending&until=1969-12-31T23:40:01Z"
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_account_that_does_well_needs_nobody() {
+        let oldest = Some(NOW - SignedDuration::from_mins(1));
+        let stats =
+            AccountStats { delivered: 9, pending: 1, oldest_pending: oldest, ..AccountStats::default() };
+        assert!(of_account(&account(stats, None), 0, NOW).is_empty());
+    }
+
+    #[test]
+    fn one_macro_is_worth_a_look_and_a_few_visitors_without_an_id_are_not() {
+        let campaign = |clicks, lost| CampaignStanding {
+            id: "spring".parse().unwrap(),
+            account: "near".parse().unwrap(),
+            clicks,
+            lost: BTreeMap::from([lost]),
+        };
+        assert!(of_campaign(&campaign(1_000, (NoClick::Missing, 19))).is_none());
+        assert!(of_campaign(&campaign(1_000, (NoClick::Missing, 20))).is_none());
+        let many = of_campaign(&campaign(100, (NoClick::Missing, 20))).unwrap();
+        assert_eq!(many.words, "spring: 20 visitors came without a click id");
+        let one = of_campaign(&campaign(1_000_000, (NoClick::Macro, 1))).unwrap();
+        assert_eq!(one.link, "/campaigns/spring#losses");
+    }
+}

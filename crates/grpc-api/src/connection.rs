@@ -1,0 +1,223 @@
+//! Taking connections in: so many at a time, under TLS where there is one, and none that says nothing.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures_util::Stream;
+use metrics::gauge;
+use postback_access::{Certificate, Socket, Tls};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    select,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{Sleep, sleep},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::Connected;
+
+use crate::Settings;
+
+/// What every HTTP/2 client says first, in bytes.
+const PREFACE: usize = 24;
+/// How long to wait where the machine has no file or memory left for a connection.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// The certificate that it proved to hold.
+    pub(crate) certificate: Option<Arc<Certificate>>,
+}
+
+/// The connections of a listener, which is closed once nobody wants more.
+pub(crate) fn incoming(
+    listener: TcpListener,
+    settings: &Settings,
+) -> impl Stream<Item = io::Result<Connection>> + use<> {
+    let (entered, connections) = mpsc::channel(1);
+    let places = Arc::new(Semaphore::new(settings.connections));
+    let (tls, within) = (settings.tls.clone(), settings.handshake);
+    tokio::spawn(async move {
+        loop {
+            let taken = select! {
+                () = entered.closed() => return,
+                taken = take(&listener, &places) => taken,
+            };
+            let (entered, tls) = (entered.clone(), tls.clone());
+            tokio::spawn(async move {
+                select! {
+                    () = entered.closed() => {}
+                    connection = enter(taken, tls.as_ref(), within) => {
+                        if let Some(connection) = connection {
+                            let _ = entered.send(Ok(connection)).await;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    ReceiverStream::new(connections)
+}
+
+type Taken = (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>);
+
+/// The next connection, once there is a place for it.
+async fn take(listener: &TcpListener, places: &Arc<Semaphore>) -> Taken {
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => return (stream, address, place),
+            Err(error) => {
+                tracing::warn!(%error, "gRPC cannot take a connection in");
+                sleep(BREATH).await;
+            }
+        }
+    }
+}
+
+async fn enter((stream, address, place): Taken, tls: Option<&Tls>, within: Duration) -> Option<Connection> {
+    // A call is one small piece: waiting for more to send would only delay it.
+    let _ = stream.set_nodelay(true);
+    match Tls::enter(tls, stream, within).await {
+        Ok(socket) => Some(Connection::new(socket, address, place, within)),
+        Err(error) => {
+            tracing::debug!(peer = %address, %error, "no connection came of it");
+            None
+        }
+    }
+}
+
+/// A connection in its place.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    socket: Socket,
+    peer: Peer,
+    /// How much of the preface is missing, and until when it may be.
+    missing: usize,
+    until: Pin<Box<Sleep>>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    fn new(
+        socket: Socket,
+        address: SocketAddr,
+        place: Option<OwnedSemaphorePermit>,
+        within: Duration,
+    ) -> Self {
+        gauge!("postback_grpc_connections").increment(1);
+        let peer = Peer { address, certificate: socket.certificate().map(Arc::new) };
+        Self { socket, peer, missing: PREFACE, until: Box::pin(sleep(within)), _place: place }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        gauge!("postback_grpc_connections").decrement(1);
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(cx, buf);
+        if self.missing > 0 {
+            if read.is_pending() {
+                ready!(self.until.as_mut().poll(cx));
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.missing = self.missing.saturating_sub(buf.filled().len() - before);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::StreamExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(100);
+
+    #[tokio::test]
+    async fn one_that_says_nothing_gives_its_place_away() {
+        let settings = Settings { connections: 1, handshake: SHORT, ..Settings::default() };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut incoming = pin!(incoming(listener, &settings));
+        let _silent = TcpStream::connect(address).await.unwrap();
+        let mut talking = TcpStream::connect(address).await.unwrap();
+        talking.write_all(&[b'x'; PREFACE]).await.unwrap();
+
+        let mut first = incoming.next().await.unwrap().unwrap();
+        assert_eq!(first.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let waiting = tokio::time::timeout(SHORT, incoming.next()).await;
+        assert!(waiting.is_err(), "there is one place, and it is taken");
+        drop(first);
+        let mut second = incoming.next().await.unwrap().unwrap();
+        assert_eq!(second.connect_info().address, talking.local_addr().unwrap());
+        second.read_exact(&mut [0; PREFACE]).await.unwrap();
+        let idle = tokio::time::timeout(2 * SHORT, second.read_u8()).await;
+        assert!(idle.is_err(), "one that has spoken may rest");
+    }
+
+    #[tokio::test]
+    async fn the_listener_is_closed_once_nobody_wants_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(incoming(listener, &Settings::default()));
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+}

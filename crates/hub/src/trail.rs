@@ -1,0 +1,46 @@
+//! The trail of what operators did.
+
+use postback_core::{
+    AccountId, Actor, Result,
+    ports::{Action, Deed, Page},
+};
+
+use crate::{Hub, record::PAGE};
+
+/// What is noted of an action, beside who and when.
+pub(crate) struct Note<'a> {
+    pub(crate) deed: Deed,
+    pub(crate) account: Option<&'a AccountId>,
+    pub(crate) target: String,
+    pub(crate) count: u64,
+    pub(crate) reason: &'a str,
+}
+
+impl Hub {
+    /// Lists what operators did, the latest first: at most 1,000 at once.
+    ///
+    /// # Errors
+    /// The logbook's own.
+    pub async fn actions(&self, limit: usize, after: Option<[u8; 16]>) -> Result<Page<Action>> {
+        self.inner.logbook.actions(limit.clamp(1, PAGE), after).await
+    }
+
+    /// Notes an action that was done. Where that fails, the log has it alone.
+    pub(crate) async fn note(&self, actor: &Actor, note: Note<'_>) {
+        let at = self.inner.clock.now();
+        let Note { deed, account, target, count, reason } = note;
+        let action = Action {
+            id: self.inner.mint.uuid(at).into_bytes(),
+            at,
+            actor: actor.clone(),
+            deed,
+            account: account.cloned(),
+            target,
+            count,
+            reason: reason.to_owned(),
+        };
+        if let Err(error) = self.inner.logbook.enter(action.clone()).await {
+            tracing::error!(%error, ?action, "an operator's action could not be noted in the logbook");
+        }
+    }
+}
