@@ -6,9 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use postback_proto::v1::{
-    DeliveryState, GetStatsRequest, ListDeliveriesRequest, Resolution, ResolveDeliveryRequest,
-};
+use postback_proto::v1::{DeliveryState, ListDeliveriesRequest, Resolution, ResolveDeliveryRequest};
 use postback_sandbox::Sandbox;
 use postback_tests::Caller;
 use tokio::time::{Instant, sleep};
@@ -38,41 +36,49 @@ pub(crate) async fn settle(
     sandbox: &Sandbox,
     books: &mut Books,
 ) -> anyhow::Result<Opinion> {
-    let known: HashMap<&str, &Acknowledged> =
-        journal.iter().map(|one| (one.delivery_id.as_str(), one)).collect();
+    let known = journal.iter().map(|one| (one.delivery_id.as_str(), one)).collect();
     let mut opinion = Opinion::default();
     let began = Instant::now();
     sleep(FLIGHT).await;
-    while began.elapsed() < patience {
-        let doubts = list(caller, DeliveryState::InDoubt).await?;
-        books.read_on(sandbox)?;
-        for delivery in doubts {
-            let one = known.get(delivery.as_str()).context("a delivery in doubt that no caller asked for")?;
-            let resolution = if books.has(one) { Resolution::Delivered } else { Resolution::Resend };
-            resolve(caller, &delivery, resolution).await?;
-            opinion.in_doubt.insert(delivery);
+    loop {
+        let over = began.elapsed() >= patience;
+        match look(caller, &known, sandbox, books, &mut opinion).await {
+            Ok(quiet) if quiet || over => return Ok(opinion),
+            Err(error) if over => return Err(error),
+            // A store may still be on its way back.
+            Ok(_) | Err(_) => sleep(FLIGHT / 8).await,
         }
-        if is_quiet(caller).await? {
-            break;
-        }
-        sleep(FLIGHT / 8).await;
+    }
+}
+
+/// Resolves what is in doubt, and asks what else there is; whether nothing is to be sent any more.
+async fn look(
+    caller: &Caller,
+    known: &HashMap<&str, &Acknowledged>,
+    sandbox: &Sandbox,
+    books: &mut Books,
+    opinion: &mut Opinion,
+) -> anyhow::Result<bool> {
+    let doubts = list(caller, DeliveryState::InDoubt).await?;
+    books.read_on(sandbox)?;
+    for delivery in doubts {
+        let one = known.get(delivery.as_str()).context("a delivery in doubt that no caller asked for")?;
+        let resolution = if books.has(one) { Resolution::Delivered } else { Resolution::Resend };
+        opinion.in_doubt.insert(delivery.clone());
+        resolve(caller, &delivery, resolution).await?;
+    }
+    opinion.pending.clear();
+    for state in [DeliveryState::Pending, DeliveryState::Waiting, DeliveryState::InDoubt] {
+        opinion.pending.extend(list(caller, state).await?);
     }
     opinion.dead = list(caller, DeliveryState::Dead).await?;
-    opinion.pending = list(caller, DeliveryState::Pending).await?;
-    opinion.pending.extend(list(caller, DeliveryState::Waiting).await?);
-    opinion.pending.extend(list(caller, DeliveryState::InDoubt).await?);
-    Ok(opinion)
+    Ok(opinion.pending.is_empty())
 }
 
 async fn resolve(caller: &Caller, delivery: &str, resolution: Resolution) -> anyhow::Result<()> {
     let request = ResolveDeliveryRequest { delivery_id: delivery.to_owned(), resolution: resolution.into() };
     caller.deliveries.clone().resolve_delivery(request).await?;
     Ok(())
-}
-
-async fn is_quiet(caller: &Caller) -> anyhow::Result<bool> {
-    let stats = caller.deliveries.clone().get_stats(GetStatsRequest::default()).await?.into_inner();
-    Ok(stats.accounts.iter().all(|account| account.pending + account.waiting + account.in_doubt == 0))
 }
 
 async fn list(caller: &Caller, state: DeliveryState) -> anyhow::Result<BTreeSet<String>> {
