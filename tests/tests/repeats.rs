@@ -55,7 +55,7 @@ impl Hubs {
             std::fs::write(&file, other_config(&house)).expect("a config");
             let arguments = ["serve", "--role", "api", "--config", file.to_str().expect("a path")];
             let mut started = Postback::with(&arguments).env("POSTBACK_LOG__FORMAT", "json").start();
-            callers.push(Caller::of(&format!("http://{}", started.listens("api"))).await);
+            callers.push(Caller::of(&format!("http://{}", started.listens("api"))));
             other = Some(started);
         }
         Self { house, callers, _other: other }
