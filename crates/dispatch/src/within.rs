@@ -1,7 +1,8 @@
 //! The bound on one attempt: its whole time, and how much of the answer's body is read.
 
 use std::{
-    pin::Pin,
+    future::poll_fn,
+    pin::{Pin, pin},
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,7 +20,7 @@ use crate::outgoing::{Failure, Outgoing, Reply};
 pub(crate) const BODY_READ: usize = 64 * 1024;
 
 /// Gives the inner service `timeout` for all: an answer whose head is in time is returned with what of its body
-/// is in time too.
+/// is in time too. A call that has not left by then does not leave: its delivery may be another's.
 #[derive(Clone, Debug)]
 pub(crate) struct Within<S> {
     inner: S,
@@ -51,9 +52,17 @@ where
         let sent = outgoing.sent.clone();
         let reply = self.inner.call(outgoing);
         Box::pin(async move {
-            match timeout_at(deadline, reply).await {
-                Ok(reply) => Ok(read(reply?, deadline).await),
-                Err(_) => Err(too_late(sent.get(), timeout)),
+            let mut reply = pin!(reply);
+            // Where the process was frozen, a connection may stand before the timer is heard.
+            let in_time = poll_fn(|context| {
+                if !sent.get() && Instant::now() >= deadline {
+                    return Poll::Ready(None);
+                }
+                reply.as_mut().poll(context).map(Some)
+            });
+            match timeout_at(deadline, in_time).await {
+                Ok(Some(reply)) => Ok(read(reply?, deadline).await),
+                Ok(None) | Err(_) => Err(too_late(sent.get(), timeout)),
             }
         })
     }

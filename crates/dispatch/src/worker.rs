@@ -1,9 +1,9 @@
 //! One account's worker: claims what the account's limits leave room for, and has it sent.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use postback_core::{Account, Error, Result, ports::Claims};
+use postback_core::{Account, Error, LaneId, Result, ports::Claims};
 use tokio::{
     sync::{Notify, Semaphore, watch},
     task::{JoinError, JoinSet},
@@ -38,6 +38,8 @@ pub(crate) struct Worker {
     /// Places for claims that wait for the account's limits: as many as may begin within a second.
     turns: Arc<Semaphore>,
     under_way: JoinSet<()>,
+    /// Of each lane under way, what is cancelled when its latest call has ended.
+    lanes: HashMap<LaneId, CancellationToken>,
     outbox: Away,
     paused: bool,
     looked: Option<Instant>,
@@ -78,6 +80,7 @@ impl Worker {
             stack,
             turns: turns(&current),
             under_way,
+            lanes: HashMap::new(),
             outbox,
             paused: false,
             looked: None,
@@ -122,9 +125,7 @@ impl Worker {
                 let all_claimed = claims.len() < limit;
                 for claim in claims {
                     let (shared, account, stop) = (self.shared.clone(), account.clone(), self.stop.clone());
-                    let sending = Sending { shared, account, claim, ends, stop };
-                    let turn = self.turns.clone().try_acquire_owned().ok();
-                    self.under_way.spawn(sending.run(self.stack.clone(), turn));
+                    self.send(Sending { shared, account, claim, ends, stop });
                 }
                 meter::in_flight(&account.id, self.under_way.len());
                 if all_claimed {
@@ -133,6 +134,21 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Has a claim sent once what is under way of its lane has ended: a lease that ended early brings a lane here
+    /// again, and no later step of it may overtake the older call.
+    fn send(&mut self, sending: Sending) {
+        let ended = CancellationToken::new();
+        let older = self.lanes.insert(sending.claim.fence.lane, ended.clone());
+        let (stack, turn) = (self.stack.clone(), self.turns.clone().try_acquire_owned().ok());
+        self.under_way.spawn(async move {
+            let _ended = ended.drop_guard();
+            if let Some(older) = older {
+                older.cancelled().await;
+            }
+            sending.run(stack, turn).await;
+        });
     }
 
     /// Waits with growing waits, deaf to wake-ups: a store that is away is not asked more often for them.
@@ -193,6 +209,7 @@ impl Worker {
         while let Some(ended) = self.under_way.try_join_next() {
             complain(ended);
         }
+        self.lanes.retain(|_, ended| !ended.is_cancelled());
         meter::in_flight(&self.account.borrow().id, self.under_way.len());
     }
 

@@ -26,6 +26,8 @@ use crate::{
 pub(super) enum Answer {
     /// This status and body, after so long.
     Says(u16, &'static str, Duration),
+    /// It takes so long to connect; then all is well.
+    Connects(Duration),
     /// It was sent, and nothing comes back.
     Hangs,
     /// It does not even connect.
@@ -98,6 +100,9 @@ impl TestNetwork {
             let reason = Reason::new("connect_failed", "connection refused");
             return Err(Failure::NotSent { reason, blip: true });
         }
+        if let Answer::Connects(after) = answer {
+            sleep(after).await;
+        }
         if let Some(mark) = &outgoing.mark {
             mark.make().await?;
         }
@@ -108,6 +113,7 @@ impl TestNetwork {
                 sleep(after).await;
                 Ok(reply(status, body))
             }
+            Answer::Connects(_) => Ok(reply(200, "ok")),
             Answer::Breaks => Err(Failure::Lost(Reason::new("connection_lost", "connection reset"))),
             Answer::Hangs | Answer::Refuses => pending().await,
         }

@@ -29,6 +29,8 @@ pub(super) struct Lane {
     pub(super) lead: DeliveryState,
     leased_until: Option<Timestamp>,
     token: u64,
+    /// The lease that last marked the delivery as begun.
+    marked_by: u64,
 }
 
 #[derive(Default)]
@@ -62,7 +64,7 @@ impl TestOutbox {
     }
 
     pub(super) fn add(&self, conversion: Conversion, delivery: Delivery, lead: DeliveryState) {
-        let lane = Lane { delivery, conversion, lead, leased_until: None, token: 0 };
+        let lane = Lane { delivery, conversion, lead, leased_until: None, token: 0, marked_by: 0 };
         self.state().lanes.push(lane);
         self.changes.send_replace(());
     }
@@ -81,6 +83,11 @@ impl TestOutbox {
             }
             changes.changed().await.unwrap();
         }
+    }
+
+    /// Ends all leases early, as the store's clock does where it leaps.
+    pub(super) fn end_leases(&self) {
+        self.state().lanes.iter_mut().for_each(|lane| lane.leased_until = None);
     }
 
     /// The delivery of this click.
@@ -104,11 +111,11 @@ impl TestOutbox {
     }
 
     /// Ends a claim by `end`, where its lease still holds.
-    fn end(&self, mut state: MutexGuard<'_, State>, fence: &Fence, end: impl FnOnce(&mut Delivery)) -> bool {
+    fn end(&self, mut state: MutexGuard<'_, State>, fence: &Fence, end: impl FnOnce(&mut Lane)) -> bool {
         let now = self.clock.now();
         let Some(lane) = state.lanes.iter_mut().find(|lane| lane.holds(fence, now)) else { return false };
         lane.leased_until = None;
-        end(&mut lane.delivery);
+        end(lane);
         true
     }
 }
@@ -177,13 +184,14 @@ impl Outbox for TestOutbox {
         let Some(lane) = state.lanes.iter_mut().find(|lane| lane.holds(fence, now) && !lost) else {
             return Ok(false);
         };
-        lane.delivery.started_at = Some(now);
+        (lane.delivery.started_at, lane.marked_by) = (Some(now), fence.token);
         Ok(true)
     }
 
     async fn settle(&self, fence: &Fence, attempt: Option<Attempt>, settlement: Settlement) -> Result<bool> {
         let state = self.ask("settle")?;
-        Ok(self.end(state, fence, |delivery| {
+        Ok(self.end(state, fence, |lane| {
+            let delivery = &mut lane.delivery;
             delivery.started_at = None;
             delivery.attempts.extend(attempt);
             delivery.due_at = None;
@@ -205,9 +213,9 @@ impl Outbox for TestOutbox {
     async fn release(&self, fence: &Fence, at: Timestamp) -> Result<bool> {
         let mut state = self.ask("release")?;
         state.released.push(at);
-        Ok(self.end(state, fence, |delivery| {
-            delivery.started_at = None;
-            delivery.due_at = Some(at);
+        Ok(self.end(state, fence, |lane| {
+            lane.delivery.started_at.take_if(|_| lane.marked_by == fence.token);
+            lane.delivery.due_at = Some(at);
         }))
     }
 

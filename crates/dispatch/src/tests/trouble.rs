@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use postback_core::{AccountId, DeliveryState, Outcome, Reason, ports::Outbox};
-use tokio::time::Instant;
+use tokio::{task::yield_now, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -78,27 +78,68 @@ async fn a_settlement_that_cannot_be_made_leaves_its_lease_to_end_and_the_mark_s
     assert!(!log.saying("left to its lease").is_empty());
 }
 
+/// One claim of a lead that may be sent again, with so much left of its lease, and the stack that it goes down.
+async fn claimed(rig: &Rig, network: &TestNetwork, left: Duration) -> (Sending, Stack) {
+    let (outbox, clock, settings) = (rig.outbox.clone(), rig.clock.clone(), Settings::default());
+    let shared = Arc::new(Shared {
+        outbox,
+        clock: clock.clone(),
+        tally: Arc::default(),
+        settings,
+        network: network.leaf(),
+    });
+    let account = account(MAIN, "https://a.example", keyed());
+    let switch = Switch::new(account.id.clone(), "deliveries", clock);
+    let stack = Stack::new(&account, switch, shared.settings.timeout, network.leaf());
+    let claim = rig.outbox.claim(&account.id, 1, shared.settings.lease).await.unwrap().claims.remove(0);
+    let ends = Instant::now() + left;
+    (Sending { shared, account, claim, ends, stop: CancellationToken::new() }, stack)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_claim_whose_lease_would_end_within_an_attempt_is_given_back_unsent() {
     for (left, calls) in [(5, 0), (6, 1)] {
         let network = TestNetwork::always(WELL);
         let rig = Rig::new([]).leads(MAIN, ["c"]);
-        let (outbox, clock, settings) = (rig.outbox.clone(), rig.clock.clone(), Settings::default());
-        let shared = Arc::new(Shared {
-            outbox,
-            clock: clock.clone(),
-            tally: Arc::default(),
-            settings,
-            network: network.leaf(),
-        });
-        let account = account(MAIN, "https://a.example", keyed());
-        let switch = Switch::new(account.id.clone(), "deliveries", clock);
-        let stack = Stack::new(&account, switch, shared.settings.timeout, network.leaf());
-        let claim = rig.outbox.claim(&account.id, 1, shared.settings.lease).await.unwrap().claims.remove(0);
-        let ends = Instant::now() + Duration::from_secs(left);
-        let sending = Sending { shared, account, claim, ends, stop: CancellationToken::new() };
+        let (sending, stack) = claimed(&rig, &network, Duration::from_secs(left)).await;
         sending.run(stack, None).await;
         assert_eq!((network.calls().len(), rig.outbox.state().released.len()), (calls, 1 - calls));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_frozen_for_two_leases_sends_nothing_that_it_had_not_sent() {
+    let network = TestNetwork::always(Answer::Connects(Duration::from_secs(3)));
+    let rig = Rig::new([]).leads(MAIN, ["c"]);
+    let lease = Settings::default().lease;
+    let (sending, stack) = claimed(&rig, &network, lease).await;
+    let sending = tokio::spawn(sending.run(stack, None));
+    yield_now().await;
+    assert_eq!(network.calls().len(), 1, "it is connecting");
+    tokio::time::advance(2 * lease).await;
+    sending.await.unwrap();
+    assert_eq!(network.most_at_once(), 0, "the connection that stands by now is not used");
+    assert_eq!(rig.outbox.delivery("c").attempts, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_whose_lease_ended_early_waits_for_its_older_call() {
+    for (repeat, calls) in [(keyed(), 2), (HOLD, 1)] {
+        let network = TestNetwork::new(move |_, number| match number {
+            1 if calls == 2 => Answer::Connects(Duration::from_secs(4)),
+            1 => Answer::Says(200, "ok", Duration::from_secs(4)),
+            _ => WELL,
+        });
+        let rig =
+            Rig::new([account(MAIN, "https://a.example", repeat)]).leads(MAIN, ["c"]).run(network.leaf());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        rig.outbox.end_leases();
+        rig.settled().await;
+        let sent = network.calls();
+        assert_eq!(sent.len(), calls);
+        assert!(sent[1..].iter().all(|(_, at)| *at >= Duration::from_secs(4)), "{sent:?}");
+        let held = matches!(rig.outbox.delivery("c").state, DeliveryState::InDoubt(_));
+        assert_eq!(held, calls == 1, "what began and was not settled is for a person");
     }
 }
 
