@@ -59,20 +59,24 @@ async fn counts_are_written_every_few_seconds_and_at_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_logbook_that_is_away_costs_neither_clicks_nor_conversions_and_gets_its_counts_later() {
-    let house = house();
-    house.logbook.away(true);
-    let shutdown = CancellationToken::new();
-    let work = async {
-        house.record(report(house.token("a").await, lead())).await;
-        tokio::time::sleep(Duration::from_secs(30)).await;
-        assert_eq!(house.hub.campaigns().await.unwrap_err().kind(), ErrorKind::Unavailable);
-        house.land("b").await;
-        house.logbook.away(false);
-        shutdown.cancel();
-    };
-    tokio::join!(house.hub.run(shutdown.clone()), work);
-    assert_eq!(house.logbook.counted(&clicks()), 2);
+async fn a_logbook_that_is_away_or_full_costs_neither_clicks_nor_conversions_and_gets_its_counts_later() {
+    for refusal in [ErrorKind::Unavailable, ErrorKind::ResourceExhausted] {
+        let house = house();
+        house.logbook.refuse(Some(refusal));
+        let shutdown = CancellationToken::new();
+        let work = async {
+            house.record(report(house.token("a").await, lead())).await;
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            assert_eq!(house.hub.campaigns().await.unwrap_err().kind(), refusal);
+            house.land("b").await;
+            house.record(report(house.token("c").await, lead())).await;
+            house.logbook.away(false);
+            shutdown.cancel();
+        };
+        tokio::join!(house.hub.run(shutdown.clone()), work);
+        assert_eq!(house.logbook.counted(&clicks()), 3);
+        assert_eq!(house.logbook.counted(&Series::Conversions(id("near"))), 2);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,9 @@ use postback_core::{
     CampaignId,
     ports::{ACTIONS_MOST, Action, BATCHES_KEPT, Bucket, LATEST_MOST},
 };
+use postback_redb_file::{Schema, Step};
 use redb::{
-    Database, ReadTransaction, ReadableTable, ReadableTableMetadata, StorageError, Table, TableDefinition,
+    ReadTransaction, ReadableTable, ReadableTableMetadata, StorageError, Table, TableDefinition, TableError,
     WriteTransaction,
 };
 
@@ -30,21 +31,34 @@ pub(super) struct Tables<'txn> {
     added: Table<'txn, [u8; 16], ()>,
     actions: Table<'txn, [u8; 16], &'static [u8]>,
     latest: Table<'txn, (&'static str, &'static [u8]), ()>,
+    changed: bool,
 }
 
-/// Makes the tables that are missing, so that readers find them.
-pub(super) fn create(database: &Database) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    Tables::open(&transaction)?;
-    Ok(transaction.commit()?)
+/// What lies in the logbook's file.
+pub(super) struct Layout;
+
+impl Schema for Layout {
+    const NAME: &'static str = "logbook";
+    type Tables<'t> = Tables<'t>;
+
+    fn open(transaction: &WriteTransaction) -> Result<Tables<'_>, TableError> {
+        Ok(Tables {
+            counts: transaction.open_table(COUNTS)?,
+            batches: transaction.open_table(BATCHES)?,
+            added: transaction.open_table(ADDED)?,
+            actions: transaction.open_table(ACTIONS)?,
+            latest: transaction.open_table(LATEST)?,
+            changed: false,
+        })
+    }
+
+    fn changed(tables: &Tables<'_>) -> bool {
+        tables.changed
+    }
 }
 
 /// The buckets of a time. A series that this version does not know is left out.
-pub(super) fn history(
-    txn: &ReadTransaction,
-    since: Timestamp,
-    until: Timestamp,
-) -> Result<Vec<Bucket>, redb::Error> {
+pub(super) fn history(txn: &ReadTransaction, since: Timestamp, until: Timestamp) -> Step<Vec<Bucket>> {
     let mut buckets: Vec<Bucket> = Vec::new();
     for entry in txn.open_table(COUNTS)?.range((record::ceil(since), "")..(record::ceil(until), ""))? {
         let (key, count) = entry?;
@@ -67,7 +81,7 @@ pub(super) fn actions(
     first: [u8; 16],
     after: Option<[u8; 16]>,
     most: usize,
-) -> Result<Vec<Vec<u8>>, redb::Error> {
+) -> Step<Vec<Vec<u8>>> {
     let table = txn.open_table(ACTIONS)?;
     let range = match after {
         Some(after) => table.range(first..after.max(first))?,
@@ -84,7 +98,7 @@ pub(super) fn latest(
     first: [u8; 8],
     after: Option<Vec<u8>>,
     most: usize,
-) -> Result<Vec<Vec<u8>>, redb::Error> {
+) -> Step<Vec<Vec<u8>>> {
     let table = txn.open_table(LATEST)?;
     let end = after.unwrap_or_else(|| vec![u8::MAX; 9]).max(first.to_vec());
     let range = table.range((campaign.as_str(), &first[..])..(campaign.as_str(), &end[..]))?;
@@ -92,28 +106,13 @@ pub(super) fn latest(
     Ok(latest.collect::<Result<_, StorageError>>()?)
 }
 
-impl<'txn> Tables<'txn> {
-    /// Opens all of them.
-    pub(super) fn open(transaction: &'txn WriteTransaction) -> Result<Self, redb::Error> {
-        Ok(Self {
-            counts: transaction.open_table(COUNTS)?,
-            batches: transaction.open_table(BATCHES)?,
-            added: transaction.open_table(ADDED)?,
-            actions: transaction.open_table(ACTIONS)?,
-            latest: transaction.open_table(LATEST)?,
-        })
-    }
-
+impl Tables<'_> {
     /// Adds a batch that was not added yet.
-    pub(super) fn add(
-        &mut self,
-        batch: [u8; 16],
-        bucket: &Bucket,
-        now: Timestamp,
-    ) -> Result<(), redb::Error> {
+    pub(super) fn add(&mut self, batch: [u8; 16], bucket: &Bucket, now: Timestamp) -> Step<()> {
         if self.added.insert(batch, ())?.is_some() {
             return Ok(());
         }
+        self.changed = true;
         self.batches.insert((now.as_second(), batch), ())?;
         for (series, count) in &bucket.counts {
             let text = series.to_string();
@@ -125,7 +124,8 @@ impl<'txn> Tables<'txn> {
     }
 
     /// Keeps an action; past the bound the oldest goes.
-    pub(super) fn enter(&mut self, action: &Action) -> Result<(), redb::Error> {
+    pub(super) fn enter(&mut self, action: &Action) -> Step<()> {
+        self.changed = true;
         self.actions.insert(action.id, &record::of_action(action)[..])?;
         if self.actions.len()? > ACTIONS_MOST as u64 {
             self.actions.pop_first()?;
@@ -134,9 +134,9 @@ impl<'txn> Tables<'txn> {
     }
 
     /// Keeps the names of clicks; past the bound the oldest of the campaign go.
-    pub(super) fn glimpse(&mut self, campaign: &CampaignId, names: &[Vec<u8>]) -> Result<(), redb::Error> {
+    pub(super) fn glimpse(&mut self, campaign: &CampaignId, names: &[Vec<u8>]) -> Step<()> {
         for name in names {
-            self.latest.insert((campaign.as_str(), &name[..]), ())?;
+            self.changed |= self.latest.insert((campaign.as_str(), &name[..]), ())?.is_none();
         }
         let kept = self.names_of(campaign)?;
         for name in &kept[..kept.len().saturating_sub(LATEST_MOST)] {
@@ -146,9 +146,9 @@ impl<'txn> Tables<'txn> {
     }
 
     /// Removes the clicks of a campaign whose names end so.
-    pub(super) fn forget(&mut self, campaign: &CampaignId, tail: &[u8]) -> Result<(), redb::Error> {
+    pub(super) fn forget(&mut self, campaign: &CampaignId, tail: &[u8]) -> Step<()> {
         for name in self.names_of(campaign)?.iter().filter(|name| name.get(8..) == Some(tail)) {
-            self.latest.remove((campaign.as_str(), &name[..]))?;
+            self.changed |= self.latest.remove((campaign.as_str(), &name[..]))?.is_some();
         }
         Ok(())
     }
@@ -159,7 +159,7 @@ impl<'txn> Tables<'txn> {
     }
 
     /// Removes at most `most` things that are past their time; how many it was.
-    pub(super) fn sweep(&mut self, now: Timestamp, most: usize) -> Result<usize, redb::Error> {
+    pub(super) fn sweep(&mut self, now: Timestamp, most: usize) -> Step<usize> {
         let mut swept = 0;
         let old = record::ceil(record::oldest_bucket(now));
         for entry in self.counts.extract_from_if(..(old, ""), |_, _| true)?.take(most) {
@@ -187,6 +187,7 @@ impl<'txn> Tables<'txn> {
             entry?;
             swept += 1;
         }
+        self.changed |= swept > 0;
         Ok(swept)
     }
 }

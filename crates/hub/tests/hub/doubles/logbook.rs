@@ -1,4 +1,4 @@
-//! A logbook in memory, which can be away.
+//! A logbook in memory, which can be away or full.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use postback_core::{
-    AccountId, CampaignId, ClickId, ClickRef, Error, Result, Series,
+    AccountId, CampaignId, ClickId, ClickRef, Error, ErrorKind, Result, Series,
     ports::{Action, Bucket, Logbook, Page},
 };
 
@@ -17,7 +17,7 @@ pub(crate) struct Book(Mutex<Written>);
 
 #[derive(Default)]
 struct Written {
-    away: bool,
+    refuses: Option<ErrorKind>,
     batches: BTreeSet<[u8; 16]>,
     counts: BTreeMap<(Timestamp, Series), u64>,
     actions: Vec<Action>,
@@ -26,7 +26,11 @@ struct Written {
 
 impl Book {
     pub(crate) fn away(&self, away: bool) {
-        self.0.lock().unwrap().away = away;
+        self.refuse(away.then_some(ErrorKind::Unavailable));
+    }
+
+    pub(crate) fn refuse(&self, with: Option<ErrorKind>) {
+        self.0.lock().unwrap().refuses = with;
     }
 
     pub(crate) fn noted(&self) -> Vec<Action> {
@@ -46,7 +50,10 @@ impl Book {
 
     fn open(&self) -> Result<MutexGuard<'_, Written>> {
         let written = self.0.lock().unwrap();
-        if written.away { Err(Error::unavailable("the logbook is away")) } else { Ok(written) }
+        match written.refuses {
+            Some(kind) => Err(Error::new(kind, "REFUSED", "the logbook takes nothing now")),
+            None => Ok(written),
+        }
     }
 }
 
