@@ -83,6 +83,12 @@ pub(crate) fn from_millis(at: i64) -> Timestamp {
     Timestamp::from_millisecond(at).unwrap_or(if at < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
+/// From `now` until `at`, in whole milliseconds: never less than it is, and what is due is not put off.
+pub(crate) fn wait(at: Timestamp, now: Timestamp) -> i64 {
+    let wait = millis(at) - now.as_millisecond();
+    if at <= now { wait.min(0) } else { wait }
+}
+
 /// What ends a claim does to its delivery.
 pub(crate) fn settle(delivery: &mut Delivery, attempt: Option<Attempt>, settlement: Settlement) {
     let unanswered = delivery.started_at.take().filter(|_| attempt.is_none());
@@ -314,6 +320,14 @@ mod tests {
         assert_eq!(from_millis(millis(at)), "2026-01-01T00:00:00.001Z".parse().unwrap());
         let whole: Timestamp = "1969-12-31T23:59:59.5Z".parse().unwrap();
         assert_eq!(from_millis(millis(whole)), whole);
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_and_what_is_due_waits_for_nothing() {
+        let now: Timestamp = "2026-01-01T00:00:00.0105Z".parse().unwrap();
+        let waits =
+            [-10_000, -200, 0, 200, 1_500].map(|micros| wait(now + SignedDuration::from_micros(micros), now));
+        assert_eq!(waits, [-9, 0, 0, 1, 2]);
     }
 
     #[test]

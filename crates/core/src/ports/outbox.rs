@@ -105,7 +105,7 @@ pub enum Settlement {
     },
     /// It stays at the head and is tried again.
     Retry {
-        /// Not before this.
+        /// Not before this. A store with a clock of its own waits for as long as it is until then.
         at: Timestamp,
     },
     /// It stays at the head, and the lane stands until a person resolves it.

@@ -112,6 +112,11 @@ impl RedisOutbox {
         Ok(answers)
     }
 
+    /// How long until then, in milliseconds: what is put off waits by Redis's clock, whatever this machine's says.
+    fn wait(&self, at: Timestamp) -> i64 {
+        rules::wait(at, self.clock.now())
+    }
+
     /// Pauses or resumes; whether that changed anything.
     async fn set_pause(&self, account: &AccountId, paused: bool, reason: &Reason) -> Result<bool> {
         let call = Call::acknowledging(&PAUSE, 0).arg(account.as_str()).arg(i64::from(paused));
@@ -258,7 +263,7 @@ impl Outbox for RedisOutbox {
             .arg(code)
             .arg(message)
             .arg(remote.unwrap_or_default())
-            .arg(at.map(|at| rules::millis(at).to_string()).unwrap_or_default())
+            .arg(at.map(|at| self.wait(at).to_string()).unwrap_or_default())
             .arg(attempt.unwrap_or_default())
             .arg(rules::ATTEMPTS_KEPT)
             .arg(rules::LEAD_NOT_DELIVERED);
@@ -267,7 +272,7 @@ impl Outbox for RedisOutbox {
 
     async fn release(&self, fence: &Fence, at: Timestamp) -> Result<bool> {
         let call = fenced(Call::new(&RELEASE, partition(fence.lane.shard())), fence);
-        self.run(call.arg(rules::millis(at))).await
+        self.run(call.arg(self.wait(at))).await
     }
 
     async fn resolve(&self, id: DeliveryId, resolution: Resolution) -> Result<Delivery> {

@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use postback_core::{
     ErrorKind, Fingerprint, Outcome, Status,
-    ports::{Clock, Settlement, Target},
+    ports::{Clock, Outbox, Settlement, Target},
 };
 use postback_outbox::{
     RedisOutbox, RedisSettings, Topology,
@@ -43,6 +44,15 @@ pub(crate) fn bench_with(settings: &RedisSettings) -> Bench {
     let clock = Arc::new(ShiftedClock::default());
     let store = RedisOutbox::connect(settings, Arc::clone(&clock) as Arc<dyn Clock>, MONTHS).unwrap();
     Bench { store: Arc::new(store), clock, held: Box::new(()) }
+}
+
+/// The clock of a hub that runs an hour ahead of Redis's.
+struct Ahead;
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_hours(1)
+    }
 }
 
 /// On the one server that all tests share.
@@ -258,7 +268,7 @@ async fn nothing_is_left_in_redis_of_what_is_past_its_time() {
         assert!(bench.store.settle(&claims[0].fence, Some(attempt), DELIVERED).await.unwrap());
     }
     for _ in 0..2 {
-        bench.clock.advance(jiff::SignedDuration::from_hours(24 * 95));
+        bench.clock.advance(SignedDuration::from_hours(24 * 95));
         while bench.store.sweep().await.unwrap() > 0 {}
     }
     let mut kept: Vec<String> = look_into(&server).keys("*").unwrap();
@@ -277,6 +287,27 @@ async fn no_customer_is_left_in_redis_once_all_is_settled() {
     let claims = bench.store.claim(&lead.account, 10, LEASE).await.unwrap().claims;
     assert!(bench.store.settle(&claims[0].fence, None, DELIVERED).await.unwrap());
     assert!(!dump(&server).contains("canary"));
+}
+
+#[tokio::test]
+async fn what_a_hub_with_a_clock_of_its_own_puts_off_waits_by_the_clock_of_redis() {
+    let server = RedisServer::start();
+    let bench = bench_with(&patient(&server));
+    let hub = RedisOutbox::connect(&patient(&server), Arc::new(Ahead), MONTHS).unwrap();
+    let minute = SignedDuration::from_mins(1);
+    for click in ["settled", "released"] {
+        let (lead, delivery) = bench.recorded(click).await;
+        let fence = hub.claim(&lead.account, 1, LEASE).await.unwrap().claims.remove(0).fence;
+        let (before, at) = (Timestamp::now(), Ahead.now() + minute);
+        let done = match click {
+            "settled" => hub.settle(&fence, None, Settlement::Retry { at }).await,
+            _ => hub.release(&fence, at).await,
+        };
+        assert!(done.unwrap());
+        let due = bench.store.delivery(delivery).await.unwrap().unwrap().due_at.unwrap();
+        let waits = due.duration_since(before);
+        assert!(waits >= minute && waits < 2 * minute, "{click}: {waits}");
+    }
 }
 
 #[tokio::test]

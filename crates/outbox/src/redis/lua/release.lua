@@ -1,5 +1,5 @@
--- Gives a claim back: the lane is due at another time, and a mark of this lease is taken back.
-local lane, id, token, at = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+-- Gives a claim back: the lane is due after a wait, and a mark of this lease is taken back.
+local lane, id, token, at = ARGV[3], ARGV[4], ARGV[5], now + ARGV[6]
 if not held(lane, id, token) then return ended(id, token, 'released') end
 local d = key('d', id)
 local mark = call('HMGET', key('l', lane), 'mark', 'before')

@@ -2,7 +2,7 @@
 -- A change that is to die with its lead goes behind it where that one was replayed meanwhile, and waits in the same
 -- lane: among the other changes in the order in which they came.
 local lane, id, token = ARGV[3], ARGV[4], ARGV[5]
-local state, code, message, remote, at, attempt = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local state, code, message, remote, wait, attempt = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local most, with_lead = tonumber(ARGV[12]), ARGV[13]
 if not held(lane, id, token) then return ended(id, token, 'settled') end
 
@@ -11,7 +11,8 @@ local account = call('HGET', d, 'account')
 local told = call('LRANGE', key('c', call('HGET', d, 'conversion'), 'told'), 0, -1)
 local lead = told[1]
 local follows = state == 'dead' and code == with_lead and lead ~= id and call('HGET', key('d', lead), 'state') == 'pending'
-if follows then state, code, message, at = 'pending', '', '', now end
+if follows then state, code, message, wait = 'pending', '', '', 0 end
+local at = wait ~= '' and now + wait
 if attempt ~= '' and call('RPUSH', attempts, attempt) > most then
   local first = call('LPOP', attempts)
   call('LPOP', attempts)
@@ -19,7 +20,7 @@ if attempt ~= '' and call('RPUSH', attempts, attempt) > most then
 end
 if attempt ~= '' or state ~= 'in_doubt' then call('HDEL', d, 'started') end
 if remote ~= '' then call('HSET', d, 'remote', remote) end
-if at ~= '' then call('HSET', d, 'due', at) else call('HDEL', d, 'due') end
+if at then call('HSET', d, 'due', at) else call('HDEL', d, 'due') end
 finish(lane, id, token, 'settled')
 move(id, state, code, message)
 if follows then
