@@ -1,9 +1,11 @@
-//! Who calls and what they may: bearer tokens, client certificates, scopes, and the TLS under which they come.
+//! Who calls and what they may: how connections are taken in, the TLS under which they come, bearer tokens, client
+//! certificates, scopes.
 //!
 //! Nothing here knows a protocol: a server brings the token and the certificate that it was shown, and is told the
 //! [`Caller`]. Where nothing is configured [`Access`] is open and everybody is `local`; a config refuses that for
 //! listeners that other machines reach.
 
+mod accept;
 mod access;
 mod certificate;
 mod rules;
@@ -15,6 +17,7 @@ mod token;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use accept::{accept, close};
 pub use access::{Access, Caller, Stranger};
 pub use certificate::Certificate;
 pub use rules::Rules;

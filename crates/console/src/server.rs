@@ -1,22 +1,21 @@
 //! The console's life: take connections in, and end them in good order.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use postback_access::{Certificate, Tls};
+use postback_access::{Certificate, Tls, accept, close};
 use tokio::{
     net::{TcpListener, TcpStream},
     select,
     sync::Semaphore,
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
 use crate::{Console, meters};
@@ -33,15 +32,17 @@ const HEAD: Duration = Duration::from_secs(30);
 /// How long what is under way may go on after the shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// How long to wait where the machine has no file or memory left for a connection.
-const BREATH: Duration = Duration::from_millis(100);
+/// How long after the shutdown began an idle connection is still listened to: a request that was on its way is
+/// answered.
+const LAST_CALL: Duration = Duration::from_millis(250);
 
 /// Serves the console on `listener`, under TLS where there is one, until `shutdown`, then answers what is under way
-/// for at most 5 seconds. Keeps the recorder of the metrics in order meanwhile. Each request's extensions hold the
+/// or in the kernel's backlog for at most 5 seconds. Keeps the recorder of the metrics in order meanwhile. Each request's extensions hold the
 /// peer's `SocketAddr` and, where it proved to hold one, its [`Certificate`].
 ///
 /// # Errors
-/// Where there are no random numbers; a connection that cannot be taken in is logged and waited out.
+/// Where there are no random numbers or the listener cannot be closed; what fails while connections are taken in is
+/// logged and waited out.
 pub async fn serve(
     listener: TcpListener,
     console: Console,
@@ -49,14 +50,17 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let upkeep = meters::keep_up(console.metrics.clone());
-    let server = Server::new(console.router(tls.is_some()).map_err(io::Error::other)?, tls);
+    let server = Server::new(console.router(tls.is_some()).map_err(io::Error::other)?, tls, shutdown.clone());
     select! {
         () = shutdown.cancelled() => {}
         () = server.take_in(&listener) => {}
         () = upkeep => {}
     }
-    drop(listener);
-    if timeout(DRAIN, server.open.shutdown()).await.is_err() {
+    for (stream, peer) in close(listener)? {
+        server.spawn(stream, peer, ());
+    }
+    server.open.close();
+    if timeout(DRAIN, server.open.wait()).await.is_err() {
         warn!("connections to the console did not end in time");
     }
     Ok(())
@@ -66,20 +70,22 @@ struct Server {
     router: Router,
     tls: Option<Tls>,
     protocol: http1::Builder,
-    open: GracefulShutdown,
+    open: TaskTracker,
     places: Arc<Semaphore>,
+    shutdown: CancellationToken,
 }
 
 impl Server {
-    fn new(router: Router, tls: Option<Tls>) -> Self {
+    fn new(router: Router, tls: Option<Tls>, shutdown: CancellationToken) -> Self {
         let mut protocol = http1::Builder::new();
         protocol.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(16 * 1024);
         Self {
             router,
             tls,
             protocol,
-            open: GracefulShutdown::new(),
+            open: TaskTracker::new(),
             places: Arc::new(Semaphore::new(CONNECTIONS)),
+            shutdown,
         }
     }
 
@@ -87,32 +93,44 @@ impl Server {
     async fn take_in(&self, listener: &TcpListener) {
         loop {
             let place = Arc::clone(&self.places).acquire_owned().await;
-            match listener.accept().await {
-                Ok((stream, peer)) => self.spawn(stream, peer, place),
-                Err(error) => {
-                    warn!(%error, "the console cannot take a connection in");
-                    sleep(BREATH).await;
-                }
-            }
+            let (stream, peer) = accept(listener).await;
+            self.spawn(stream, peer, place);
         }
     }
 
     fn spawn(&self, stream: TcpStream, peer: SocketAddr, place: impl Send + 'static) {
         let (tls, protocol, router) = (self.tls.clone(), self.protocol.clone(), self.router.clone());
-        let open = self.open.watcher();
-        tokio::spawn(async move {
+        let shutdown = self.shutdown.clone();
+        self.open.spawn(async move {
             let _place = place;
-            let socket = match Tls::enter(tls.as_ref(), stream, HANDSHAKE).await {
+            let entered = select! {
+                entered = Tls::enter(tls.as_ref(), stream, HANDSHAKE) => entered,
+                () = last_call(&shutdown) => return,
+            };
+            let socket = match entered {
                 Ok(socket) => socket,
                 Err(error) => return debug!(%peer, %error, "no connection to the console came of it"),
             };
             let service = TowerToHyperService::new(known(router, peer, socket.certificate()));
-            let connection = protocol.serve_connection(TokioIo::new(socket), service);
-            if let Err(error) = open.watch(connection).await {
+            let mut connection = pin!(protocol.serve_connection(TokioIo::new(socket), service));
+            let ended = select! {
+                biased;
+                ended = connection.as_mut() => ended,
+                () = last_call(&shutdown) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
                 debug!(%peer, %error, "a connection to the console was lost");
             }
         });
     }
+}
+
+async fn last_call(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    sleep(LAST_CALL).await;
 }
 
 /// The pages, told who is at the other end.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    io::{Read, Write},
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
@@ -15,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
-use postback_access::{Access, Rules, Scope, Token};
+use postback_access::{Access, Rules, Scope, Tls, Token, testing::Authority};
 use postback_clickstore::{Embedded, RedisClicks, RedisSettings};
 use postback_console::Console;
 use postback_core::{
@@ -25,7 +26,7 @@ use postback_core::{
 use postback_hub::{Hub, Parts, Registry, Settings, SystemClock};
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{Notify, watch},
     task::JoinHandle,
@@ -67,28 +68,41 @@ fn recorder() -> PrometheusHandle {
     RECORDER.get_or_init(|| postback_console::metrics().unwrap()).clone()
 }
 
+/// Where TLS ends.
+#[derive(Clone, Copy, PartialEq)]
+enum Https {
+    Nowhere,
+    InFront,
+    Here,
+}
+
 struct Running {
     address: SocketAddr,
+    /// Who signed the console's certificate.
+    authority: Option<Authority>,
     ready: Arc<AtomicBool>,
     shutdown: CancellationToken,
     served: JoinHandle<std::io::Result<()>>,
     _dir: TempDir,
 }
 
-async fn start_on(clicks: Option<Arc<dyn ClickStore>>, access: Access, tls_in_front: bool) -> Running {
+async fn start_on(clicks: Option<Arc<dyn ClickStore>>, access: Access, https: Https) -> Running {
     let dir = tempfile::tempdir().unwrap();
     let embedded = || Arc::new(Embedded::open(dir.path(), Arc::new(SystemClock)).unwrap());
     let hub = hub(clicks.unwrap_or_else(|| embedded()), &dir).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (ready, shutdown) = (Arc::new(AtomicBool::new(true)), CancellationToken::new());
+    let tls_in_front = https == Https::InFront;
     let console = Console { hub, ready: Arc::clone(&ready), metrics: recorder(), access, tls_in_front };
-    let served = tokio::spawn(postback_console::serve(listener, console, None, shutdown.clone()));
-    Running { address, ready, shutdown, served, _dir: dir }
+    let authority = (https == Https::Here).then(Authority::new);
+    let tls = authority.as_ref().map(|it| Tls::open(it.files(dir.path()), "http/1.1").unwrap());
+    let served = tokio::spawn(postback_console::serve(listener, console, tls, shutdown.clone()));
+    Running { address, authority, ready, shutdown, served, _dir: dir }
 }
 
 async fn start() -> Running {
-    start_on(None, Access::open(), false).await
+    start_on(None, Access::open(), Https::Nowhere).await
 }
 
 impl Running {
@@ -99,15 +113,15 @@ impl Running {
 
     /// Asks with more headers, each on its line, and a body.
     async fn say(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, String) {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: console\r\nConnection: close\r\nContent-Length: {}\r\n\
              Content-Type: application/x-www-form-urlencoded\r\n{headers}\r\n{body}",
             body.len()
         );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        let answer = match &self.authority {
+            None => exchange(TcpStream::connect(self.address).await.unwrap(), &request).await,
+            Some(it) => exchange(it.connect(self.address, None, "http/1.1").await.unwrap(), &request).await,
+        };
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let (line, headers) = head.split_once("\r\n").unwrap();
         (line.split(' ').nth(1).unwrap().parse().unwrap(), headers.to_owned(), body.to_owned())
@@ -117,6 +131,13 @@ impl Running {
         let (status, _, body) = self.ask("GET", path).await;
         (status, body)
     }
+}
+
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 #[tokio::test]
@@ -131,7 +152,7 @@ async fn without_a_store_a_process_lives_and_is_not_ready() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let settings = RedisSettings { urls: vec![format!("redis://{nobody}")], ..RedisSettings::default() };
     let clicks = RedisClicks::connect(&settings, Arc::new(SystemClock)).unwrap();
-    let console = start_on(Some(Arc::new(clicks)), Access::open(), false).await;
+    let console = start_on(Some(Arc::new(clicks)), Access::open(), Https::Nowhere).await;
     assert_eq!(console.get("/livez").await, (200, "ok\n".into()));
     assert_eq!(console.get("/readyz").await, (503, "not ready: redis cannot be reached\n".into()));
 }
@@ -216,6 +237,23 @@ async fn a_shutdown_ends_idle_connections_and_refuses_new_ones() {
     assert!(TcpStream::connect(console.address).await.is_err());
 }
 
+#[tokio::test]
+async fn a_request_that_waits_in_the_backlog_as_the_console_ends_is_answered() {
+    let console = start().await;
+    // Nothing else runs on this thread meanwhile: none of these is taken in before the shutdown.
+    let mut waiting = [(); 5].map(|()| std::net::TcpStream::connect(console.address).unwrap());
+    for stream in &mut waiting {
+        stream.write_all(b"GET /livez HTTP/1.1\r\nHost: console\r\n\r\n").unwrap();
+    }
+    console.shutdown.cancel();
+    console.served.await.unwrap().unwrap();
+    for stream in &mut waiting {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+}
+
 /// A console that asks, and the tokens of those whom it lets in.
 struct Asking {
     running: Running,
@@ -226,17 +264,17 @@ struct Asking {
 }
 
 async fn asking() -> Asking {
-    asking_by(false).await
+    asking_by(Https::Nowhere).await
 }
 
-async fn asking_by(tls_in_front: bool) -> Asking {
+async fn asking_by(https: Https) -> Asking {
     let [reader, operator, reporter] = [(); 3].map(|()| Token::generate().unwrap());
     let mut rules = Rules::default();
     rules.token("ann", &[Scope::Read], &[reader.hash()]).unwrap();
     rules.token("bob", &[Scope::Operate], &[operator.hash()]).unwrap();
     rules.token("billing", &[Scope::Report], &[reporter.hash()]).unwrap();
     let access = Access::new(rules);
-    Asking { running: start_on(None, access.clone(), tls_in_front).await, access, reader, operator, reporter }
+    Asking { running: start_on(None, access.clone(), https).await, access, reader, operator, reporter }
 }
 
 const OWN: &str = "Sec-Fetch-Site: same-origin\r\n";
@@ -388,12 +426,26 @@ async fn a_form_beyond_its_bound_is_refused() {
 
 #[tokio::test]
 async fn under_https_the_cookie_is_secure_and_bound_to_this_very_host() {
-    let console = asking_by(true).await;
-    let (status, headers, _) = console.show_token(console.reader.reveal()).await;
-    assert_eq!(status, 303);
-    assert!(headers.contains("set-cookie: __Host-postback=") && headers.contains("; Secure"), "{headers}");
-    let session = cookie(&headers);
-    assert_eq!(console.running.say("GET", "/trail", &session, "").await.0, 200);
-    let plain = session.replace("__Host-", "");
-    assert_eq!(console.running.say("GET", "/trail", &plain, "").await.0, 303);
+    for https in [Https::InFront, Https::Here] {
+        let console = asking_by(https).await;
+        let (status, headers, _) = console.show_token(console.reader.reveal()).await;
+        assert_eq!(status, 303);
+        let secure = headers.contains("set-cookie: __Host-postback=") && headers.contains("; Secure");
+        assert!(secure, "{headers}");
+        let session = cookie(&headers);
+        assert_eq!(console.running.say("GET", "/trail", &session, "").await.0, 200);
+        let plain = session.replace("__Host-", "");
+        assert_eq!(console.running.say("GET", "/trail", &plain, "").await.0, 303);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_tls_is_not_answered_where_the_console_speaks_tls() {
+    let console = start_on(None, Access::open(), Https::Here).await;
+    assert_eq!(console.get("/livez").await, (200, "ok\n".into()));
+    let mut plain = TcpStream::connect(console.address).await.unwrap();
+    plain.write_all(b"GET /livez HTTP/1.1\r\nHost: console\r\n\r\n").await.unwrap();
+    let mut heard = Vec::new();
+    let _ = plain.read_to_end(&mut heard).await;
+    assert!(!heard.starts_with(b"HTTP"), "{heard:?}");
 }

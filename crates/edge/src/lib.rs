@@ -9,7 +9,6 @@
 //! refuses what hyper would let through or answer without a word: a bare line feed, no or two `Host`, a
 //! `Content-Length` beside a `Transfer-Encoding`, a head past its limits, a head that comes too slowly.
 
-mod accept;
 mod answer;
 mod connection;
 mod cookie;

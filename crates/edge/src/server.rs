@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use hyper::server::conn::http1;
+use postback_access::{accept, close};
 use postback_hub::Hub;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -11,12 +12,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    Settings,
-    accept::{accept, close},
-    answer::Edge,
-    connection, measure,
-};
+use crate::{Settings, answer::Edge, connection, measure};
 
 /// Serves the edge on `listener` until `shutdown`, then ends its connections: what is under way or in the
 /// kernel's backlog is answered, idle connections are closed, and whatever is left after

@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::Stream;
 use metrics::gauge;
-use postback_access::{Certificate, Socket, Tls};
+use postback_access::{Certificate, Socket, Tls, accept, close};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -26,8 +26,6 @@ use crate::Settings;
 
 /// What every HTTP/2 client says first, in bytes.
 const PREFACE: usize = 24;
-/// How long to wait where the machine has no file or memory left for a connection.
-const BREATH: Duration = Duration::from_millis(100);
 
 /// Who is at the other end.
 #[derive(Clone, Debug)]
@@ -37,31 +35,32 @@ pub(crate) struct Peer {
     pub(crate) certificate: Option<Arc<Certificate>>,
 }
 
-/// The connections of a listener, which is closed once nobody wants more.
-pub(crate) fn incoming(
+/// The connections of a listener until `stop`, then those that wait in its backlog. It is closed at once where nobody
+/// wants more.
+pub(crate) fn incoming<F: Future<Output = ()> + Send + 'static>(
     listener: TcpListener,
     settings: &Settings,
-) -> impl Stream<Item = io::Result<Connection>> + use<> {
+    stop: F,
+) -> impl Stream<Item = io::Result<Connection>> + use<F> {
     let (entered, connections) = mpsc::channel(1);
     let places = Arc::new(Semaphore::new(settings.connections));
     let (tls, within) = (settings.tls.clone(), settings.handshake);
     tokio::spawn(async move {
+        let mut stop = pin!(stop);
         loop {
-            let taken = select! {
+            select! {
                 () = entered.closed() => return,
-                taken = take(&listener, &places) => taken,
-            };
-            let (entered, tls) = (entered.clone(), tls.clone());
-            tokio::spawn(async move {
-                select! {
-                    () = entered.closed() => {}
-                    connection = enter(taken, tls.as_ref(), within) => {
-                        if let Some(connection) = connection {
-                            let _ = entered.send(Ok(connection)).await;
-                        }
-                    }
+                () = &mut stop => break,
+                taken = take(&listener, &places) => hand_in(taken, tls.clone(), within, entered.clone()),
+            }
+        }
+        match close(listener) {
+            Ok(waiting) => {
+                for (stream, address) in waiting {
+                    hand_in((stream, address, None), tls.clone(), within, entered.clone());
                 }
-            });
+            }
+            Err(error) => tracing::warn!(%error, "the gRPC listener cannot be closed in good order"),
         }
     });
     ReceiverStream::new(connections)
@@ -72,15 +71,21 @@ type Taken = (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>);
 /// The next connection, once there is a place for it.
 async fn take(listener: &TcpListener, places: &Arc<Semaphore>) -> Taken {
     let place = Arc::clone(places).acquire_owned().await.ok();
-    loop {
-        match listener.accept().await {
-            Ok((stream, address)) => return (stream, address, place),
-            Err(error) => {
-                tracing::warn!(%error, "gRPC cannot take a connection in");
-                sleep(BREATH).await;
+    let (stream, address) = accept(listener).await;
+    (stream, address, place)
+}
+
+fn hand_in(taken: Taken, tls: Option<Tls>, within: Duration, entered: mpsc::Sender<io::Result<Connection>>) {
+    tokio::spawn(async move {
+        select! {
+            () = entered.closed() => {}
+            connection = enter(taken, tls.as_ref(), within) => {
+                if let Some(connection) = connection {
+                    let _ = entered.send(Ok(connection)).await;
+                }
             }
         }
-    }
+    });
 }
 
 async fn enter((stream, address, place): Taken, tls: Option<&Tls>, within: Duration) -> Option<Connection> {
@@ -180,7 +185,7 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
+    use std::future::pending;
 
     use futures_util::StreamExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -194,7 +199,7 @@ mod tests {
         let settings = Settings { connections: 1, handshake: SHORT, ..Settings::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut incoming = pin!(incoming(listener, &settings));
+        let mut incoming = pin!(incoming(listener, &settings, pending()));
         let _silent = TcpStream::connect(address).await.unwrap();
         let mut talking = TcpStream::connect(address).await.unwrap();
         talking.write_all(&[b'x'; PREFACE]).await.unwrap();
@@ -215,7 +220,7 @@ mod tests {
     async fn the_listener_is_closed_once_nobody_wants_more() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        drop(incoming(listener, &Settings::default()));
+        drop(incoming(listener, &Settings::default(), pending()));
         while TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
         }

@@ -71,7 +71,7 @@ struct Api {
     hub: Hub,
 }
 
-/// Serves until `shutdown`, then says NOT_SERVING, finishes what is under way and returns.
+/// Serves until `shutdown`, then says NOT_SERVING, answers what is under way or in the kernel's backlog and returns.
 ///
 /// # Errors
 /// Where the listener fails or the reflection service cannot be built.
@@ -121,7 +121,11 @@ pub async fn serve(
         .add_service(deliveries)
         .add_service(logbook)
         .add_service(networks)
-        .serve_with_incoming_shutdown(connection::incoming(listener, &settings), stop);
+        // The end of its connections drains the server, where there is a signal at all.
+        .serve_with_incoming_shutdown(
+            connection::incoming(listener, &settings, stop),
+            std::future::pending(),
+        );
     let late = async {
         shutdown.cancelled().await;
         tokio::time::sleep(settings.drain).await;

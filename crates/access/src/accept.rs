@@ -1,4 +1,4 @@
-//! Taking connections in, through the failures that pass by themselves.
+//! Taking connections in: through the failures that pass by themselves, and to the last one that waits.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -11,7 +11,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where connections come from.
-pub(crate) trait Source: Sync {
+trait Source: Sync {
     /// The next connection.
     fn next(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
 }
@@ -22,9 +22,13 @@ impl Source for TcpListener {
     }
 }
 
-/// The next connection. One that was reset before it was taken is passed over; where the machine has no file
+/// The next connection, and who is at its other end. One that was reset before it was taken is passed over; where the machine has no file
 /// or memory left for one, the kernel's backlog holds it while we wait for others to end.
-pub(crate) async fn accept(source: &impl Source) -> (TcpStream, SocketAddr) {
+pub async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    take(listener).await
+}
+
+async fn take(source: &impl Source) -> (TcpStream, SocketAddr) {
     let mut pause = SHORTEST_PAUSE;
     loop {
         match source.next().await {
@@ -44,7 +48,7 @@ pub(crate) async fn accept(source: &impl Source) -> (TcpStream, SocketAddr) {
 ///
 /// # Errors
 /// Where the listener cannot be taken off the runtime.
-pub(crate) fn close(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
+pub fn close(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
     let listener = listener.into_std()?;
     let mut waiting = Vec::new();
     loop {
@@ -92,7 +96,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let began = Instant::now();
-        let (_, address) = accept(&Failing { listener, errors: Mutex::new(errors) }).await;
+        let (_, address) = take(&Failing { listener, errors: Mutex::new(errors) }).await;
         assert_eq!(address, peer.local_addr().unwrap());
         began.elapsed()
     }
