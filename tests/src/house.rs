@@ -14,7 +14,7 @@ use postback::{
 };
 use postback_access::Access;
 use postback_core::{Key, ports::AccountStats};
-use postback_hub::Hub;
+use postback_hub::{AccountStanding, Hub};
 use postback_redis_link::testing::{RedisServer, ShiftedClock};
 use postback_sandbox::{Clock, IssueClicks, Network, Sandbox, Seed};
 use tempfile::TempDir;
@@ -198,27 +198,37 @@ impl House {
         answer.token().unwrap_or_else(|| panic!("no token in {answer:?}"))
     }
 
-    /// An account's standing.
-    pub async fn stats(&self, account: &str) -> AccountStats {
+    /// Where an account stands.
+    async fn standing(&self, account: &str) -> AccountStanding {
         let account = account.parse().expect("an account's name");
-        self.hub.stats(Some(&account)).await.expect("the store answers").remove(0).stats
+        self.hub.stats(Some(&account)).await.expect("the store answers").remove(0)
+    }
+
+    /// How many of an account stand how.
+    pub async fn stats(&self, account: &str) -> AccountStats {
+        self.standing(account).await.stats
     }
 
     /// Waits until an account stands as `enough` says.
-    pub async fn until(&self, account: &str, enough: impl Fn(&AccountStats) -> bool) -> AccountStats {
+    pub async fn stands(&self, account: &str, enough: impl Fn(&AccountStanding) -> bool) -> AccountStanding {
         let wait = async {
             loop {
-                let stats = self.stats(account).await;
-                if enough(&stats) {
-                    return stats;
+                let standing = self.standing(account).await;
+                if enough(&standing) {
+                    return standing;
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         match tokio::time::timeout(PATIENCE, wait).await {
-            Ok(stats) => stats,
-            Err(_) => panic!("{account} never stood so; it stands at {:?}", self.stats(account).await),
+            Ok(standing) => standing,
+            Err(_) => panic!("{account} never stood so; it stands at {:?}", self.standing(account).await),
         }
+    }
+
+    /// Waits until so many of an account stand as `enough` says.
+    pub async fn until(&self, account: &str, enough: impl Fn(&AccountStats) -> bool) -> AccountStats {
+        self.stands(account, |standing| enough(&standing.stats)).await.stats
     }
 
     /// Waits until nothing of an account is pending.

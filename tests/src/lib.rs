@@ -2,6 +2,7 @@
 
 mod caller;
 mod house;
+pub mod night;
 mod point;
 mod process;
 mod visitor;

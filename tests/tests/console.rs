@@ -387,6 +387,14 @@ async fn a_person_at_a_browser_finds_and_mends_what_went_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_person_at_a_browser_learns_in_three_clicks_where_36_conversions_went() {
+    let house = House::on(Engine::Embedded).await;
+    postback_tests::night::night(&house).await;
+    walk("night.mjs", &house, &[]).await;
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_person_at_a_browser_signs_in_with_a_token_and_acts_under_its_name() {
     let (reader, operator) = ("pbt_reader", "pbt_operator");
     let [ann, bob] = [reader, operator].map(TokenHash::of);

@@ -19,8 +19,8 @@ use crate::{
     chart::Chart,
     desk::{Desk, Shared},
     history::{History, Range},
-    meters,
     page::{self, Frame, Shown, Visitor},
+    refusals::{Refusals, Row},
     show, words,
 };
 
@@ -111,8 +111,10 @@ impl Funnel {
     }
 }
 
-/// Dead letters of one reason.
-struct Died {
+/// Deliveries that the network does not have, or may not have, for one reason.
+struct Missing {
+    state: &'static str,
+    tone: &'static str,
     code: String,
     message: String,
     count: u64,
@@ -127,11 +129,15 @@ struct Account {
     time: String,
     query: String,
     funnel: Funnel,
-    died: Vec<Died>,
-    /// Whether more died than were looked at.
-    died_cut: bool,
+    missing: Vec<Missing>,
+    /// Whether there are more than were looked at.
+    missing_cut: bool,
+    refused: Vec<Row>,
+    /// How many reports were refused, of this account and of none that is known, and how many there were in all.
+    refusals: u64,
+    reported: u64,
+    refused_when: &'static str,
     campaigns: Vec<CampaignStanding>,
-    expired: u64,
     range: Range,
     charts: Vec<Chart>,
 }
@@ -150,29 +156,39 @@ pub(crate) async fn page(
     let standing = page::found(standings.into_iter().next(), "account")?;
     let span = Span::of(&asked.time, now);
     let of_stats = span.since.is_none();
-    let scan = scan(&desk, &id, &span, of_stats).await?;
-    let funnel = if of_stats { Funnel::of(&standing.stats) } else { scan.funnel };
+    let mut scan = Scan::default();
+    let states: &[_] = if of_stats { &[Some("dead"), Some("in_doubt")] } else { &[None] };
+    for state in states {
+        scan.deliveries(&desk, &id, &span, *state).await?;
+    }
     let mut campaigns = desk.hub.campaigns().await?;
     campaigns.retain(|campaign| campaign.account == id);
     let history = History::read(&desk.hub, asked.range, now).await?;
     let charts = history.charts(&desk.hub.registry(), &id);
-    let expired =
-        meters::counted(&desk.metrics, "postback_conversions_refused_total", "reason", "CLICK_EXPIRED");
-    let frame = Frame::new(id.to_string(), "Overview", visitor, now).live(if scan.many {
-        0
-    } else {
-        asked.range.fresh()
-    });
+    let refused = Refusals::read(&desk.hub, span.since, span.until.unwrap_or(now)).await?.rows(Some(&id));
+    let refusals = refused.iter().map(|row| row.count).sum();
+    let mut missing = scan.missing(&id, &span);
+    let (missing_cut, many) = (scan.cut, scan.many);
+    let funnel = if of_stats { Funnel::of(&standing.stats) } else { scan.funnel };
+    missing.extend(behind_pause(&standing, &funnel, &span));
+    let frame =
+        Frame::new(id.to_string(), "Overview", visitor, now).live(if many { 0 } else { asked.range.fresh() });
     page::show(&Account {
-        died: died(scan.died, &id, &span),
-        died_cut: scan.cut,
+        missing,
+        missing_cut,
+        reported: funnel.conversions + refusals,
+        refusals,
+        refused,
+        refused_when: match asked.time.as_str() {
+            "" | "month" => "as far back as they are counted: 8 days",
+            _ => "in that time",
+        },
         query: span.query(),
         frame,
         standing,
         time: asked.time,
         funnel,
         campaigns,
-        expired,
         range: asked.range,
         charts,
     })
@@ -182,52 +198,74 @@ pub(crate) async fn page(
 #[derive(Default)]
 struct Scan {
     funnel: Funnel,
-    died: BTreeMap<String, (String, u64)>,
+    /// By state and reason: a message for example, and how many.
+    missing: BTreeMap<(&'static str, String), (String, u64)>,
     /// Whether there are more than were counted.
     cut: bool,
     /// Whether so many were counted that it is not done again and again.
     many: bool,
 }
 
-/// Counts deliveries of a time by state, and dead letters by reason; of dead letters alone where `dead` says so.
-async fn scan(desk: &Shared, account: &AccountId, span: &Span, dead: bool) -> Result<Scan> {
-    let filter = DeliveryFilter {
-        account: Some(account.clone()),
-        state: dead.then_some("dead"),
-        since: span.since,
-        until: span.until,
-        conversion: None,
-    };
-    let (mut scan, mut looked, mut after) = (Scan::default(), 0, None);
-    loop {
-        let page = desk.hub.deliveries(filter.clone(), PIECE, after).await?;
-        looked += PIECE;
-        for delivery in &page.items {
-            scan.funnel.add(delivery);
-            if let DeliveryState::Dead(reason) = &delivery.state {
-                let died = scan.died.entry(reason.code.clone());
-                died.or_insert_with(|| (reason.message.clone(), 0)).1 += 1;
+impl Scan {
+    /// Counts deliveries of a time by state, and what the network lacks by reason; of one state where it is named.
+    async fn deliveries(
+        &mut self,
+        desk: &Shared,
+        account: &AccountId,
+        span: &Span,
+        state: Option<&'static str>,
+    ) -> Result<()> {
+        let account = Some(account.clone());
+        let filter =
+            DeliveryFilter { account, state, since: span.since, until: span.until, conversion: None };
+        let (mut looked, mut after) = (0, None);
+        loop {
+            let page = desk.hub.deliveries(filter.clone(), PIECE, after).await?;
+            looked += PIECE;
+            page.items.iter().for_each(|delivery| self.add(delivery));
+            after = page.next;
+            if after.is_none() || looked >= COUNTED {
+                self.cut |= after.is_some();
+                self.funnel.cut = self.cut;
+                self.many |= looked > PIECE;
+                return Ok(());
             }
         }
-        after = page.next;
-        if after.is_none() || looked >= COUNTED {
-            (scan.cut, scan.funnel.cut) = (after.is_some(), after.is_some());
-            scan.many = looked > PIECE;
-            return Ok(scan);
+    }
+
+    fn add(&mut self, delivery: &Delivery) {
+        self.funnel.add(delivery);
+        if let DeliveryState::Dead(reason) | DeliveryState::InDoubt(reason) = &delivery.state {
+            let missing = self.missing.entry((delivery.state.as_str(), reason.code.clone()));
+            missing.or_insert_with(|| (reason.message.clone(), 0)).1 += 1;
         }
+    }
+
+    fn missing(&self, account: &AccountId, span: &Span) -> Vec<Missing> {
+        let missing = self.missing.iter().map(|((state, code), (message, count))| {
+            let reason: String = form_urlencoded::byte_serialize(code.as_bytes()).collect();
+            let link = format!("/deliveries?account={account}&state={state}&reason={reason}{}", span.query());
+            let tone = if *state == "dead" { "bad" } else { "ask" };
+            let (code, message) = (code.clone(), message.clone());
+            Missing { state, tone, code, message, count: *count, link }
+        });
+        let mut missing: Vec<Missing> = missing.collect();
+        missing.sort_by_key(|missing| (missing.state, std::cmp::Reverse(missing.count)));
+        missing
     }
 }
 
-fn died(by_code: BTreeMap<String, (String, u64)>, account: &AccountId, span: &Span) -> Vec<Died> {
-    let link = |code: &str| {
-        let reason: String = form_urlencoded::byte_serialize(code.as_bytes()).collect();
-        format!("/deliveries?account={account}&state=dead&reason={reason}{}", span.query())
-    };
-    let died = by_code.into_iter();
-    let died = died.map(|(code, (message, count))| Died { link: link(&code), code, message, count });
-    let mut died: Vec<Died> = died.collect();
-    died.sort_by_key(|died| std::cmp::Reverse(died.count));
-    died
+/// What is pending while the account is paused.
+fn behind_pause(standing: &AccountStanding, funnel: &Funnel, span: &Span) -> Option<Missing> {
+    let reason = &standing.paused.as_ref()?.reason;
+    (funnel.pending > 0).then(|| Missing {
+        state: "pending",
+        tone: "warn",
+        code: reason.code.clone(),
+        message: reason.message.clone(),
+        count: funnel.pending,
+        link: format!("/deliveries?account={}&state=pending{}", standing.id, span.query()),
+    })
 }
 
 /// The losses of a campaign: reason, count.

@@ -82,8 +82,7 @@ impl History {
             counted.into_iter().map(|period| (period.start, period)).collect();
         let bar = |place: i32| {
             let start = since.saturating_add(width * place).unwrap_or(Timestamp::MAX);
-            let nothing = Period { start, accounts: BTreeMap::new(), campaigns: BTreeMap::new() };
-            counted.remove(&start).unwrap_or(nothing)
+            counted.remove(&start).unwrap_or_else(|| Period::at(start))
         };
         Self { bars: (0..bars).map(bar).collect(), width }
     }
@@ -210,9 +209,8 @@ mod tests {
     fn day(counts: Vec<(i64, AccountCounts)>) -> History {
         let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
         let periods = counts.into_iter().map(|(minute, counts)| Period {
-            start: at(minute),
             accounts: BTreeMap::from([(near(), counts)]),
-            campaigns: BTreeMap::new(),
+            ..Period::at(at(minute))
         });
         History::of(periods.collect(), at(0), SignedDuration::from_mins(30), 48)
     }

@@ -21,6 +21,7 @@ mod overview;
 mod page;
 mod pages;
 mod probes;
+mod refusals;
 mod render;
 mod server;
 mod session;

@@ -55,13 +55,6 @@ pub(crate) fn labels(handle: &PrometheusHandle, name: &str, label: &str) -> BTre
         .collect()
 }
 
-/// What the process's own counter `name` counted under this label's value.
-pub(crate) fn counted(handle: &PrometheusHandle, name: &str, label: &str, value: &str) -> u64 {
-    let wanted = format!("{label}=\"{value}\"");
-    let of_it = |(labels, _): &(String, f64)| labels.split(',').any(|pair| pair == wanted);
-    read(handle, name).iter().filter(|it| of_it(it)).map(|(_, value)| *value as u64).sum()
-}
-
 /// The labels and values of one metric.
 fn read(handle: &PrometheusHandle, name: &str) -> Vec<(String, f64)> {
     let text = handle.render();
@@ -83,11 +76,8 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             gauge!("open", "account" => "near", "calls" => "deliveries").set(1.0);
             gauge!("open", "account" => "far", "calls" => "deliveries").set(0.0);
-            metrics::counter!("refused", "reason" => "CLICK_EXPIRED").increment(3);
-            metrics::counter!("refused_too", "reason" => "CLICK_EXPIRED").increment(9);
         });
         assert_eq!(labels(&handle, "open", "account"), BTreeSet::from(["near".to_owned()]));
-        assert_eq!(counted(&handle, "refused", "reason", "CLICK_EXPIRED"), 3);
-        assert_eq!(counted(&handle, "nothing", "reason", "CLICK_EXPIRED"), 0);
+        assert!(labels(&handle, "nothing", "account").is_empty());
     }
 }

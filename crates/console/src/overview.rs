@@ -6,7 +6,7 @@ use axum::{
     extract::{Query, State},
 };
 use jiff::{SignedDuration, Timestamp};
-use postback_core::{NoClick, Result};
+use postback_core::{AccountId, NoClick, Result};
 use postback_hub::{AccountStanding, CampaignStanding};
 use serde::Deserialize;
 
@@ -16,11 +16,14 @@ use crate::{
     history::{History, Range},
     meters,
     page::{self, Frame, Shown, Visitor},
-    show,
+    refusals::{Refusals, Row as Refused},
+    show, words,
 };
 
 /// A pending delivery that is older is worth a look.
 const OLD: SignedDuration = SignedDuration::from_mins(15);
+/// How far back refused reports are counted here.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// So many accounts show their charts here; all do on their own pages.
 const CHARTED: usize = 12;
 /// A campaign is worth a look where it lost at least so many visitors, and so many of a hundred.
@@ -36,6 +39,8 @@ struct Need {
 /// An account on the overview.
 struct Row {
     standing: AccountStanding,
+    /// How many reports were refused in the last 24 hours.
+    refused: u64,
     charts: Vec<Chart>,
 }
 
@@ -46,6 +51,8 @@ struct Overview {
     range: Range,
     needs: Vec<Need>,
     rows: Vec<Row>,
+    refused: Vec<Refused>,
+    refused_when: &'static str,
 }
 
 #[derive(Deserialize)]
@@ -63,24 +70,37 @@ pub(crate) async fn page(
     let now = desk.now();
     let standings = desk.hub.stats(None).await?;
     let history = History::read(&desk.hub, asked.range, now).await?;
-    let needs = needs(&desk, &standings, now).await?;
+    let refusals = Refusals::read(&desk.hub, now.checked_sub(DAY).ok(), now).await?;
+    let needs = needs(&desk, &standings, &refusals, now).await?;
     let registry = desk.hub.registry();
     let charts = |place: usize, standing: &AccountStanding| match place {
         ..CHARTED => history.charts(&registry, &standing.id),
         _ => Vec::new(),
     };
     let rows = standings.into_iter().enumerate();
-    let rows = rows.map(|(place, standing)| Row { charts: charts(place, &standing), standing }).collect();
+    let row = |(place, standing): (usize, AccountStanding)| Row {
+        charts: charts(place, &standing),
+        refused: refusals.of(&standing.id),
+        standing,
+    };
+    let rows = rows.map(row).collect();
     let frame = Frame::new("Overview", "Overview", visitor, now).live(asked.range.fresh());
-    page::show(&Overview { frame, range: asked.range, needs, rows })
+    let (refused, refused_when) = (refusals.rows(None), "in the last 24 hours");
+    page::show(&Overview { frame, range: asked.range, needs, rows, refused, refused_when })
 }
 
-async fn needs(desk: &Shared, standings: &[AccountStanding], now: Timestamp) -> Result<Vec<Need>> {
+async fn needs(
+    desk: &Shared,
+    standings: &[AccountStanding],
+    refusals: &Refusals,
+    now: Timestamp,
+) -> Result<Vec<Need>> {
     let day = History::read(&desk.hub, Range::Day, now).await?;
     let open = meters::labels(&desk.metrics, "postback_breaker_open", "account");
     let mut needs: Vec<Need> = Vec::new();
     for standing in standings {
         needs.extend(of_account(standing, day.died(&standing.id), now));
+        needs.extend(of_refused(Some(&standing.id), refusals.of(&standing.id)));
         if open.contains(standing.id.as_str()) {
             needs.push(Need {
                 tone: "warn",
@@ -92,6 +112,7 @@ async fn needs(desk: &Shared, standings: &[AccountStanding], now: Timestamp) -> 
             });
         }
     }
+    needs.extend(of_refused(None, refusals.of_nobody()));
     needs.extend(desk.hub.campaigns().await?.iter().filter_map(of_campaign));
     let order = ["ask", "bad", "warn"];
     needs.sort_by_key(|need| order.iter().position(|tone| *tone == need.tone));
@@ -121,6 +142,15 @@ fn of_account(standing: &AccountStanding, died: u64, now: Timestamp) -> Vec<Need
         needs.push(Need { tone: "warn", words, link: format!("{}&until={until:.0}", list("pending")) });
     }
     needs
+}
+
+fn of_refused(account: Option<&AccountId>, refused: u64) -> Option<Need> {
+    let (of, link) = match account {
+        Some(id) => (id.to_string(), format!("/accounts/{id}#never")),
+        None => ("no known account".to_owned(), "/#refused".to_owned()),
+    };
+    let words = format!("{of}: {} refused since yesterday", show::of(&refused, "report"));
+    (refused > 0).then_some(Need { tone: "warn", words, link })
 }
 
 fn of_campaign(campaign: &CampaignStanding) -> Option<Need> {

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use postback_core::{
-    Change, Delivery, DeliveryState, Event, Kind, NoClick, Outcome, Reason, Source, Utm, ports::Paused,
+    Change, Delivery, DeliveryState, Event, Kind, NoClick, Outcome, Reason, Refusal, Source, Utm,
+    ports::Paused,
 };
 
 use crate::show;
@@ -137,6 +138,38 @@ pub(crate) fn loss_advice(reason: &NoClick) -> &'static str {
             "Something else stands in the parameter, or the campaign belongs to another account. Compare one such \
              URL in the tester of the campaign's page."
         }
+    }
+}
+
+/// What it means that a report was refused, and what to do about it.
+pub(crate) fn refusal(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::ClickExpired => {
+            "The report came after the click's 30 days. No network takes it any more; if many come so late, ask the \
+             service that reports why."
+        }
+        Refusal::UnknownClick => {
+            "No such click was captured here, or its record is gone. Look for it under Clicks; a report by its click \
+             token needs no record."
+        }
+        Refusal::InvalidClickToken => {
+            "This is no token of this hub: it was cut, or the field of the visitor's order holds something else."
+        }
+        Refusal::UnknownUser => {
+            "No live click brought this user: the visitor landed without a click id, or nobody called AttachUser. \
+             Compare with the visitors without a click id, and mend the link in the network's panel."
+        }
+        Refusal::UnknownAccount => {
+            "The config has no such account. Compare the name that the service reports."
+        }
+        Refusal::InvalidValue => {
+            "A field is missing or wrong; the service that reports got the field's name in the answer. Render the \
+             same report to see it."
+        }
+        Refusal::ContentDiffers => {
+            "The same request or transaction id came before with other content. The first one counts."
+        }
+        Refusal::NotTaken => "The network takes no such conversion, or its click is not what it needs.",
     }
 }
 

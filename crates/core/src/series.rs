@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::{AccountId, CampaignId, Error, NoClick, Outcome, Result, ports::Bucket};
+use crate::{AccountId, CampaignId, Error, NoClick, Outcome, Refusal, Result, ports::Bucket};
 
 /// One thing that is counted. Its text is stable: `clicks/spring`, `attempts/near/accepted`, `latency/near/3`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +21,8 @@ pub enum Series {
     Lost(CampaignId, NoClick),
     /// Conversions recorded.
     Conversions(AccountId),
+    /// Reported conversions that were refused for good, of an account where it is known.
+    Refused(Option<AccountId>, Refusal),
     /// Attempts.
     Attempts(AccountId, Outcome),
     /// Deliveries that the network came to have.
@@ -63,6 +65,8 @@ impl fmt::Display for Series {
             Self::Clicks(campaign) => write!(f, "clicks/{campaign}"),
             Self::Lost(campaign, reason) => write!(f, "lost/{campaign}/{reason}"),
             Self::Conversions(account) => write!(f, "conversions/{account}"),
+            Self::Refused(Some(account), refusal) => write!(f, "refused/{account}/{refusal}"),
+            Self::Refused(None, refusal) => write!(f, "refused//{refusal}"),
             Self::Attempts(account, outcome) => write!(f, "attempts/{account}/{}", outcome.as_str()),
             Self::Delivered(account) => write!(f, "delivered/{account}"),
             Self::InDoubt(account) => write!(f, "in_doubt/{account}"),
@@ -89,6 +93,11 @@ impl FromStr for Series {
                 Self::Lost(of.parse()?, reason.ok_or_else(unknown)?)
             }
             ("conversions", None) => Self::Conversions(of.parse()?),
+            ("refused", Some(word)) => {
+                let refusal = Refusal::ALL.into_iter().find(|refusal| refusal.as_str() == word);
+                let account = (!of.is_empty()).then(|| of.parse()).transpose()?;
+                Self::Refused(account, refusal.ok_or_else(unknown)?)
+            }
             ("attempts", Some(word)) => {
                 let outcome = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word);
                 Self::Attempts(of.parse()?, outcome.ok_or_else(unknown)?)
@@ -157,6 +166,8 @@ mod tests {
             Series::Dead(account()),
         ];
         all.extend(NoClick::ALL.map(|reason| Series::Lost(campaign.clone(), reason)));
+        all.extend(Refusal::ALL.map(|refusal| Series::Refused(Some(account()), refusal)));
+        all.extend(Refusal::ALL.map(|refusal| Series::Refused(None, refusal)));
         all.extend(Outcome::ALL.map(|outcome| Series::Attempts(account(), outcome)));
         all.extend(LatencyBin::all().map(|bin| Series::Latency(account(), bin)));
         all
@@ -167,9 +178,18 @@ mod tests {
         for series in every_series() {
             assert_eq!(series.to_string().parse::<Series>().unwrap(), series);
         }
-        for wrong in
-            ["", "clicks", "clicks/", "clicks/A", "clicks/a/b", "lost/a", "lost/a/b", "latency/a/99", "x/a"]
-        {
+        for wrong in [
+            "",
+            "clicks",
+            "clicks/",
+            "clicks/A",
+            "clicks/a/b",
+            "lost/a",
+            "lost/a/b",
+            "latency/a/99",
+            "refused/a",
+            "x/a",
+        ] {
             assert!(wrong.parse::<Series>().is_err(), "{wrong}");
         }
     }

@@ -7,8 +7,9 @@ use std::{
 };
 
 use futures_util::{Stream, StreamExt};
-use postback_core::{AccountId, Error, LaneId, Result, Source, ports::ConversionFilter};
-use postback_hub::{ChangeReport, ChangeTarget, Report};
+use jiff::Timestamp;
+use postback_core::{AccountId, Details, Error, LaneId, RequestId, Result, Source, ports::ConversionFilter};
+use postback_hub::{ChangeReport, ChangeTarget, Report, SourceBy};
 use postback_proto::{change_from, details_from, kind_from, time_from, v1};
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status, Streaming};
@@ -31,15 +32,14 @@ fn optional<T: std::str::FromStr<Err = Error>>(field: &'static str, text: &str) 
     }
 }
 
-fn report(request: v1::RecordConversionRequest) -> Result<Report> {
+/// What is told of a conversion beside its source.
+type Told = (Details, Option<Timestamp>, Option<RequestId>);
+
+fn told(request: v1::RecordConversionRequest) -> Result<Told> {
     let details =
         request.details.ok_or_else(|| Error::invalid("details", "is missing").because("MISSING"))?;
-    Ok(Report {
-        source: source(request.source)?,
-        details: details_from(details)?,
-        occurred_at: request.occur_time.as_ref().map(|time| time_from("occur_time", time)).transpose()?,
-        request_id: optional("request_id", &request.request_id)?,
-    })
+    let occurred_at = request.occur_time.as_ref().map(|time| time_from("occur_time", time)).transpose()?;
+    Ok((details_from(details)?, occurred_at, optional("request_id", &request.request_id)?))
 }
 
 fn change_report(request: v1::ChangeConversionStatusRequest) -> Result<ChangeReport> {
@@ -83,10 +83,24 @@ fn within(outer: &str, error: Error) -> Error {
 }
 
 impl Api {
+    /// A report from the wire. One that cannot be read is refused, and counted so.
+    fn report(&self, mut request: v1::RecordConversionRequest) -> Result<Report> {
+        let validate_only = request.validate_only;
+        let refused = |source: Option<&SourceBy>, error: &Error| {
+            if !validate_only {
+                self.hub.refused(source, error);
+            }
+        };
+        let source = source(request.source.take()).inspect_err(|error| refused(None, error))?;
+        let (details, occurred_at, request_id) =
+            told(request).inspect_err(|error| refused(Some(&source), error))?;
+        Ok(Report { source, details, occurred_at, request_id })
+    }
+
     async fn record(&self, request: v1::RecordConversionRequest) -> Result<v1::RecordConversionResponse> {
         fail::fail_point!("decode");
         let validate_only = request.validate_only;
-        let report = report(request)?;
+        let report = self.report(request)?;
         if validate_only {
             let rendered = self.hub.validate(report).await?;
             return Ok(v1::RecordConversionResponse {

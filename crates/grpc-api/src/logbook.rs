@@ -1,6 +1,6 @@
 //! The logbook service.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::SignedDuration;
 use postback_core::{CampaignId, Error, LatencyBin, Result, ports::BUCKET};
@@ -12,6 +12,11 @@ use crate::{Api, page, status::status};
 
 /// How far back a history reaches where nothing is said.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Counts by the word of what was counted.
+fn by_word<T: ToString>(counts: &BTreeMap<T, u64>) -> BTreeMap<String, i64> {
+    counts.iter().map(|(what, &many)| (what.to_string(), count(many))).collect()
+}
 
 fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -41,6 +46,7 @@ fn of_account(account: impl ToString, counts: &AccountCounts) -> v1::AccountCoun
         in_doubt: count(counts.in_doubt),
         dead: count(counts.dead),
         latency: LatencyBin::all().map(bin).collect(),
+        refused: by_word(&counts.refused),
     }
 }
 
@@ -50,7 +56,7 @@ fn of_campaign(registry: &Registry, id: &CampaignId, counts: &CampaignCounts) ->
         campaign: id.to_string(),
         account: known.map(|campaign| campaign.account.to_string()).unwrap_or_default(),
         clicks: count(counts.clicks),
-        lost: counts.lost.iter().map(|(why, &n)| (why.to_string(), count(n))).collect(),
+        lost: by_word(&counts.lost),
     }
 }
 
@@ -59,6 +65,7 @@ fn bucket(registry: &Registry, period: &Period) -> v1::Bucket {
         start_time: Some(timestamp(period.start)),
         accounts: period.accounts.iter().map(|(id, counts)| of_account(id, counts)).collect(),
         campaigns: period.campaigns.iter().map(|(id, counts)| of_campaign(registry, id, counts)).collect(),
+        refused: by_word(&period.refused),
     }
 }
 

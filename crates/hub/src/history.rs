@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
-    AccountId, CampaignId, Error, LatencyBin, NoClick, Outcome, Result, Series,
+    AccountId, CampaignId, Error, LatencyBin, NoClick, Outcome, Refusal, Result, Series,
     ports::{BUCKET, Bucket},
 };
 
@@ -22,6 +22,8 @@ pub struct Period {
     pub accounts: BTreeMap<AccountId, AccountCounts>,
     /// Of each campaign of which anything was counted.
     pub campaigns: BTreeMap<CampaignId, CampaignCounts>,
+    /// Reported conversions that were refused, by reason, where no account is known.
+    pub refused: BTreeMap<Refusal, u64>,
 }
 
 /// What was counted of an account.
@@ -29,6 +31,8 @@ pub struct Period {
 pub struct AccountCounts {
     /// Conversions recorded; repeats are left out.
     pub conversions: u64,
+    /// Reported conversions that were refused for good, by reason; each report counts.
+    pub refused: BTreeMap<Refusal, u64>,
     /// Attempts by outcome.
     pub attempts: BTreeMap<Outcome, u64>,
     /// Deliveries that the network came to have.
@@ -51,8 +55,9 @@ pub struct CampaignCounts {
 }
 
 impl Period {
-    pub(crate) fn at(start: Timestamp) -> Self {
-        Self { start, accounts: BTreeMap::new(), campaigns: BTreeMap::new() }
+    /// A piece of time in which nothing was counted.
+    pub fn at(start: Timestamp) -> Self {
+        Self { start, accounts: BTreeMap::new(), campaigns: BTreeMap::new(), refused: BTreeMap::new() }
     }
 
     pub(crate) fn add(&mut self, series: Series, count: u64) {
@@ -60,6 +65,10 @@ impl Period {
             Series::Clicks(id) => &mut self.campaigns.entry(id).or_default().clicks,
             Series::Lost(id, why) => self.campaigns.entry(id).or_default().lost.entry(why).or_default(),
             Series::Conversions(id) => &mut self.accounts.entry(id).or_default().conversions,
+            Series::Refused(Some(id), why) => {
+                self.accounts.entry(id).or_default().refused.entry(why).or_default()
+            }
+            Series::Refused(None, why) => self.refused.entry(why).or_default(),
             Series::Attempts(id, outcome) => {
                 self.accounts.entry(id).or_default().attempts.entry(outcome).or_default()
             }
@@ -74,8 +83,8 @@ impl Period {
 
 impl Hub {
     /// What all hubs of the deployment counted from `since` to `until`, in periods of `step`, the oldest first; those
-    /// in which nothing was counted are left out. Kept for 8 days. What other hubs counted in the last few seconds may
-    /// be missing.
+    /// in which nothing was counted are left out. Of one account where it is named, and what was refused of no known
+    /// account. Kept for 8 days. What other hubs counted in the last few seconds may be missing.
     ///
     /// # Errors
     /// `InvalidArgument` at `step` where it is not a multiple of five minutes or makes more than 600 periods;
@@ -106,7 +115,7 @@ impl Hub {
                     registry.campaign(id.as_str()).is_ok_and(|campaign| campaign.account == *account)
                 });
             }
-            periods.retain(|_, period| !period.accounts.is_empty() || !period.campaigns.is_empty());
+            periods.retain(|_, period| *period != Period::at(period.start));
         }
         Ok(periods.into_values().collect())
     }

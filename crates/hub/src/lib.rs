@@ -22,6 +22,7 @@ mod meters;
 mod network;
 mod promise;
 mod record;
+mod refused;
 mod registry;
 mod render;
 mod settle;

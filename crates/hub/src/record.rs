@@ -68,7 +68,7 @@ impl Hub {
     pub async fn record(&self, report: Report) -> Result<RecordedConversion> {
         let recorded = self.take(&report).await;
         if let Err(error) = &recorded {
-            meters::refused(error.reason());
+            self.refused(Some(&report.source), error);
         }
         recorded
     }

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use postback_core::{Details, ErrorKind, Event, Kind, ports::ConversionFilter};
-use postback_hub::{Report, SourceBy};
+use postback_core::{
+    Details, ErrorKind, Event, Kind, Refusal,
+    ports::{BUCKET, ConversionFilter},
+};
+use postback_hub::{Pick, Report, SourceBy};
 use tokio::task::JoinSet;
 
 use crate::doubles::*;
@@ -259,6 +262,34 @@ async fn validate_records_and_settles_nothing() {
     let asked = under("r-1", report(user("u"), order("10", "T-1")));
     assert!(house.hub.validate(asked).await.unwrap().call.starts_with("order of a as "));
     assert_eq!((house.outbox.conversions().len(), house.outbox.reservations()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_report_is_counted_by_its_account_and_reason_and_one_for_later_is_not() {
+    let house = house();
+    let late = house.token("a").await;
+    house.clock.pass(DAY * 31);
+    let nobody = |account: Option<&str>| SourceBy::User {
+        user: "nobody".parse().unwrap(),
+        account: account.map(id),
+        pick: Pick::Last,
+    };
+    for source in [late, SourceBy::Token("cut".into()), nobody(Some("near")), nobody(None)] {
+        house.hub.record(report(source, lead())).await.unwrap_err();
+    }
+    let strange = SourceBy::Network { account: "stranger".into(), click_id: "a".into() };
+    house.hub.record(report(strange, lead())).await.unwrap_err();
+    house.outbox.goes_away();
+    house.hub.record(report(house.token("b").await, lead())).await.unwrap_err();
+    let now = house.clock.now();
+    let day = house.hub.history(Some(&id("near")), now - BUCKET, now + BUCKET, DAY).await.unwrap();
+    let near: Vec<_> = day[0].accounts[&id("near")].refused.clone().into_iter().collect();
+    let nobodys: Vec<_> = day[0].refused.clone().into_iter().collect();
+    assert_eq!(near, [(Refusal::ClickExpired, 1), (Refusal::UnknownUser, 1)]);
+    assert_eq!(
+        nobodys,
+        [(Refusal::InvalidClickToken, 1), (Refusal::UnknownUser, 1), (Refusal::UnknownAccount, 1)]
+    );
 }
 
 #[tokio::test(start_paused = true)]
