@@ -15,7 +15,18 @@ pub struct Postback(Command);
 impl Postback {
     /// `postback` with these arguments.
     pub fn with(arguments: &[&str]) -> Self {
-        let mut command = Command::new(binary());
+        Self::of(Command::new(binary("postback-under-test")), arguments)
+    }
+
+    /// The same, of the fault campaign's kind: it dies where the variable `FAULTS_DIE_AT` says, such as `claim:1`, its
+    /// first claim.
+    pub fn mortal(arguments: &[&str]) -> Self {
+        let mut command = Command::new(binary("faults"));
+        command.arg("hub");
+        Self::of(command, arguments)
+    }
+
+    fn of(mut command: Command, arguments: &[&str]) -> Self {
         command.args(arguments).stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("POSTBACK_")) {
             command.env_remove(name);
@@ -94,9 +105,9 @@ impl Started {
     }
 }
 
-/// The program that was built with the tests; it lies in the folder above them.
-fn binary() -> PathBuf {
+/// A program that was built with the tests; it lies in the folder above them.
+fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let folder = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
-    folder.join(format!("postback-under-test{}", std::env::consts::EXE_SUFFIX))
+    folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
