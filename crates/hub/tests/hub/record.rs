@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use postback_core::{
     Details, ErrorKind, Event, Kind, Refusal,
-    ports::{BUCKET, ConversionFilter},
+    ports::{BUCKET, Clock as _, ConversionFilter},
 };
 use postback_hub::{Pick, Report, SourceBy};
 use tokio::task::JoinSet;
