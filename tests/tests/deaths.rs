@@ -142,28 +142,33 @@ async fn ends(
     ends
 }
 
+/// Where the kernel has a request whose sender is dead, it is up to the network whether it reads it.
+const CUT_OFF: &str = "bytes-out";
+
 async fn a_death_leaves_a_doubt_only_between_the_mark_and_the_outcome(redis: Option<RedisServer>) {
-    let want = POINTS.map(|point| {
-        let end = match point {
-            "mark-started" => (DeliveryState::InDoubt, 0, 0),
-            "bytes-out" | "answer-in" => (DeliveryState::InDoubt, 1, 1),
-            _ => (DeliveryState::Delivered, 1, 1),
+    for (point, (state, calls, counted)) in ends(Network::Powerspace, redis, POINTS.into_iter()).await {
+        let (want, sent) = match point {
+            "mark-started" => (DeliveryState::InDoubt, 0..=0),
+            CUT_OFF => (DeliveryState::InDoubt, 0..=1),
+            "answer-in" => (DeliveryState::InDoubt, 1..=1),
+            _ => (DeliveryState::Delivered, 1..=1),
         };
-        (point, end)
-    });
-    assert_eq!(ends(Network::Powerspace, redis, POINTS.into_iter()).await, want);
+        assert_eq!((state, counted), (want, calls), "{point}");
+        assert!(sent.contains(&calls), "{point}: {calls} calls");
+    }
 }
 
 async fn with_a_key_a_death_leaves_no_doubt_and_is_counted_once(redis: Option<RedisServer>) {
     let points = POINTS.into_iter().filter(|point| *point != "mark-started");
-    let want: Vec<_> = points
-        .clone()
-        .map(|point| {
-            let calls = if ["bytes-out", "answer-in"].contains(&point) { 2 } else { 1 };
-            (point, (DeliveryState::Delivered, calls, 1))
-        })
-        .collect();
-    assert_eq!(ends(Network::Altercpa, redis, points).await, want);
+    for (point, (state, calls, counted)) in ends(Network::Altercpa, redis, points).await {
+        let sent = match point {
+            CUT_OFF => 1..=2,
+            "answer-in" => 2..=2,
+            _ => 1..=1,
+        };
+        assert_eq!((state, counted), (DeliveryState::Delivered, 1), "{point}");
+        assert!(sent.contains(&calls), "{point}: {calls} calls");
+    }
 }
 
 macro_rules! on_each_store {
