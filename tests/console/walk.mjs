@@ -29,7 +29,7 @@ async function why() {
   const page = await open();
   await go(page, "/");
   await page.locator("table").getByRole("link", { name: "powerspace", exact: true }).click();
-  const funnel = (await page.locator(".funnel tbody td").allInnerTexts()).map(Number);
+  const funnel = (await page.locator(".funnel dd").allInnerTexts()).map(Number);
   assert.equal(funnel[0] + funnel[1], funnel.slice(2).reduce((one, other) => one + other), `both sides agree: ${funnel}`);
   await page.getByRole("row", { name: /expired_click/ }).getByRole("link").click();
   assert.match(await page.locator("caption").innerText(), /^7 on this page/);
