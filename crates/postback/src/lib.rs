@@ -4,6 +4,7 @@
 //! their own process with a clock of their own.
 
 pub mod cli;
+mod client;
 pub mod config;
 mod demo;
 mod keygen;
@@ -13,4 +14,5 @@ mod reload;
 mod role;
 pub mod serve;
 mod stores;
+mod table;
 mod token;
