@@ -62,6 +62,8 @@ async function pause() {
   await go(page, "/trail");
   const deeds = (await page.locator("tbody tr td:nth-child(3)").allInnerTexts()).slice(0, 2);
   assert.deepEqual(deeds, ["resumed", "paused"]);
+  await accessible(page, "trail");
+  await page.screenshot({ path: join(shots, "trail-filled-light.png"), fullPage: true });
   await page.context().close();
 }
 
