@@ -9,6 +9,7 @@
 mod backoff;
 mod blips;
 mod breaker;
+mod breakers;
 mod caller;
 mod crew;
 mod dispatcher;
@@ -19,12 +20,14 @@ mod network;
 mod outgoing;
 mod sending;
 mod settings;
+mod spans;
 mod stack;
 #[cfg(test)]
 mod tests;
 mod within;
 mod worker;
 
+pub use breakers::Breakers;
 pub use caller::NetworkCaller;
 pub use dispatcher::{Dispatcher, Parts};
 pub use settings::Settings;

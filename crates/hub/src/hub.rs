@@ -11,7 +11,7 @@ use postback_core::{
 use tokio::sync::{Notify, watch};
 use url::Url;
 
-use crate::{Campaign, Registry, buffer::Buffer, counts::Counts, identity::Mint, journal::Journal, meters};
+use crate::{Campaign, Registry, Sight, buffer::Buffer, counts::Counts, identity::Mint, journal::Journal};
 
 /// What a hub is made of.
 pub struct Parts {
@@ -76,6 +76,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) buffer: Buffer,
     pub(crate) mint: Mint,
+    pub(crate) sights: watch::Sender<Option<Sight>>,
     accounts: watch::Sender<Accounts>,
     state: ArcSwap<State>,
 }
@@ -110,7 +111,6 @@ impl State {
 impl Hub {
     /// A hub of these parts. [`Hub::run`] must run beside it.
     pub fn new(parts: Parts) -> Self {
-        meters::describe();
         let registry = Arc::new(parts.registry);
         parts.accounts.send_replace(registry.accounts().clone());
         Self {
@@ -128,6 +128,7 @@ impl Hub {
                 settings: parts.settings,
                 buffer: Buffer::new(parts.settings.buffered_clicks),
                 mint: Mint::default(),
+                sights: watch::Sender::default(),
                 accounts: parts.accounts,
                 state: ArcSwap::from_pointee(State::new(registry, HashMap::new())),
             }),

@@ -134,7 +134,6 @@ impl Command {
             }
             Self::Serve { config: file, role } => {
                 let config = load(file.clone())?;
-                logs::start(config.log.format, &config.log.filter)?;
                 serve::block_on(serve::run(config, file, &role))??;
             }
             Self::Sandbox { listen, seed } => {

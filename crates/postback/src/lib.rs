@@ -3,6 +3,7 @@
 //! The program as a library: its command line, its config and its wiring, so that tests can run the whole hub in
 //! their own process with a clock of their own.
 
+mod alerts;
 pub mod cli;
 mod client;
 pub mod config;

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Settings,
+    breakers::Breakers,
     guard::Switch,
     sending::{Sending, Shared},
     stack::Stack,
@@ -90,9 +91,10 @@ async fn a_claim_whose_lease_would_end_within_an_attempt_is_given_back_unsent() 
             tally: Arc::default(),
             settings,
             network: network.leaf(),
+            breakers: Breakers::default(),
         });
         let account = account(MAIN, "https://a.example", keyed());
-        let switch = Switch::new(account.id.clone(), "deliveries", clock);
+        let switch = Switch::new(account.id.clone(), "deliveries", clock, Breakers::default());
         let stack = Stack::new(&account, switch, shared.settings.timeout, network.leaf());
         let claim = rig.outbox.claim(&account.id, 1, shared.settings.lease).await.unwrap().claims.remove(0);
         let ends = Instant::now() + Duration::from_secs(left);

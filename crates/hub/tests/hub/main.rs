@@ -9,4 +9,5 @@ mod logbook;
 mod operate;
 mod record;
 mod registry;
+mod sight;
 mod users;
