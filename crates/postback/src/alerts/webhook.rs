@@ -1,6 +1,6 @@
 //! The webhook: one signed JSON call for each notice, with a few tries, from one hub of a deployment where it can be.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{env, fs, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -68,7 +68,7 @@ impl Webhook {
             .with_no_client_auth();
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        let hub = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let hub = env::var("HOSTNAME").or_else(|_| fs::read_to_string("/etc/hostname")).unwrap_or_default();
         Ok(Self {
             url: alerts.webhook.expose_secret().parse().ok().context("alerts.webhook: is not a URL")?,
             secret: alerts.secret.clone(),
