@@ -97,7 +97,9 @@ fn span<B>(request: &Request<B>) -> Span {
         rpc.response.status_code = Empty,
         error.type = Empty,
     );
-    postback_traces::follow(&span, postback_traces::parent_in(request.headers()));
+    if !span.is_disabled() {
+        postback_traces::follow(&span, postback_traces::parent_in(request.headers()));
+    }
     span
 }
 
