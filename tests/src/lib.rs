@@ -7,5 +7,5 @@ mod visitor;
 
 pub use caller::{Caller, Credentials, Signed, click, details, goal, lead, money, order, token, user};
 pub use house::{Engine, House, recorder};
-pub use process::Postback;
+pub use process::{Postback, Ran};
 pub use visitor::{Answer, Visitor};

@@ -23,7 +23,7 @@ Many at once are counted first, and you are asked; --yes does not ask.
 
 Examples:
   postback replay 0198f3a2-7c11-7d3e-8b4e-0c5d2f1a9b77
-  postback replay --account ts --reason invalid_key --since 24h
+  postback replay --account ts --reason invalid_code --since 24h
   postback replay --account ts --all --yes")]
 pub(crate) struct Replay {
     #[command(flatten)]

@@ -7,6 +7,7 @@ mod connection;
 mod conversions;
 mod decide;
 mod deliveries;
+mod doctor;
 mod failure;
 mod import;
 mod json;
@@ -56,6 +57,8 @@ pub(crate) enum Client {
     Resume(Asked<account::Resume>),
     /// Lists what operators did.
     Actions(Asked<actions::Actions>),
+    /// Looks for what is wrong with this machine, its config, its store and the ways to the networks.
+    Doctor(doctor::Doctor),
 }
 
 /// A command, how it answers, and whom it asks.
@@ -142,6 +145,7 @@ impl Client {
             Self::Pause(asked) => asked.work(out, err).await,
             Self::Resume(asked) => asked.work(out, err).await,
             Self::Actions(asked) => asked.work(out, err).await,
+            Self::Doctor(doctor) => doctor.work(out).await,
         }
     }
 }
