@@ -252,7 +252,12 @@ fn prometheus_itself_takes_the_rules_and_they_fire_where_they_should() {
         // Without Prometheus at hand the structure alone is checked, by the test above.
         return;
     }
-    for arguments in [["check", "rules", "rules.yml"], ["test", "rules", "rules.test.yml"]] {
+    let commands: [&[&str]; 3] = [
+        &["check", "rules", "rules.yml"],
+        &["check", "config", "--syntax-only", "prometheus.yml"],
+        &["test", "rules", "rules.test.yml"],
+    ];
+    for arguments in commands {
         let folder = root().join("deploy/prometheus");
         let said =
             Command::new(&promtool).args(arguments).current_dir(folder).output().expect("promtool runs");
