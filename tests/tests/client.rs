@@ -411,6 +411,28 @@ async fn a_token_comes_from_a_file() {
 }
 
 #[test]
+fn a_token_that_would_leave_this_machine_in_the_clear_is_warned_of() {
+    let said = |api: &str| {
+        let arguments = ["stats", "--api", api, "--token", "pbt_x", "--timeout", "1s"];
+        String::from_utf8(Postback::with(&arguments).output().stderr).unwrap()
+    };
+    assert!(said("http://[::ffff:127.0.0.1]:1").starts_with("warning: --api is http"));
+    assert!(
+        !said("http://127.0.0.1:1").contains("warning") && !said("http://localhost:1").contains("warning")
+    );
+}
+
+/// A hub that takes connections and answers nothing.
+#[test]
+fn a_hub_that_does_not_answer_is_given_up_in_time() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let api = format!("http://{}", silent.local_addr().unwrap());
+    let output = Postback::with(&["stats", "--api", &api, "--timeout", "100ms"]).output();
+    assert_eq!(output.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--timeout gives it more time"));
+}
+
+#[test]
 fn completions_load_in_bash() {
     let script = Postback::with(&["completions", "bash"]).output().stdout;
     let check = "source /dev/stdin && complete -p postback && COMP_WORDS=(postback deliv) COMP_CWORD=1 \

@@ -16,6 +16,8 @@ use tonic::{
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
+use url::{Host, Url};
+
 use super::failure::Failure;
 
 /// How long a connection may take.
@@ -49,7 +51,7 @@ pub(crate) struct Connection {
     key: Option<PathBuf>,
     /// How long one call may take.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    timeout: Duration,
+    pub(super) timeout: Duration,
 }
 
 fn secret(text: &str) -> Result<SecretString, String> {
@@ -86,6 +88,18 @@ pub(crate) struct Api {
 }
 
 impl Connection {
+    /// Whether a token would leave this machine in the clear.
+    pub(super) fn tells_the_token(&self) -> bool {
+        let here = |url: &Url| match url.host() {
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => true,
+        };
+        let shown = self.token.is_some() || self.token_file.is_some();
+        shown && Url::parse(&self.api).is_ok_and(|url| url.scheme() == "http" && !here(&url))
+    }
+
     /// Connects.
     pub(super) async fn open(&self) -> Result<Api, Failure> {
         let credentials = self.credentials()?;

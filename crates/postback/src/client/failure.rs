@@ -49,6 +49,11 @@ impl Failure {
         Self::new(Exit::Unavailable, format!("no hub at {api}: {}\n{hint}", chain(error)))
     }
 
+    /// A hub that answers too late.
+    pub(super) fn slow() -> Self {
+        Self::new(Exit::Unavailable, "the hub took too long; --timeout gives it more time")
+    }
+
     pub(super) fn exit(&self) -> Exit {
         self.exit
     }
@@ -96,9 +101,7 @@ impl From<Status> for Failure {
                 Self::new(Exit::Refused, format!("{said}\n{hint}"))
             }
             Code::FailedPrecondition | Code::AlreadyExists | Code::Aborted => Self::new(Exit::Refused, said),
-            Code::Cancelled | Code::DeadlineExceeded => {
-                Self::new(Exit::Unavailable, "the hub took too long; --timeout gives it more time")
-            }
+            Code::Cancelled | Code::DeadlineExceeded => Self::slow(),
             Code::Unavailable | Code::ResourceExhausted => {
                 let cause = std::error::Error::source(&status).map(chain).unwrap_or_default();
                 let cause = Some(cause).filter(|cause| !cause.is_empty() && !said.contains(cause.as_str()));

@@ -19,7 +19,7 @@ mod tail;
 mod time;
 mod words;
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
 use comfy_table::Table;
@@ -85,6 +85,8 @@ pub(crate) struct Desk<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
     json: bool,
+    /// How long an answer may take.
+    patience: Duration,
 }
 
 impl Desk<'_> {
@@ -152,8 +154,14 @@ impl Client {
 
 impl<A: Args + Work> Asked<A> {
     async fn work(self, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
+        if self.connection.tells_the_token() {
+            writeln!(
+                err,
+                "warning: --api is http, and the token crosses the network in the clear; want https"
+            )?;
+        }
         let api = self.connection.open().await?;
-        let mut desk = Desk { api, out, err, json: self.json };
+        let mut desk = Desk { api, out, err, json: self.json, patience: self.connection.timeout };
         self.what.work(&mut desk).await
     }
 }

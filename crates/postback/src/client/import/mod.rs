@@ -17,7 +17,7 @@ use postback_proto::v1::{
     RecordConversionResponse, RecordConversionsResponse, Refusal,
     record_conversions_response::Result as Answer,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
@@ -108,7 +108,10 @@ impl Run<'_> {
         let mut answers = answers.into_inner();
         let mut outcome = Ok(());
         while let Some(line) = coming.recv().await {
-            outcome = self.line(&line, &mut answers).await;
+            outcome = match timeout(desk.patience, self.line(&line, &mut answers)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Failure::slow()),
+            };
             if outcome.is_err() {
                 break;
             }
