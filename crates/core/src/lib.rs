@@ -24,6 +24,7 @@ pub mod ports;
 pub mod schedule;
 mod series;
 mod token;
+mod trace;
 
 pub use account::{Account, Accounts};
 pub use adapter::{Adapter, Call, NoClick, OnAmbiguous, Postback, Repeat, Verdict};
@@ -46,3 +47,4 @@ pub use look_up::{Found, FoundClick, FoundFlow, FoundOffer, LookUp, LookUpSource
 pub use money::{Currency, Money};
 pub use series::{LatencyBin, Series, Tally};
 pub use token::{ClickToken, TokenClaims};
+pub use trace::TraceParent;
