@@ -36,6 +36,17 @@ command -v node >/dev/null || install nodejs
 command -v npm >/dev/null || install npm
 command -v "${CHROMIUM:-/usr/bin/chromium}" >/dev/null || install chromium
 
+# Prometheus' own checker of rules, unpacked alone: the package would start a server.
+if ! command -v promtool >/dev/null && [ ! -x target/prometheus/usr/bin/promtool ] && command -v dpkg >/dev/null; then
+    echo "unpacking promtool"
+    rm -rf target/prometheus && mkdir -p target/prometheus
+    if (cd target/prometheus && apt-get download -qq prometheus && dpkg -x prometheus_*.deb .); then
+        rm target/prometheus/*.deb target/prometheus/usr/bin/prometheus
+    else
+        echo "there is none to be had: the rules' structure alone is checked"
+    fi
+fi
+
 # A browser's driver and a checker of accessibility, for the console.
 if ! cmp -s tests/console/package-lock.json target/console/package-lock.json; then
     echo "installing the browser's driver"

@@ -17,7 +17,7 @@ async function why() {
 
   await page.locator("table").getByRole("link", { name: "powerspace", exact: true }).click();
   await says(page, "61 reported = 49 conversions + 12 refused");
-  const funnel = (await page.locator(".funnel tbody td").allInnerTexts()).map(Number);
+  const funnel = (await page.locator(".funnel dd").allInnerTexts()).map(Number);
   assert.deepEqual(funnel, [49, 0, 25, 10, 0, 5, 9]);
   const numbers = async (section) => (await page.locator(`${section} table`).first().locator("tbody td:first-child").allInnerTexts()).map(Number);
   const lacking = [...(await numbers("#missing-now")), ...(await numbers("#never-now"))];

@@ -29,7 +29,7 @@ async function why() {
   const page = await open();
   await go(page, "/");
   await page.locator("table").getByRole("link", { name: "powerspace", exact: true }).click();
-  const funnel = (await page.locator(".funnel tbody td").allInnerTexts()).map(Number);
+  const funnel = (await page.locator(".funnel dd").allInnerTexts()).map(Number);
   assert.equal(funnel[0] + funnel[1], funnel.slice(2).reduce((one, other) => one + other), `both sides agree: ${funnel}`);
   await page.getByRole("row", { name: /expired_click/ }).getByRole("link").click();
   assert.match(await page.locator("caption").innerText(), /^7 on this page/);
@@ -62,6 +62,8 @@ async function pause() {
   await go(page, "/trail");
   const deeds = (await page.locator("tbody tr td:nth-child(3)").allInnerTexts()).slice(0, 2);
   assert.deepEqual(deeds, ["resumed", "paused"]);
+  await accessible(page, "trail");
+  await page.screenshot({ path: join(shots, "trail-filled-light.png"), fullPage: true });
   await page.context().close();
 }
 

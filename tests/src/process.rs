@@ -1,7 +1,7 @@
 //! The `postback` program as a process of its own.
 
 use std::{
-    io::{BufRead, BufReader, Lines},
+    io::{BufRead, BufReader, Lines, Write},
     path::PathBuf,
     process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
 };
@@ -52,6 +52,24 @@ impl Postback {
         let mut child = command.spawn().expect("the program starts");
         let log = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         Started { child, log }
+    }
+
+    /// Runs to the end on a thread of its own, with this on its standard input.
+    pub async fn run(mut self, input: &str) -> Ran {
+        let input = input.to_owned();
+        let run = move || {
+            self.0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = self.0.spawn().expect("the program starts");
+            // A program that does not read its input may end first.
+            let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+            child.wait_with_output().expect("the program ends")
+        };
+        let output = tokio::task::spawn_blocking(run).await.expect("the program is waited for");
+        Ran {
+            code: output.status.code().unwrap_or(128),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 
     /// The command, to start and talk to.
@@ -110,4 +128,29 @@ fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let folder = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
     folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code; 128 where a signal ended it.
+    pub code: i32,
+    /// What it printed.
+    pub out: String,
+    /// What it said beside.
+    pub err: String,
+}
+
+impl Ran {
+    /// What it printed, where it did what was asked.
+    pub fn done(self) -> String {
+        assert_eq!(self.code, 0, "{}{}", self.out, self.err);
+        self.out
+    }
+
+    /// The one JSON object that it printed, where it did what was asked.
+    pub fn json(self) -> serde_json::Value {
+        let text = self.done();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
 }

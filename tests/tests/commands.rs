@@ -1,6 +1,10 @@
 //! The program as an operator runs it: processes, exit codes, signals.
 
-use std::fs;
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    process::Command,
+};
 
 use postback_redis_link::testing::RedisServer;
 use postback_tests::{Caller, Postback, Started, Visitor, lead, token};
@@ -176,6 +180,27 @@ fn a_hub_serves_reloads_refuses_to_share_its_store_and_ends_at_sigterm() {
     hub.signal("-TERM");
     hub.until(&["stopped"]);
     assert!(hub.ended().success());
+}
+
+#[test]
+fn a_hub_whose_log_is_on_a_full_disk_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postback.toml");
+    fs::write(&file, settings(folder.path())).unwrap();
+    let edge = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut hub = Postback::with(&["serve", "--config", file.to_str().unwrap()])
+        .env("POSTBACK_EDGE__LISTEN", &edge.to_string())
+        .command()
+        .stderr(fs::File::options().write(true).open("/dev/full").unwrap())
+        .spawn()
+        .unwrap();
+    while TcpStream::connect(edge).is_err() {
+        assert_eq!(hub.try_wait().unwrap(), None, "it ended");
+    }
+    let (runtime, visitor) = (tokio::runtime::Runtime::new().unwrap(), Visitor::of(edge));
+    assert_eq!(runtime.block_on(visitor.get("/c/spring")).status, 302);
+    assert!(Command::new("kill").args(["-TERM", &hub.id().to_string()]).status().unwrap().success());
+    assert!(hub.wait().unwrap().success());
 }
 
 #[test]

@@ -240,7 +240,7 @@ async fn three_clicks_say_why_the_network_shows_fewer() {
     assert!(overview.contains("powerspace: 2 in doubt") && overview.contains("powerspace: 3 dead letters"));
     for time in ["", "today"] {
         let account = person.page(&format!("/accounts/powerspace?time={time}")).await;
-        let funnel = account.split_once("class=\"funnel\"").unwrap().1.split_once("</table>").unwrap().0;
+        let funnel = account.split_once("class=\"funnel\"").unwrap().1.split_once("</dl>").unwrap().0;
         let numbers: Vec<&str> =
             funnel.split("\">").filter_map(|part| part.split_once("</a>")).map(|it| it.0).collect();
         assert_eq!(numbers, ["10", "0", "5", "0", "0", "2", "3"], "{time}");

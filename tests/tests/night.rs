@@ -1,7 +1,7 @@
 //! "The network shows 25 conversions and we have 61: why?", asked at night by someone who did not build this.
 
 use postback_tests::{
-    Engine, House, Visitor,
+    Engine, House, Postback, Visitor,
     night::{
         ACCOUNT, CONVERSIONS, DEAD, DELIVERED, EXPIRED, IN_DOUBT, LOST, MACROS, NOBODYS, OURS, PENDING,
         TOO_LATE, UNKNOWN_THERE, WRONG_ID, night,
@@ -114,7 +114,7 @@ async fn three_clicks_say_why_the_network_shows_25_and_we_have_61() {
 
     person.click(&["powerspace", "paused"], ACCOUNT).await;
     person.sees("61 reported = 49 conversions + 12 refused");
-    assert_eq!(person.table("by where their deliveries stand"), [["49", "0", "25", "10", "0", "5", "9"]]);
+    person.sees("Conversions 49 + changes 0 = delivered 25 + pending 10 + waiting 0 + in doubt 5 + dead 9");
     let missing = person.table("What is dead, in doubt or behind a pause");
     let refused = person.table("Reports of conversions that were refused");
     let told = |row: &Vec<String>, of: usize| (number(&row[0]), row[of].clone(), row[2].clone());
@@ -147,5 +147,77 @@ async fn three_clicks_say_why_the_network_shows_25_and_we_have_61() {
     person.sees("What the network was told");
     person.sees("Answered with HTTP 400");
     person.sees("A person can replay it until");
+    house.end().await;
+}
+
+/// What the program prints for a person, asked of this house's hub.
+async fn printed(house: &House, arguments: &[&str]) -> String {
+    Postback::with(arguments).env("POSTBACK_API", &house.api).run("").await.done()
+}
+
+/// The rows of the printed table under this heading, up to its end.
+fn printed_rows(printed: &str, heading: &str) -> Vec<Vec<String>> {
+    let (_, table) = printed.split_once(heading).unwrap_or_else(|| panic!("no {heading} in\n{printed}"));
+    let (table, _) = table.split_once('└').expect("a table ends");
+    let rows = table.split('╡').nth(1).expect("a table has a head").lines();
+    let cells = |row: &str| row.trim_matches('│').split('┆').map(|cell| cell.trim().to_owned()).collect();
+    rows.filter(|row| row.starts_with('│')).map(cells).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_commands_say_the_same() {
+    let house = House::on(Engine::Embedded).await;
+    night(&house).await;
+
+    let stats = printed(&house, &["stats", "--account", ACCOUNT]).await;
+    assert!(
+        stats.contains("61 reported = 25 delivered + 10 pending + 5 in doubt + 9 dead + 12 refused"),
+        "{stats}"
+    );
+    let rows = printed_rows(&stats, " to ");
+    let numbers = [CONVERSIONS, DELIVERED, PENDING, IN_DOUBT, DEAD, EXPIRED].map(|n| n.to_string());
+    assert_eq!((rows[0][0].as_str(), &rows[0][4..]), (ACCOUNT, &numbers[..]));
+    assert_eq!((rows[1][0].as_str(), number(&rows[1][9])), ("(not known)", NOBODYS));
+    let missing = printed_rows(&stats, "Not delivered, and why");
+    let refused = printed_rows(&stats, "Reports refused, which became no conversion");
+    let mut why: Vec<_> =
+        missing.iter().map(|row| (number(&row[3]), row[2].as_str(), row[4].as_str())).collect();
+    why.extend(refused.iter().map(|row| (number(&row[2]), row[1].as_str(), row[3].as_str())));
+    why.sort();
+    let mut want = [
+        (
+            UNKNOWN_THERE,
+            "expired_click",
+            "once mended, postback replay --account powerspace --reason expired_click",
+        ),
+        (
+            WRONG_ID,
+            "invalid_click",
+            "once mended, postback replay --account powerspace --reason invalid_click",
+        ),
+        (TOO_LATE, "expired", "nothing: its click's life is over"),
+        (
+            IN_DOUBT,
+            "connection_lost",
+            "postback resolve --account powerspace --reason connection_lost --delivered|--resend",
+        ),
+        (PENDING, "http_403", "mend the account, then postback resume powerspace"),
+        (EXPIRED, "click_expired", "nothing: it was reported after its click's 30 days"),
+        (NOBODYS, "unknown_user", "no click brought that user: see the landings without a click id"),
+    ];
+    want.sort();
+    assert_eq!(why, want);
+    assert_eq!(why.iter().map(|(count, ..)| count).sum::<u64>(), OURS - DELIVERED, "each that is missing");
+    let lost = printed_rows(&stats, "Landings without a click id");
+    let lost: Vec<_> = lost.iter().map(|row| (row[3].as_str(), number(&row[4]))).collect();
+    assert_eq!(lost, [("macro", MACROS), ("missing", LOST)]);
+
+    let dead = ["deliveries", "--account", ACCOUNT, "--state", "dead", "--reason", "invalid_click"];
+    let dead = printed_rows(&printed(&house, &dead).await, "");
+    assert_eq!(dead.len() as u64, WRONG_ID);
+    let story = printed(&house, &["deliveries", &dead[0][0]]).await;
+    for word in ["dead", "invalid_click: Powerspace says", "HTTP 400 rejected", "qci=", "sent until"] {
+        assert!(story.contains(word), "no {word} in\n{story}");
+    }
     house.end().await;
 }

@@ -330,6 +330,10 @@ fn a_wrong_config_is_told_line_by_line() {
         ("an address that is none", "[edge]\nlisten = \"localhost\""),
         ("a word for a number", "[edge]\nbuffered_clicks = \"many\""),
         ("TOML that is none", "[edge"),
+        ("a collector that is none", "[traces]\notlp = \"localhost:4317\""),
+        ("a webhook that is none", "[alerts]\nwebhook = \"alerts.example\""),
+        ("a secret without a webhook", "[alerts]\nsecret = \"sixteen bytes or more\""),
+        ("a secret that is short", "[alerts]\nwebhook = \"https://alerts.example\"\nsecret = \"short\""),
         ("a setting twice", "[edge]\nlisten = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\""),
         ("Redis without a server", "[store]\nengine = \"redis\""),
         ("a Redis URL that is none", "[store]\nengine = \"redis\"\nredis = [\"localhost\"]"),
@@ -426,7 +430,7 @@ fn a_wrong_variable_is_told_by_its_name() {
         ("a port that is none", said("POSTBACK_EDGE__LISTEN", "8080")),
         ("a number that is none", said("POSTBACK_DISPATCH__POLL_MS", "often")),
         ("a setting that is none", said("POSTBACK_EDGE__PORT", "8080")),
-        ("a section that is none", said("POSTBACK_TOKEN", "hunter2")),
+        ("a section that is none", said("POSTBACK_TOKENS", "hunter2")),
         ("an account without a network", said("POSTBACK_ACCOUNTS__TS__KEY", "hunter2")),
     ];
     assert!(said.iter().all(|(_, said)| !said.contains("hunter2")), "a secret is shown");

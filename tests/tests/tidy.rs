@@ -37,7 +37,7 @@ fn crates() -> BTreeMap<String, BTreeSet<String>> {
 const RANKS: [&[&str]; 8] = [
     &["core"],
     &["proto", "adapters-powerspace", "adapters-trafficstars", "adapters-altercpa"],
-    &["redis-link", "redb-file"],
+    &["redis-link", "redb-file", "traces"],
     &["access", "clickstore", "outbox", "logbook"],
     &["hub", "dispatch"],
     &["edge", "grpc-api", "console", "sandbox"],

@@ -109,6 +109,11 @@ impl Tls {
         }
     }
 
+    /// The files that are followed.
+    pub fn files(&self) -> &TlsFiles {
+        &self.files
+    }
+
     /// Whether a client may show a certificate.
     pub fn asks_clients(&self) -> bool {
         self.files.clients.is_some()

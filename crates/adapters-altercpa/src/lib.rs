@@ -22,7 +22,7 @@ use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
 use postback_core::{
-    Adapter, Call, ClickId, Found, LandingQuery, LookUp, NoClick, Postback, Result, Verdict,
+    Adapter, BaseUrl, Call, ClickId, Found, LandingQuery, LookUp, NoClick, Postback, Result, Verdict,
 };
 use secrecy::ExposeSecret;
 
@@ -36,6 +36,10 @@ pub use status::{Lists, Recognized, Words, recognize};
 impl Adapter for AlterCpa {
     fn network(&self) -> &'static str {
         "altercpa"
+    }
+
+    fn base_url(&self) -> Option<&BaseUrl> {
+        Some(&self.base_url)
     }
 
     fn click_parameter(&self) -> &'static str {

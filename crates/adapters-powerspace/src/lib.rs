@@ -12,7 +12,7 @@ mod verdict;
 use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
-use postback_core::{Adapter, Call, ClickId, LandingQuery, NoClick, Postback, Result, Verdict};
+use postback_core::{Adapter, BaseUrl, Call, ClickId, LandingQuery, NoClick, Postback, Result, Verdict};
 
 pub use client::{Lead, Order};
 pub use config::{OrderValue, Part, Powerspace, Settings};
@@ -22,6 +22,10 @@ pub use verdict::{EXPIRED_CLICK, INVALID_CLICK};
 impl Adapter for Powerspace {
     fn network(&self) -> &'static str {
         "powerspace"
+    }
+
+    fn base_url(&self) -> Option<&BaseUrl> {
+        Some(&self.settings().base_url)
     }
 
     fn click_parameter(&self) -> &'static str {

@@ -13,7 +13,7 @@ mod verdict;
 use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
-use postback_core::{Adapter, Call, ClickId, LandingQuery, NoClick, Postback, Result, Verdict};
+use postback_core::{Adapter, BaseUrl, Call, ClickId, LandingQuery, NoClick, Postback, Result, Verdict};
 
 pub use client::Lead;
 pub use complaint::Complaint;
@@ -23,6 +23,10 @@ pub use postback_core::client::ClientError;
 impl Adapter for TrafficStars {
     fn network(&self) -> &'static str {
         "trafficstars"
+    }
+
+    fn base_url(&self) -> Option<&BaseUrl> {
+        Some(&self.settings().base_url)
     }
 
     fn click_parameter(&self) -> &'static str {

@@ -7,12 +7,17 @@ use http::{Request, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::{ClickId, Conversion, Error, Event, Found, LandingQuery, LookUp, Reason, Result};
+use crate::{BaseUrl, ClickId, Conversion, Error, Event, Found, LandingQuery, LookUp, Reason, Result};
 
 /// One account at one network: its settings, and the network's dialect. Pure: bytes in, bytes out.
 pub trait Adapter: fmt::Debug + Send + Sync {
     /// The network's name in lower case, such as `powerspace`.
     fn network(&self) -> &'static str;
+
+    /// Where its calls go, for who looks whether that can be reached; nothing where it is no address of a network.
+    fn base_url(&self) -> Option<&BaseUrl> {
+        None
+    }
 
     /// The landing parameter that carries the click id where a campaign does not name one.
     fn click_parameter(&self) -> &'static str;

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::{AccountId, Change, ConversionId, DeliveryId, LaneId};
+use crate::{AccountId, Change, ConversionId, DeliveryId, LaneId, TraceParent};
 
 /// How much of a network's answer is kept with an attempt, in bytes.
 pub const ANSWER_KEPT: usize = 512;
@@ -166,4 +166,6 @@ pub struct Delivery {
     pub due_at: Option<Timestamp>,
     /// After this it is not sent any more.
     pub expires_at: Timestamp,
+    /// The trace in which it was recorded, where one was kept; its attempts belong to it.
+    pub trace: Option<TraceParent>,
 }

@@ -25,6 +25,7 @@ mod refusal;
 pub mod schedule;
 mod series;
 mod token;
+mod trace;
 
 pub use account::{Account, Accounts};
 pub use adapter::{Adapter, Call, NoClick, OnAmbiguous, Postback, Repeat, Verdict};
@@ -48,3 +49,4 @@ pub use money::{Currency, Money};
 pub use refusal::Refusal;
 pub use series::{LatencyBin, Series, Tally};
 pub use token::{ClickToken, TokenClaims};
+pub use trace::TraceParent;

@@ -21,6 +21,7 @@ use tokio::{
 use tracing::info;
 
 use crate::{
+    breakers::Breakers,
     guard::Switch,
     network::Network,
     outgoing::{Failure, Outgoing},
@@ -63,7 +64,7 @@ impl NetworkCaller {
         {
             return Ok((account.clone(), stack.clone()));
         }
-        let switch = Switch::new(id.clone(), "look-ups", Arc::new(MachineClock));
+        let switch = Switch::new(id.clone(), "look-ups", Arc::new(MachineClock), Breakers::default());
         let stack = Stack::new(account, switch, self.timeout, self.network.clone());
         stacks.insert(id.clone(), (account.clone(), stack.clone()));
         Ok((account.clone(), stack))

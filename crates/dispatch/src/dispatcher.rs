@@ -9,7 +9,9 @@ use postback_core::{
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{crew::Crew, meter, network::Network, sending::Shared, settings::Settings, stack::Leaf};
+use crate::{
+    breakers::Breakers, crew::Crew, meter, network::Network, sending::Shared, settings::Settings, stack::Leaf,
+};
 
 /// What a dispatcher is made of.
 pub struct Parts {
@@ -49,8 +51,14 @@ impl Dispatcher {
         let Parts { outbox, clock, accounts, tally, wake, settings } = parts;
         settings.check()?;
         meter::describe();
-        let shared = Arc::new(Shared { outbox, clock, tally, settings, network });
+        let breakers = Breakers::default();
+        let shared = Arc::new(Shared { outbox, clock, tally, settings, network, breakers });
         Ok(Self { shared, accounts, wake })
+    }
+
+    /// The circuit breakers of its accounts.
+    pub fn breakers(&self) -> Breakers {
+        self.shared.breakers.clone()
     }
 
     /// Works until `shutdown`. Then it claims nothing more, gives back what was not begun, ends what was, and

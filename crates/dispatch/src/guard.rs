@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::{
     breaker::{Breaker, Gate, Pass, Turn},
+    breakers::Breakers,
     meter,
     outgoing::{Failure, Outgoing},
 };
@@ -28,13 +29,19 @@ struct Inner {
     what: &'static str,
     clock: Arc<dyn Clock>,
     breaker: Mutex<Breaker>,
+    breakers: Breakers,
 }
 
 impl Switch {
     /// The switch of `what` of an account: `deliveries` or `look-ups`.
-    pub(crate) fn new(account: AccountId, what: &'static str, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        account: AccountId,
+        what: &'static str,
+        clock: Arc<dyn Clock>,
+        breakers: Breakers,
+    ) -> Self {
         meter::breaker(&account, what, false);
-        Self(Arc::new(Inner { account, what, clock, breaker: Mutex::new(Breaker::new()) }))
+        Self(Arc::new(Inner { account, what, clock, breaker: Mutex::new(Breaker::new()), breakers }))
     }
 
     /// What it lets through now.
@@ -60,6 +67,12 @@ impl Switch {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.breakers.closed(&self.account);
+    }
+}
+
 /// A pass that is given back by itself where its call ends without a result.
 struct Ticket {
     switch: Switch,
@@ -77,10 +90,12 @@ impl Ticket {
         match turn {
             None => {}
             Some(Turn::Closed) => {
+                self.switch.0.breakers.closed(account);
                 meter::breaker(account, what, false);
                 info!(%account, what, "breaker closed: the network answers again");
             }
             Some(Turn::Opened { rest }) => {
+                self.switch.0.breakers.opened(account);
                 meter::breaker(account, what, true);
                 let cause = cause(result);
                 warn!(%account, what, rest_ms = rest.as_millis() as u64, cause, "breaker opened");

@@ -9,6 +9,7 @@
 mod backoff;
 mod blips;
 mod breaker;
+mod breakers;
 mod caller;
 mod crew;
 mod dispatcher;
@@ -19,6 +20,7 @@ mod network;
 mod outgoing;
 mod sending;
 mod settings;
+mod spans;
 mod stack;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ mod wire;
 mod within;
 mod worker;
 
+pub use breakers::Breakers;
 pub use caller::NetworkCaller;
 pub use dispatcher::{Dispatcher, Parts};
 pub use settings::Settings;

@@ -19,18 +19,41 @@ const OUTBOX_ERRORS: &str = "postback_dispatch_outbox_errors_total";
 
 /// Says what the numbers mean.
 pub(crate) fn describe() {
-    describe_counter!(ATTEMPTS, "Calls to a network and claims found interrupted, by what they came to");
-    describe_counter!(DELIVERIES, "Deliveries that ended delivered, in_doubt or dead");
-    describe_histogram!(SECONDS, Unit::Seconds, "How long one call to a network took, body included");
-    describe_gauge!(IN_FLIGHT, "Deliveries being sent or settled");
-    describe_gauge!(PAUSED, "1 while the account is paused");
-    describe_counter!(PAUSES, "How often a network's refusal of the account paused it");
+    describe_counter!(
+        ATTEMPTS,
+        Unit::Count,
+        "Calls to a network and claims found interrupted, by account and what they came to"
+    );
+    describe_counter!(
+        DELIVERIES,
+        Unit::Count,
+        "Deliveries that ended delivered, in_doubt or dead, by account"
+    );
+    describe_histogram!(
+        SECONDS,
+        Unit::Seconds,
+        "How long one call to a network took, body included, by account and what it came to"
+    );
+    describe_gauge!(IN_FLIGHT, Unit::Count, "Deliveries being sent or settled, by account");
+    describe_gauge!(PAUSED, Unit::Count, "1 while the account is paused, else 0");
+    describe_counter!(PAUSES, Unit::Count, "How often a network's refusal of the account paused it");
     describe_gauge!(
         BREAKER,
+        Unit::Count,
         "1 while the account's circuit breaker is not closed, for deliveries and for look-ups"
     );
-    describe_counter!(LEASES_LOST, "Claims that ended before they were settled");
-    describe_counter!(OUTBOX_ERRORS, "Steps at the outbox that failed, by step");
+    describe_counter!(LEASES_LOST, Unit::Count, "Claims that ended before they were settled");
+    describe_counter!(OUTBOX_ERRORS, Unit::Count, "Steps at the outbox that failed, by step");
+    for step in ["claim", "start", "settle", "release", "pause"] {
+        counter!(OUTBOX_ERRORS, "step" => step).absolute(0);
+    }
+}
+
+/// Shows an account's counters before anything of them happened.
+pub(crate) fn begin(account: &AccountId) {
+    for counter in [PAUSES, LEASES_LOST] {
+        counter!(counter, "account" => account.to_string()).absolute(0);
+    }
 }
 
 /// Logs and counts one call.

@@ -15,14 +15,16 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{Instrument, debug, error, warn};
 
 use crate::{
     backoff::Backoff,
+    breakers::Breakers,
     judge::{self, Heard, Step, Trial},
     meter,
     outgoing::{Mark, Outgoing},
     settings::Settings,
+    spans,
     stack::{Leaf, Stack},
 };
 
@@ -33,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) tally: Arc<Tally>,
     pub(crate) settings: Settings,
     pub(crate) network: Leaf,
+    pub(crate) breakers: Breakers,
 }
 
 /// A claim in work.
@@ -50,6 +53,11 @@ impl Sending {
     /// among those that wait for the account's limits.
     pub(crate) async fn run(self, stack: Stack, turn: Option<OwnedSemaphorePermit>) {
         fail::fail_point!("claim");
+        let span = spans::delivery(self.account.adapter.network(), &self.claim);
+        self.work(stack, turn).instrument(span).await;
+    }
+
+    async fn work(self, stack: Stack, turn: Option<OwnedSemaphorePermit>) {
         let call = self.account.adapter.call(&self.postback());
         let step = match judge::before(&self.claim, call, self.now()) {
             ControlFlow::Continue(call) => self.send(call, &stack, turn).await,
@@ -68,6 +76,7 @@ impl Sending {
 
     async fn send(&self, call: Call, stack: &Stack, turn: Option<OwnedSemaphorePermit>) -> Step {
         let Call { request, shown, repeat, .. } = call;
+        let span = spans::attempt(&request, &shown, self.claim.delivery.attempts.len());
         let outgoing = Outgoing::new(request, self.mark(&repeat));
         let begun = tokio::select! {
             biased;
@@ -80,9 +89,10 @@ impl Sending {
         }
         let (started_at, began) = (self.now(), Instant::now());
         let result = match begun {
-            Ok(answer) => answer.await,
+            Ok(answer) => answer.instrument(span.clone()).await,
             Err(failure) => Err(failure),
         };
+        spans::end(&span, &result);
         let (now, duration) = (self.now(), began.elapsed());
         let jitter = fastrand::f64() * 2.0 - 1.0;
         let delivery = &self.claim.delivery;
@@ -147,7 +157,10 @@ impl Sending {
         let settled = self.insist("settle", settle).await;
         fail::fail_point!("settle");
         match settled {
-            Some(true) => self.count_settlement(&settlement),
+            Some(true) => {
+                spans::settled(&settlement);
+                self.count_settlement(&settlement);
+            }
             Some(false) => self.lost("settle"),
             None => {}
         }

@@ -68,7 +68,9 @@ impl Worker {
         stop: CancellationToken,
     ) -> Self {
         let current = account.borrow_and_update().clone();
-        let switch = Switch::new(current.id.clone(), "deliveries", shared.clock.clone());
+        meter::begin(&current.id);
+        let switch =
+            Switch::new(current.id.clone(), "deliveries", shared.clock.clone(), shared.breakers.clone());
         let stack = Stack::new(&current, switch.clone(), shared.settings.timeout, shared.network.clone());
         let (under_way, outbox) = (JoinSet::new(), Away::default());
         Self {

@@ -14,10 +14,10 @@ const CONNECTIONS: &str = "postback_edge_connections";
 
 /// Names the metrics, once for each recorder.
 pub(crate) fn describe() {
-    describe_counter!(REDIRECTS, "Visitors sent on, by campaign and kind of visitor");
+    describe_counter!(REDIRECTS, Unit::Count, "Visitors sent on, by campaign and kind of visitor");
     describe_histogram!(REDIRECT_SECONDS, Unit::Seconds, "Time from a click's request head to its redirect");
-    describe_counter!(REFUSED, "Requests refused, by reason");
-    describe_gauge!(CONNECTIONS, "Open connections");
+    describe_counter!(REFUSED, Unit::Count, "Requests refused, by reason");
+    describe_gauge!(CONNECTIONS, Unit::Count, "Open connections");
 }
 
 /// A visitor was sent on.

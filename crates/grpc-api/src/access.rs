@@ -14,7 +14,7 @@ use tonic::{
 use tonic_types::{ErrorDetails, StatusExt};
 use tower::{Layer, Service, layer::layer_fn};
 
-use crate::{connection::Peer, methods, status::DOMAIN};
+use crate::{connection::Peer, methods, observe::REFUSED, status::DOMAIN};
 
 /// The layer that asks.
 pub(crate) fn layer<S>(access: Access) -> impl Layer<S, Service = Ask<S>> + Clone {
@@ -65,7 +65,7 @@ fn admit<B>(access: &Access, request: &Request<B>) -> Result<Option<Caller>, Sta
     let certificate = peer.and_then(|peer| peer.certificate.as_deref());
     let refused = |reason: &'static str, caller: &str| {
         let method = methods::name(path);
-        metrics::counter!("postback_grpc_refused_total", "method" => method, "reason" => reason).increment(1);
+        metrics::counter!(REFUSED, "method" => method, "reason" => reason).increment(1);
         let address = peer.map(|peer| peer.address.to_string()).unwrap_or_default();
         tracing::warn!(method, reason, caller, peer = address, "a caller is refused");
     };

@@ -22,7 +22,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
-use crate::Settings;
+use crate::{Settings, observe::CONNECTIONS};
 
 /// What every HTTP/2 client says first, in bytes.
 const PREFACE: usize = 24;
@@ -118,7 +118,7 @@ impl Connection {
         place: Option<OwnedSemaphorePermit>,
         within: Duration,
     ) -> Self {
-        gauge!("postback_grpc_connections").increment(1);
+        gauge!(CONNECTIONS).increment(1);
         let peer = Peer { address, certificate: socket.certificate().map(Arc::new) };
         Self { socket, peer, missing: PREFACE, until: Box::pin(sleep(within)), _place: place }
     }
@@ -126,7 +126,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        gauge!("postback_grpc_connections").decrement(1);
+        gauge!(CONNECTIONS).decrement(1);
     }
 }
 

@@ -81,6 +81,7 @@ pub async fn serve(
     settings: Settings,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    observe::describe();
     let (health, health_service) = tonic_health::server::health_reporter();
     let current = reflection().build_v1().map_err(io::Error::other)?;
     // Many clients, Python's among them, still ask by the older name.

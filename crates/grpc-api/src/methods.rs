@@ -46,6 +46,11 @@ pub(crate) fn name(path: &str) -> &'static str {
     find(path).map_or("other", |(method, _)| method)
 }
 
+/// Whether a path is a method of this contract.
+pub(crate) fn is_known(path: &str) -> bool {
+    find(path).is_some()
+}
+
 /// What a caller of this path must be let do; nothing for health. A path that is not known wants the most.
 pub(crate) fn scope(path: &str) -> Option<Scope> {
     if path.starts_with("/grpc.health.v1.Health/") {

@@ -7,10 +7,35 @@ use std::{
     time::Instant,
 };
 
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use tonic::codegen::http::{HeaderValue, Request, Response};
 use tower::{Layer, Service, layer::layer_fn};
+use tracing::{Instrument, Span, field::Empty, info_span};
 
 use crate::methods;
+
+const CALLS: &str = "postback_grpc_calls_total";
+const SECONDS: &str = "postback_grpc_seconds";
+/// Callers that were refused.
+pub(crate) const REFUSED: &str = "postback_grpc_refused_total";
+/// Open connections.
+pub(crate) const CONNECTIONS: &str = "postback_grpc_connections";
+
+/// Says what the numbers mean.
+pub(crate) fn describe() {
+    describe_counter!(CALLS, Unit::Count, "gRPC calls, by method and numeric status code");
+    describe_histogram!(
+        SECONDS,
+        Unit::Seconds,
+        "How long a gRPC call took until its answer began, by method"
+    );
+    describe_counter!(
+        REFUSED,
+        Unit::Count,
+        "Callers refused for want of credentials or of a scope, by method and reason"
+    );
+    describe_gauge!(CONNECTIONS, Unit::Count, "Open gRPC connections");
+}
 
 /// The layer that observes a server.
 pub(crate) fn layer<S>() -> impl Layer<S, Service = Observe<S>> + Clone {
@@ -41,18 +66,75 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let method = methods::name(request.uri().path());
         let began = Instant::now();
-        let call = self.inner.call(request);
+        let span = span(&request);
+        let call = self.inner.call(request).instrument(span.clone());
         Box::pin(async move {
             let mut response = call.await?;
             correct_deadline(&mut response);
             let code = code(&response);
-            metrics::counter!("postback_grpc_calls_total", "method" => method, "code" => code).increment(1);
-            metrics::histogram!("postback_grpc_seconds", "method" => method)
-                .record(began.elapsed().as_secs_f64());
+            end(&span, &code);
+            metrics::counter!(CALLS, "method" => method, "code" => code).increment(1);
+            metrics::histogram!(SECONDS, "method" => method).record(began.elapsed().as_secs_f64());
             Ok(response)
         })
     }
 }
+
+/// The span of a call, under the caller's own; none for health and reflection.
+fn span<B>(request: &Request<B>) -> Span {
+    let Some(method) =
+        request.uri().path().strip_prefix('/').filter(|_| methods::is_known(request.uri().path()))
+    else {
+        return Span::none();
+    };
+    let span = info_span!(
+        "rpc",
+        otel.name = method,
+        otel.kind = "server",
+        otel.status_code = Empty,
+        rpc.system.name = "grpc",
+        rpc.method = method,
+        rpc.response.status_code = Empty,
+        error.type = Empty,
+    );
+    if !span.is_disabled() {
+        postback_traces::follow(&span, postback_traces::parent_in(request.headers()));
+    }
+    span
+}
+
+fn end(span: &Span, code: &str) {
+    let code: usize = code.parse().unwrap_or(2);
+    let name = CODES.get(code).copied().unwrap_or("UNKNOWN");
+    span.record("rpc.response.status_code", name);
+    if ["UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"]
+        .contains(&name)
+    {
+        span.record("otel.status_code", "ERROR");
+        span.record("error.type", name);
+    }
+}
+
+/// The names of the status codes, by number.
+const CODES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
 
 /// The code in the headers: an error that was known at once, else `0` (a stream may still fail later).
 fn code<R>(response: &Response<R>) -> String {

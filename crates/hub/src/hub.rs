@@ -12,8 +12,8 @@ use tokio::sync::{Notify, watch};
 use url::Url;
 
 use crate::{
-    Campaign, Registry, buffer::Buffer, counts::Counts, identity::Mint, journal::Journal, leaps::Leaps,
-    meters, promise::Promise,
+    Campaign, Registry, Sight, buffer::Buffer, counts::Counts, identity::Mint, journal::Journal,
+    leaps::Leaps, promise::Promise,
 };
 
 /// What a hub is made of.
@@ -81,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) mint: Mint,
     pub(crate) leaps: Leaps,
     pub(crate) promise: Promise,
+    pub(crate) sights: watch::Sender<Option<Sight>>,
     accounts: watch::Sender<Accounts>,
     state: ArcSwap<State>,
 }
@@ -115,7 +116,6 @@ impl State {
 impl Hub {
     /// A hub of these parts. [`Hub::run`] must run beside it.
     pub fn new(parts: Parts) -> Self {
-        meters::describe();
         let registry = Arc::new(parts.registry);
         parts.accounts.send_replace(registry.accounts().clone());
         Self {
@@ -135,6 +135,7 @@ impl Hub {
                 leaps: Leaps::new(parts.clock.as_ref()),
                 clock: parts.clock,
                 promise: Promise::default(),
+                sights: watch::Sender::default(),
                 accounts: parts.accounts,
                 state: ArcSwap::from_pointee(State::new(registry, HashMap::new())),
             }),

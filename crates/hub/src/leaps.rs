@@ -22,7 +22,7 @@ const DOUBT: Duration = Duration::from_secs(24 * 60 * 60);
 /// What was seen of the clocks.
 pub(crate) struct Leaps {
     seen: Mutex<Seen>,
-    count: watch::Sender<u64>,
+    last: watch::Sender<Option<SignedDuration>>,
 }
 
 struct Seen {
@@ -38,13 +38,13 @@ impl Leaps {
     pub(crate) fn new(clock: &dyn Clock) -> Self {
         let at = Instant::now();
         let seen = Seen { wall: machine(clock), at, ahead: SignedDuration::ZERO, doubted: at };
-        Self { seen: Mutex::new(seen), count: watch::Sender::default() }
+        Self { seen: Mutex::new(seen), last: watch::Sender::default() }
     }
 
     /// Compares the clocks. A leap since the last look is returned, to whoever looks first.
     fn look(&self, clock: &dyn Clock) -> Option<SignedDuration> {
         let leap = self.lock().look(machine(clock), Instant::now())?;
-        self.count.send_modify(|count| *count += 1);
+        self.last.send_replace(Some(leap));
         Some(leap)
     }
 
@@ -106,9 +106,9 @@ impl Hub {
         !leaps.is_doubtful()
     }
 
-    /// Tells of each leap.
-    pub(crate) fn leaps(&self) -> watch::Receiver<u64> {
-        self.inner.leaps.count.subscribe()
+    /// The last leap, as leaps happen.
+    pub(crate) fn leaps(&self) -> watch::Receiver<Option<SignedDuration>> {
+        self.inner.leaps.last.subscribe()
     }
 }
 

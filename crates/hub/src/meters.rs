@@ -3,7 +3,7 @@
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use postback_core::{AccountId, CampaignId, Kind, NoClick};
 
-use crate::AccountStanding;
+use crate::{AccountStanding, Sight};
 
 const CAPTURES: &str = "postback_captures_total";
 const LOST: &str = "postback_capture_lost_total";
@@ -15,6 +15,8 @@ const REFUSED: &str = "postback_conversions_refused_total";
 const DELIVERIES: &str = "postback_deliveries";
 const OLDEST: &str = "postback_oldest_pending_seconds";
 const PAUSED: &str = "postback_account_paused";
+const ENDING: &str = "postback_deliveries_ending";
+const UP: &str = "postback_store_up";
 const PROMISE: &str = "postback_promise_holds";
 
 /// What became of a captured click.
@@ -50,12 +52,24 @@ pub(crate) fn describe() {
     describe_counter!(REFUSED, Unit::Count, "Conversions and changes refused, by reason");
     describe_gauge!(DELIVERIES, Unit::Count, "Deliveries kept, by account and state");
     describe_gauge!(OLDEST, Unit::Seconds, "Age of the oldest pending delivery, by account");
+    describe_gauge!(PAUSED, Unit::Count, "1 while the account is paused, else 0");
+    describe_gauge!(
+        ENDING,
+        Unit::Count,
+        "Pending deliveries whose click ends within 3 days, by account, of its latest 10,000; counted every 5 minutes"
+    );
+    describe_gauge!(UP, Unit::Count, "1 while the store answers, else 0");
     describe_gauge!(
         PROMISE,
         Unit::Count,
-        "1 where the store keeps what is acknowledged, 0 where it would lose it"
+        "1 while the store's settings keep acknowledged conversions, else 0"
     );
-    describe_gauge!(PAUSED, Unit::Count, "1 where the account is paused, else 0");
+    for direction in ["ahead", "back"] {
+        counter!(LEAPS, "direction" => direction).absolute(0);
+    }
+    for reason in [Dropped::Full, Dropped::Refused] {
+        counter!(DROPPED, "reason" => reason.as_str()).absolute(0);
+    }
 }
 
 pub(crate) fn captured(campaign: &CampaignId, what: Capture) {
@@ -72,12 +86,17 @@ pub(crate) fn lost(campaign: &CampaignId, reason: NoClick) {
     counter!(LOST, "campaign" => campaign.to_string(), "reason" => reason.as_str()).increment(1);
 }
 
+impl Dropped {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "buffer_full",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 pub(crate) fn dropped(why: Dropped) {
-    let reason = match why {
-        Dropped::Full => "buffer_full",
-        Dropped::Refused => "refused",
-    };
-    counter!(DROPPED, "reason" => reason).increment(1);
+    counter!(DROPPED, "reason" => why.as_str()).increment(1);
 }
 
 pub(crate) fn conversion(account: &AccountId, kind: Kind, fresh: bool) {
@@ -94,15 +113,30 @@ pub(crate) fn leapt(ahead: bool) {
     counter!(LEAPS, "direction" => if ahead { "ahead" } else { "back" }).increment(1);
 }
 
-pub(crate) fn buffered(clicks: usize) {
-    gauge!(BUFFERED).set(clicks as f64);
-}
-
 pub(crate) fn promise(holds: bool) {
-    gauge!(PROMISE).set(f64::from(u8::from(holds)));
+    gauge!(PROMISE).set(truth(holds));
 }
 
-pub(crate) fn standing(standing: &AccountStanding, oldest: f64) {
+/// Sets the gauges to what was seen.
+pub(crate) fn sight(sight: &Sight, buffered: usize) {
+    gauge!(BUFFERED).set(buffered as f64);
+    for store in ["clicks", "outbox"] {
+        gauge!(UP, "store" => store).set(truth(!sight.away.contains(&store)));
+    }
+    for (account, deliveries) in &sight.ending {
+        gauge!(ENDING, "account" => account.to_string()).set(*deliveries as f64);
+    }
+    for account in sight.accounts.iter().flatten() {
+        let oldest = account.stats.oldest_pending.unwrap_or(sight.at);
+        standing(account, sight.at.duration_since(oldest).as_secs_f64().max(0.0));
+    }
+}
+
+fn truth(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
+}
+
+fn standing(standing: &AccountStanding, oldest: f64) {
     let stats = &standing.stats;
     let states = [
         ("pending", stats.pending),
@@ -115,6 +149,5 @@ pub(crate) fn standing(standing: &AccountStanding, oldest: f64) {
         gauge!(DELIVERIES, "account" => standing.id.to_string(), "state" => state).set(count as f64);
     }
     gauge!(OLDEST, "account" => standing.id.to_string()).set(oldest);
-    let paused = f64::from(u8::from(standing.paused.is_some()));
-    gauge!(PAUSED, "account" => standing.id.to_string()).set(paused);
+    gauge!(PAUSED, "account" => standing.id.to_string()).set(truth(standing.paused.is_some()));
 }

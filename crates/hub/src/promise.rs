@@ -36,6 +36,14 @@ impl Promise {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Why conversions would be lost, where they would.
+    pub(crate) fn broken(&self) -> Option<String> {
+        match self.said() {
+            Said::Loses(_, why) => Some(why),
+            Said::Nothing | Said::Holds(_) => None,
+        }
+    }
+
     /// Keeps what was said, and tells the log what is new of it.
     fn hear(&self, now: Said) {
         let before = {

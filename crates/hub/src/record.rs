@@ -6,6 +6,7 @@ use postback_core::{
     ErrorKind, Event, Kind, LaneId, RequestId, Result, Series,
     ports::{ConversionFilter, Page, RequestKey, Story},
 };
+use tracing::{Instrument, Span, field::Empty, info_span};
 
 use crate::{
     Hub, Rendered, SourceBy, clicks::expired, fingerprint::Said, meters, render::in_report, settle::Settled,
@@ -66,7 +67,8 @@ impl Hub {
     /// where the network takes no such thing; `AlreadyExists` for a known request or transaction id with other
     /// content; `Unavailable` where a store is away, or would lose the conversion.
     pub async fn record(&self, report: Report) -> Result<RecordedConversion> {
-        let recorded = self.take(&report).await;
+        let span = info_span!("record", account = Empty, conversion = Empty, delivery = Empty);
+        let recorded = self.take(&report).instrument(span).await;
         if let Err(error) = &recorded {
             self.refused(Some(&report.source), error);
         }
@@ -149,6 +151,10 @@ impl Hub {
             self.inner.tally.count(now, Series::Conversions(account.clone()), 1);
             tracing::info!(%account, %kind, conversion = %recorded.conversion, "a conversion is recorded");
         }
+        let span = Span::current();
+        span.record("account", account.as_str());
+        span.record("conversion", tracing::field::display(recorded.conversion));
+        span.record("delivery", tracing::field::display(recorded.delivery));
         Ok(RecordedConversion {
             conversion: recorded.conversion,
             delivery: recorded.delivery,
@@ -198,6 +204,7 @@ impl Hub {
             updated_at: now,
             due_at: None,
             expires_at: expires_at(conversion),
+            trace: postback_traces::current(),
         }
     }
 

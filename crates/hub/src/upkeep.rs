@@ -1,5 +1,5 @@
-//! What a hub does beside its calls: it brings buffered clicks back, sweeps the stores, watches the promise, writes the
-//! logbook and keeps the gauges.
+//! What a hub does beside its calls: it brings buffered clicks back, sweeps the stores, watches the clock and the
+//! promise, writes the logbook and keeps sight of how it all stands.
 
 use std::{future::Future, time::Duration};
 
@@ -27,16 +27,15 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const LAST_WRITES: Duration = Duration::from_secs(5);
 /// How often a store is swept that has nothing more to sweep, and one that has.
 const SWEEPS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_millis(100));
-const GAUGES: Duration = Duration::from_secs(10);
 /// How often counts are written to the logbook.
 const COUNTS: Duration = Duration::from_secs(5);
 
 impl Hub {
     /// Works until `shutdown`: writes buffered clicks as soon as their store is back, sweeps the stores while the clock
-    /// can be believed, asks the outbox twice a minute what it promises, writes the logbook, keeps the gauges. At the
-    /// end it writes what is still buffered or counted, for at most five seconds; so shut down what takes clicks and
+    /// can be believed, asks the outbox twice a minute what it promises, writes the logbook, keeps sight. At the end it writes what is still buffered or counted, for at most five seconds; so shut down what takes clicks and
     /// what delivers first.
     pub async fn run(&self, shutdown: CancellationToken) {
+        meters::describe();
         let (clicks, outbox, logbook) = (&self.inner.clicks, &self.inner.outbox, &self.inner.logbook);
         tokio::join!(
             self.write_back(&shutdown),
@@ -46,7 +45,7 @@ impl Hub {
             self.keep_time(&shutdown),
             self.keep_promise(&shutdown),
             self.keep_logbook(&shutdown),
-            self.keep_gauges(&shutdown),
+            self.keep_sight(&shutdown),
         );
     }
 
@@ -120,26 +119,6 @@ impl Hub {
                 tracing::warn!(%error, "the hub ends with counts that the logbook did not take")
             }
             Err(_) => tracing::warn!("the hub ends with counts that the logbook did not take in time"),
-        }
-    }
-
-    async fn keep_gauges(&self, shutdown: &CancellationToken) {
-        loop {
-            meters::buffered(self.inner.buffer.len());
-            match shutdown.run_until_cancelled(self.stats(None)).await {
-                Some(Ok(standings)) => {
-                    let now = self.inner.clock.now();
-                    for standing in standings {
-                        let oldest = standing.stats.oldest_pending.unwrap_or(now);
-                        meters::standing(&standing, now.duration_since(oldest).as_secs_f64().max(0.0));
-                    }
-                }
-                Some(Err(error)) => tracing::debug!(%error, "the gauges of the outbox are not known"),
-                None => return,
-            }
-            if !pause(GAUGES, shutdown).await {
-                return;
-            }
         }
     }
 

@@ -7,10 +7,12 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use postback_access::Scope;
 
 use crate::{
+    client::{Client, EXITS},
     config::{Config, LogFormat, Problem},
     demo, keygen, link, logs,
     role::Role,
@@ -19,7 +21,7 @@ use crate::{
 
 /// Tells ad networks of conversions: once, in order, with proof.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = EXITS)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -76,6 +78,18 @@ enum Command {
         #[arg(long, env = "POSTBACK_CONFIG", value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    #[command(flatten)]
+    Client(Box<Client>),
+    /// Prints what lets a shell complete these commands.
+    #[command(
+        after_help = "Examples:\n  source <(postback completions bash)\n  postback completions fish > \
+        ~/.config/fish/completions/postback.fish"
+    )]
+    Completions {
+        /// The shell.
+        #[arg(value_parser = clap::value_parser!(Shell))]
+        shell: Shell,
+    },
 }
 
 /// Why a command ended badly.
@@ -120,7 +134,6 @@ impl Command {
             }
             Self::Serve { config: file, role } => {
                 let config = load(file.clone())?;
-                logs::start(config.log.format, &config.log.filter)?;
                 serve::block_on(serve::run(config, file, &role))??;
             }
             Self::Sandbox { listen, seed } => {
@@ -133,6 +146,12 @@ impl Command {
             }
             Self::Keygen { id } => writeln!(out, "{}", keygen::key(id)?.reveal())?,
             Self::Token { name, scope } => token::token(&name, &scope, out, err)?,
+            Self::Client(client) => return Ok(client.run(out, err)),
+            Self::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "postback", &mut script);
+                out.write_all(&script)?;
+            }
             Self::Link { campaign, config } => writeln!(out, "{}", link::link(&load(config)?, &campaign)?)?,
         }
         Ok(ExitCode::SUCCESS)

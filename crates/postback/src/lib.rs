@@ -3,7 +3,9 @@
 //! The program as a library: its command line, its config and its wiring, so that tests can run the whole hub in
 //! their own process with a clock of their own.
 
+mod alerts;
 pub mod cli;
+mod client;
 pub mod config;
 mod demo;
 mod keygen;
@@ -13,4 +15,5 @@ mod reload;
 mod role;
 pub mod serve;
 mod stores;
+mod table;
 mod token;

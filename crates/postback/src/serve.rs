@@ -15,9 +15,10 @@ use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use postback_access::{Access, Tls};
 use postback_core::{Accounts, Tally, ports::Clock};
-use postback_dispatch::{Dispatcher, NetworkCaller};
+use postback_dispatch::{Breakers, Dispatcher, NetworkCaller};
 use postback_hub::{Hub, SystemClock};
 use postback_sandbox::{Sandbox, Seed};
+use postback_traces::Export;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -25,10 +26,12 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::{
+    alerts,
     config::{Config, Dispatch},
-    reload,
+    logs, reload,
     role::Role,
     stores::Stores,
 };
@@ -226,12 +229,18 @@ impl Running {
             follow(&mut behind, "console's certificate", tls.clone());
             behind.start("console", |stop| postback_console::serve(listener, console, tls, stop));
         }
+        let mut breakers = Breakers::default();
         if deliver {
             let dispatcher = house.dispatcher()?;
+            breakers = dispatcher.breakers();
             behind.start("dispatch", |stop| async move {
                 dispatcher.run(stop).await;
                 anyhow::Ok(())
             });
+        }
+        if let Some(alerts) = config.alerts.clone() {
+            let (sights, outbox) = (hub.sights(), house.stores.outbox.clone());
+            behind.start("alerts", |stop| alerts::watch(alerts, sights, breakers, outbox, stop));
         }
         let hub = hub.clone();
         upkeep.start("hub", |stop| async move {
@@ -283,6 +292,18 @@ const PROMISED: Duration = Duration::from_millis(500);
 /// `postback serve`. A store that is away is waited for by the running hub; one that would lose conversions ends the
 /// start.
 pub(crate) async fn run(config: Config, file: Option<PathBuf>, roles: &[Role]) -> anyhow::Result<()> {
+    let traces = Export::open(config.traces.otlp.as_ref().map(Url::as_str))?;
+    logs::start_with(config.log.format, &config.log.filter, traces.as_ref())?;
+    let ended = work(config, file, roles).await;
+    if let Some(traces) = traces
+        && let Err(error) = tokio::task::spawn_blocking(move || traces.end()).await?
+    {
+        tracing::warn!(%error, "the collector did not take all spans");
+    }
+    ended
+}
+
+async fn work(config: Config, file: Option<PathBuf>, roles: &[Role]) -> anyhow::Result<()> {
     let house = House::build(&config, Arc::new(SystemClock)).await?;
     match tokio::time::timeout(PROMISED, house.hub.promise()).await {
         Ok(Ok(())) => {}

@@ -132,6 +132,7 @@ impl From<&Delivery> for v1::Delivery {
             update_time: Some(timestamp(delivery.updated_at)),
             due_time: delivery.due_at.map(timestamp),
             expire_time: Some(timestamp(delivery.expires_at)),
+            traceparent: delivery.trace.map(|trace| trace.to_string()).unwrap_or_default(),
         }
     }
 }
@@ -156,6 +157,7 @@ impl TryFrom<v1::Delivery> for Delivery {
             updated_at: time_of("update_time", delivery.update_time.as_ref())?,
             due_at: time_if("due_time", delivery.due_time.as_ref())?,
             expires_at: time_of("expire_time", delivery.expire_time.as_ref())?,
+            trace: delivery.traceparent.parse().ok(),
         })
     }
 }
@@ -222,6 +224,7 @@ mod tests {
             updated_at: time("2026-03-04T05:06:09Z"),
             due_at: Some(time("2026-03-04T05:06:10Z")),
             expires_at: time("2026-04-04T05:06:07Z"),
+            trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().ok(),
         };
         assert_eq!(Delivery::try_from(v1::Delivery::from(&delivery)).unwrap(), delivery);
     }

@@ -16,6 +16,7 @@ use super::{
     server::{Act, Server, says},
 };
 use crate::{
+    breakers::Breakers,
     guard::Switch,
     network::Network,
     outgoing::{Failure, Mark, Outgoing},
@@ -29,7 +30,8 @@ const SHORT: Duration = Duration::from_millis(300);
 
 fn stack(timeout: Duration) -> Stack {
     let account = account(MAIN, "", HOLD);
-    let switch = Switch::new(account.id.clone(), "deliveries", Arc::new(TestClock::new()));
+    let switch =
+        Switch::new(account.id.clone(), "deliveries", Arc::new(TestClock::new()), Breakers::default());
     Stack::new(&account, switch, timeout, Leaf::new(Network::new(timeout).unwrap()))
 }
 

@@ -78,6 +78,7 @@ pub(super) fn lead(account: &str, click: &str) -> (Conversion, Delivery) {
         updated_at: start(),
         due_at: Some(start()),
         expires_at: start() + CLICK_LIFE,
+        trace: None,
     };
     (conversion, delivery)
 }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Settings,
+    breakers::Breakers,
     guard::Switch,
     sending::{Sending, Shared},
     stack::Stack,
@@ -87,9 +88,10 @@ async fn claimed(rig: &Rig, network: &TestNetwork, left: Duration) -> (Sending, 
         tally: Arc::default(),
         settings,
         network: network.leaf(),
+        breakers: Breakers::default(),
     });
     let account = account(MAIN, "https://a.example", keyed());
-    let switch = Switch::new(account.id.clone(), "deliveries", clock);
+    let switch = Switch::new(account.id.clone(), "deliveries", clock, Breakers::default());
     let stack = Stack::new(&account, switch, shared.settings.timeout, network.leaf());
     let claim = rig.outbox.claim(&account.id, 1, shared.settings.lease).await.unwrap().claims.remove(0);
     let ends = Instant::now() + left;

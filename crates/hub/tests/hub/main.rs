@@ -11,4 +11,5 @@ mod operate;
 mod promise;
 mod record;
 mod registry;
+mod sight;
 mod users;

@@ -103,6 +103,7 @@ impl Bench {
             updated_at: now,
             due_at: None,
             expires_at: now + days(30),
+            trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().ok(),
         }
     }
 

@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod de;
 mod listen;
+mod observed;
 mod sections;
 mod tree;
 
@@ -14,6 +15,7 @@ use postback_core::{Accounts, Keyring};
 use postback_hub::{Campaign, Registry};
 
 pub(crate) use listen::Listen;
+pub(crate) use observed::{Alerts, Traces};
 pub(crate) use sections::{Dispatch, Edge, Engine, Log, LogFormat, Store};
 use tree::{Node, Origin, Table};
 
@@ -69,6 +71,8 @@ pub struct Config {
     pub(crate) console: Listen,
     pub(crate) dispatch: Dispatch,
     pub(crate) log: Log,
+    pub(crate) traces: Traces,
+    pub(crate) alerts: Option<Alerts>,
     pub(crate) accounts: Accounts,
     pub(crate) campaigns: Vec<Campaign>,
 }
@@ -117,10 +121,12 @@ impl Config {
         let console = listen::listen(section("console"), &listen::CONSOLE, access.as_ref(), problems);
         let dispatch = sections::dispatch(section("dispatch"), problems);
         let log = de::read(section("log"), "log", problems);
+        let traces = observed::traces(section("traces"), problems);
+        let alerts = observed::alerts(section("alerts"), problems);
         let accounts = accounts::accounts(section("accounts"), problems);
         let campaigns = accounts::campaigns(section("campaigns"), &accounts, problems);
         problems.extend(root.into_iter().map(|(key, (origin, _))| {
-            let want = "key, store, access, edge, api, console, dispatch, log, accounts or campaigns";
+            let want = "key, store, access, edge, api, console, dispatch, log, traces, alerts, accounts or campaigns";
             Problem::at(origin, "", format!("`{key}` is no section; want {want}"))
         }));
         Some(Self {
@@ -132,6 +138,8 @@ impl Config {
             console: console?,
             dispatch: dispatch?,
             log: log?,
+            traces: traces?,
+            alerts: alerts?,
             accounts,
             campaigns,
         })

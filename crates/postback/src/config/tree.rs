@@ -123,7 +123,15 @@ impl Lines {
 /// The prefix of every variable that sets a setting; the path follows, its steps parted by `__`.
 pub(crate) const PREFIX: &str = "POSTBACK_";
 /// Variables of the command line, which are no settings.
-const COMMAND_LINE: [&str; 2] = ["POSTBACK_CONFIG", "POSTBACK_API"];
+const COMMAND_LINE: [&str; 7] = [
+    "POSTBACK_CONFIG",
+    "POSTBACK_API",
+    "POSTBACK_TOKEN",
+    "POSTBACK_TOKEN_FILE",
+    "POSTBACK_CA",
+    "POSTBACK_CERTIFICATE",
+    "POSTBACK_CERTIFICATE_KEY",
+];
 
 /// Lays environment variables over the file: `POSTBACK_ACCOUNTS__TRAFFICSTARS__KEY` is `accounts.trafficstars.key`.
 /// A `-` in a name is written `_`.

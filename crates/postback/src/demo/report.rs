@@ -2,10 +2,11 @@
 
 use std::{io::Write, time::Duration};
 
-use comfy_table::{CellAlignment, Table};
 use postback_proto::v1::Account;
 use postback_sandbox::Network;
 use serde::{Serialize, ser::SerializeMap};
+
+use crate::table::{Column, table};
 
 /// One network's counts.
 #[derive(Serialize)]
@@ -34,6 +35,16 @@ impl Row {
         self.in_doubt = count(account.in_doubt);
         self.dead = count(account.dead);
         self.pending = count(account.pending) + count(account.waiting);
+    }
+
+    fn cells(&self) -> [String; 9] {
+        let Self { clicks, conversions, delivered, in_doubt, dead, pending, received, .. } = *self;
+        let numbers = [clicks, conversions, delivered, in_doubt, dead, pending, received];
+        let [clicks, conversions, delivered, in_doubt, dead, pending, received] =
+            numbers.map(|number| number.to_string());
+        let accounted = if self.accounted() { "yes" } else { "NO" }.to_owned();
+        let network = self.network.to_string();
+        [network, clicks, conversions, delivered, in_doubt, dead, pending, received, accounted]
     }
 
     /// Whether every conversion is somewhere, and the network counted exactly what the hub calls delivered, or
@@ -75,40 +86,12 @@ impl Report {
             writeln!(out, "{}", serde_json::to_string(self)?)?;
             return Ok(out.flush()?);
         }
-        let mut table = Table::new();
-        table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
-        table.set_header([
-            "network",
-            "clicks",
-            "conversions",
-            "delivered",
-            "in doubt",
-            "dead",
-            "pending",
-            "sandbox received",
-            "accounted",
-        ]);
-        for row in &self.rows {
-            let numbers = [
-                row.clicks,
-                row.conversions,
-                row.delivered,
-                row.in_doubt,
-                row.dead,
-                row.pending,
-                row.received,
-            ];
-            let mut cells = vec![row.network.to_string()];
-            cells.extend(numbers.iter().map(u64::to_string));
-            cells.push(if row.accounted() { "yes" } else { "NO" }.to_owned());
-            table.add_row(cells);
-        }
-        for column in 1..=7 {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        writeln!(out, "{table}")?;
+        let numbers =
+            ["clicks", "conversions", "delivered", "in doubt", "dead", "pending", "sandbox received"];
+        let [clicks, conversions, delivered, in_doubt, dead, pending, received] = numbers.map(Column::Number);
+        let (network, accounted) = (Column::Text("network"), Column::Text("accounted"));
+        let columns = [network, clicks, conversions, delivered, in_doubt, dead, pending, received, accounted];
+        writeln!(out, "{}", table(columns, self.rows.iter().map(Row::cells)))?;
         let conversions: u64 = self.rows.iter().map(|row| row.conversions).sum();
         writeln!(
             out,

@@ -1,0 +1,114 @@
+//! What the hub sees of its accounts, its stores and its clock, again and again: for gauges and for alerts.
+
+use std::{collections::BTreeMap, future::Future, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use postback_core::{AccountId, DeliveryState, Result, ports::DeliveryFilter};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{AccountStanding, Hub, meters, record::PAGE};
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(10);
+/// How long a store may take to answer one question.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it counts the deliveries whose clicks end soon.
+const SELDOM: Duration = Duration::from_secs(300);
+/// A click ends soon that ends within this.
+const SOON: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// How many pages of an account's pending deliveries are read for that at most, the latest first.
+const PAGES: usize = 10;
+/// What the hub saw at one look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// When it looked.
+    pub at: Timestamp,
+    /// Where the accounts stand; nothing while the outbox is away.
+    pub accounts: Option<Vec<AccountStanding>>,
+    /// How many pending deliveries of an account have clicks that end within three days, of its latest 10,000; as of
+    /// the last five minutes.
+    pub ending: BTreeMap<AccountId, usize>,
+    /// The stores that do not answer: `clicks`, `outbox`.
+    pub away: Vec<&'static str>,
+    /// Why the outbox would lose conversions, where it would.
+    pub broken: Option<String>,
+    /// By how much the clock leapt since the look before, where it did.
+    pub leap: Option<SignedDuration>,
+}
+
+impl Hub {
+    /// What the hub sees, as often as it looks: every ten seconds while [`Hub::run`] runs. `None` before that.
+    pub fn sights(&self) -> watch::Receiver<Option<Sight>> {
+        self.inner.sights.subscribe()
+    }
+
+    /// Looks until `shutdown`, keeps the gauges, and tells who watches.
+    pub(crate) async fn keep_sight(&self, shutdown: &CancellationToken) {
+        let _: Option<()> = shutdown.run_until_cancelled(self.look_on()).await;
+    }
+
+    async fn look_on(&self) {
+        let mut leaps = self.leaps();
+        let mut sight = Sight::default();
+        let mut seldom = None::<Instant>;
+        loop {
+            let leap = leaps.has_changed().is_ok_and(|changed| changed).then(|| *leaps.borrow_and_update());
+            sight = self.look(leap.flatten(), sight).await;
+            if seldom.is_none_or(|at| at.elapsed() >= SELDOM) {
+                seldom = Some(Instant::now());
+                self.count_ending(&mut sight).await;
+            }
+            meters::sight(&sight, self.inner.buffer.len());
+            self.inner.sights.send_replace(Some(sight.clone()));
+            sleep(EVERY).await;
+        }
+    }
+
+    async fn look(&self, leap: Option<SignedDuration>, before: Sight) -> Sight {
+        let (clicks, outbox) = (&self.inner.clicks, &self.inner.outbox);
+        let (clicks, outbox, accounts) =
+            tokio::join!(asked(clicks.ping()), asked(outbox.ping()), asked(self.stats(None)));
+        let away = [("clicks", clicks.is_none()), ("outbox", outbox.is_none() || accounts.is_none())];
+        let away = away.into_iter().filter(|(_, away)| *away).map(|(store, _)| store).collect();
+        let (at, broken) = (self.inner.clock.now(), self.inner.promise.broken());
+        Sight { at, accounts, away, broken, leap, ..before }
+    }
+
+    async fn count_ending(&self, sight: &mut Sight) {
+        let end = sight.at.saturating_add(SOON).unwrap_or(Timestamp::MAX);
+        for standing in sight.accounts.iter().flatten() {
+            let ending = match standing.stats.pending {
+                0 => Ok(0),
+                _ => self.ending(&standing.id, end).await,
+            };
+            if let Ok(ending) = ending {
+                sight.ending.insert(standing.id.clone(), ending);
+            }
+        }
+    }
+
+    /// How many of an account's pending deliveries are not sent any more after `end`.
+    async fn ending(&self, account: &AccountId, end: Timestamp) -> Result<usize> {
+        let state = Some(DeliveryState::Pending.as_str());
+        let filter = DeliveryFilter { account: Some(account.clone()), state, ..DeliveryFilter::default() };
+        let (mut count, mut after) = (0, None);
+        for _ in 0..PAGES {
+            let page = self.inner.outbox.deliveries(&filter, PAGE, after).await?;
+            count += page.items.iter().filter(|delivery| delivery.expires_at < end).count();
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// The answer, where one comes in time.
+async fn asked<T>(answer: impl Future<Output = Result<T>>) -> Option<T> {
+    timeout(PATIENCE, answer).await.ok()?.ok()
+}

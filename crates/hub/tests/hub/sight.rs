@@ -1,0 +1,49 @@
+//! What the hub sees by itself: accounts, clicks that end, stores that are away, a clock that is set.
+
+use jiff::SignedDuration;
+use postback_hub::Sight;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::doubles::*;
+
+fn watched(house: &House) -> (watch::Receiver<Option<Sight>>, DropGuard) {
+    let stop = CancellationToken::new();
+    let (hub, ended) = (house.hub.clone(), stop.clone());
+    tokio::spawn(async move { hub.run(ended).await });
+    (house.hub.sights(), stop.drop_guard())
+}
+
+async fn until(sights: &mut watch::Receiver<Option<Sight>>, enough: impl Fn(&Sight) -> bool) -> Sight {
+    sights.wait_for(|sight| sight.as_ref().is_some_and(&enough)).await.unwrap().clone().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hub_sees_where_accounts_stand_and_whose_clicks_end_within_three_days() {
+    let house = house();
+    let token = house.token("a").await;
+    house.record(report(token, lead())).await;
+    let (mut sights, _run) = watched(&house);
+    let sight = until(&mut sights, |_| true).await;
+    assert_eq!(sight.accounts.as_ref().unwrap().iter().map(|it| it.stats.pending).sum::<u64>(), 1);
+    assert_eq!((sight.ending[&id("near")], sight.away, sight.broken, sight.leap), (0, vec![], None, None));
+    house.clock.pass(SignedDuration::from_hours(27 * 24));
+    let sight = until(&mut sights, |sight| sight.leap.is_some()).await;
+    assert!(
+        sight.leap.unwrap() > SignedDuration::from_hours(26 * 24),
+        "a clock that is set leaps: {sight:?}"
+    );
+    house.clock.pass(SignedDuration::from_mins(1));
+    let sight = until(&mut sights, |sight| sight.ending[&id("near")] > 0).await;
+    assert_eq!((sight.ending[&id("near")], sight.ending[&id("far")]), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hub_sees_a_store_that_is_away_and_knows_of_no_account_then() {
+    let house = house();
+    let (mut sights, _run) = watched(&house);
+    until(&mut sights, |sight| sight.away.is_empty()).await;
+    house.outbox.goes_away();
+    let sight = until(&mut sights, |sight| !sight.away.is_empty()).await;
+    assert_eq!((sight.away, sight.accounts), (vec!["outbox"], None));
+}

@@ -1,0 +1,61 @@
+//! The files that hold secrets: who else can read them.
+
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use toml::{Table, Value};
+
+use super::Check;
+
+/// Settings that are secrets, and those that name a private key's file.
+const SECRETS: [&str; 5] = ["current", "older", "key", "token", "redis"];
+/// What gives everybody on a machine a file's content.
+const OTHERS: u32 = 0o004;
+
+/// The config itself where it holds a secret, and every file of secrets that it or a variable names.
+pub(super) fn checks(config: &Path) -> Vec<Check> {
+    let Some(table) = fs::read_to_string(config).ok().and_then(|text| text.parse::<Table>().ok()) else {
+        return Vec::new();
+    };
+    let (mut files, mut inside) = (Vec::new(), false);
+    walk("", &table, &mut files, &mut inside);
+    let named = env::vars().filter(|(name, _)| {
+        name.starts_with("POSTBACK_") && name.ends_with("_FILE") && name != "POSTBACK_TOKEN_FILE"
+    });
+    files.extend(named.map(|(name, file)| (name, PathBuf::from(file))));
+    if inside {
+        files.push(("config".to_owned(), config.to_owned()));
+    }
+    files.iter().filter_map(|(what, file)| check(what, file)).collect()
+}
+
+/// Collects the files that a table names, and whether a secret stands in it.
+fn walk(path: &str, table: &Table, files: &mut Vec<(String, PathBuf)>, inside: &mut bool) {
+    for (name, value) in table {
+        let full = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let tls = path.ends_with("tls");
+        match value {
+            Value::Table(inner) => walk(&full, inner, files, inside),
+            Value::String(file) if name.ends_with("_file") || (tls && name == "key") => {
+                files.push((full, PathBuf::from(file)));
+            }
+            Value::String(_) | Value::Array(_) if SECRETS.contains(&name.as_str()) && !tls => *inside = true,
+            _ => {}
+        }
+    }
+}
+
+/// What others may do with a file; nothing where it is not there, which the config's own check says.
+fn check(what: &str, file: &Path) -> Option<Check> {
+    let mode = fs::metadata(file).ok()?.permissions().mode();
+    let found = format!("{} ({:03o})", file.display(), mode & 0o777);
+    Some(if mode & OTHERS == 0 {
+        Check::ok(what, found)
+    } else {
+        let to_do = format!("everybody on this machine can read it: chmod 600 {}", file.display());
+        Check::warning(what, found, to_do)
+    })
+}

@@ -1,0 +1,167 @@
+//! The commands that ask a hub over gRPC.
+
+mod account;
+mod actions;
+mod clicks;
+mod connection;
+mod conversions;
+mod decide;
+mod deliveries;
+mod doctor;
+mod failure;
+mod import;
+mod json;
+mod pages;
+mod send;
+mod stats;
+mod story;
+mod tail;
+mod time;
+mod words;
+
+use std::{io::Write, process::ExitCode, time::Duration};
+
+use clap::{Args, Subcommand};
+use comfy_table::Table;
+use prost::Message;
+
+use crate::serve;
+use connection::{Api, Connection};
+pub(crate) use failure::EXITS;
+use failure::Failure;
+
+/// A command that asks a hub.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Client {
+    /// Shows where everything stands: clicks, losses, and what became of each conversion.
+    Stats(Asked<stats::Stats>),
+    /// Lists conversions, or tells one's whole story: each call as sent, each answer, what happens next.
+    Conversions(Asked<conversions::Conversions>),
+    /// Lists deliveries, or shows one with its attempts.
+    Deliveries(Asked<deliveries::Deliveries>),
+    /// Finds clicks: one, the latest of a campaign, those of a user, or those from an address.
+    Clicks(Asked<clicks::Clicks>),
+    /// Shows deliveries as they change, until it is stopped.
+    Tail(Asked<tail::Tail>),
+    /// Records a conversion, or a change of one.
+    Send(Box<Asked<send::Send>>),
+    /// Records the conversions of a CSV file; may be interrupted and run again.
+    Import(Asked<import::Import>),
+    /// Puts dead letters back into their lanes.
+    Replay(Asked<decide::Replay>),
+    /// Decides deliveries in doubt: the network has them, or they are sent again.
+    Resolve(Asked<decide::Resolve>),
+    /// Stops deliveries of an account; conversions are still recorded.
+    Pause(Asked<account::Pause>),
+    /// Lets deliveries of an account go on.
+    Resume(Asked<account::Resume>),
+    /// Lists what operators did.
+    Actions(Asked<actions::Actions>),
+    /// Looks for what is wrong with this machine, its config, its store and the ways to the networks.
+    Doctor(doctor::Doctor),
+}
+
+/// A command, how it answers, and whom it asks.
+#[derive(Debug, Args)]
+pub(crate) struct Asked<A: Args> {
+    #[command(flatten)]
+    what: A,
+    /// For programs: one JSON object, or one a line, under the names of the gRPC contract.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// A command's work.
+pub(crate) trait Work {
+    /// Does it.
+    async fn work(self, desk: &mut Desk<'_>) -> Result<(), Failure>;
+}
+
+/// What a command works with: the hub, and where it writes.
+pub(crate) struct Desk<'a> {
+    api: Api,
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    json: bool,
+    /// How long an answer may take.
+    patience: Duration,
+}
+
+impl Desk<'_> {
+    /// Prints a message: as JSON, or as `people` read it.
+    fn show<M: Message>(
+        &mut self,
+        name: &str,
+        message: &M,
+        people: impl FnOnce(&M) -> String,
+    ) -> Result<(), Failure> {
+        let text = if self.json { json::line(name, message)? } else { people(message) };
+        Ok(writeln!(self.out, "{text}")?)
+    }
+
+    /// Prints a list: as JSON, one a line, or as a table.
+    fn list<M: Message>(
+        &mut self,
+        name: &str,
+        messages: &[M],
+        people: impl FnOnce(&[M]) -> Table,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return messages
+                .iter()
+                .try_for_each(|message| Ok(writeln!(self.out, "{}", json::line(name, message)?)?));
+        }
+        if messages.is_empty() {
+            return Ok(writeln!(self.err, "none")?);
+        }
+        Ok(writeln!(self.out, "{}", people(messages))?)
+    }
+}
+
+impl Client {
+    /// Asks, prints, and says on standard error what went wrong.
+    pub(crate) fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
+        let done = serve::block_on(self.work(out, err)).map_err(Failure::from).flatten();
+        match done.and_then(|()| Ok(out.flush()?)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => match writeln!(err, "postback: {failure}") {
+                Ok(()) => failure.code(),
+                Err(_) => ExitCode::from(74),
+            },
+        }
+    }
+
+    async fn work(self, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
+        match self {
+            Self::Stats(asked) => asked.work(out, err).await,
+            Self::Conversions(asked) => asked.work(out, err).await,
+            Self::Deliveries(asked) => asked.work(out, err).await,
+            Self::Clicks(asked) => asked.work(out, err).await,
+            Self::Tail(asked) => asked.work(out, err).await,
+            Self::Send(asked) => asked.work(out, err).await,
+            Self::Import(asked) => asked.work(out, err).await,
+            Self::Replay(asked) => asked.work(out, err).await,
+            Self::Resolve(asked) => asked.work(out, err).await,
+            Self::Pause(asked) => asked.work(out, err).await,
+            Self::Resume(asked) => asked.work(out, err).await,
+            Self::Actions(asked) => asked.work(out, err).await,
+            Self::Doctor(doctor) => doctor.work(out).await,
+        }
+    }
+}
+
+impl<A: Args + Work> Asked<A> {
+    async fn work(self, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
+        if self.connection.tells_the_token() {
+            writeln!(
+                err,
+                "warning: --api is http, and the token crosses the network in the clear; want https"
+            )?;
+        }
+        let api = self.connection.open().await?;
+        let mut desk = Desk { api, out, err, json: self.json, patience: self.connection.timeout };
+        self.what.work(&mut desk).await
+    }
+}

@@ -1,0 +1,288 @@
+//! The metrics: what the hub exports is what the table says, and alerts and dashboard ask for nothing else.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use http::Method;
+use postback_access::{Rules, Scope, TokenHash};
+use postback_proto::v1::GetStatsRequest;
+use postback_sandbox::{Fault, FaultKind, Network};
+use postback_tests::{Engine, House, Visitor, click, lead, token};
+use serde_json::Value;
+
+/// A metric as it is documented or exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Metric {
+    kind: String,
+    labels: BTreeSet<String>,
+}
+
+type Metrics = BTreeMap<String, Metric>;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What stands between back-ticks.
+fn quoted(text: &str) -> impl Iterator<Item = String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned)
+}
+
+/// The table of docs/metrics.md.
+fn documented() -> Metrics {
+    let page = read("docs/metrics.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `postback_"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let name = quoted(cells[1]).next().expect("a name");
+        (name, Metric { kind: cells[2].to_owned(), labels: quoted(cells[3]).collect() })
+    })
+    .collect()
+}
+
+/// Every name that a crate's code gives to a metric.
+fn named() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut folders = vec![root().join("crates")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs")
+                && path.iter().any(|part| part == "src")
+                && !path.ends_with("tests.rs")
+                && !path.to_string_lossy().contains("/src/tests/")
+            {
+                let text = fs::read_to_string(&path).expect("a source");
+                let metric = |word: &&str| {
+                    let ends =
+                        ["_total", "_seconds", "_info", "_open", "_up", "_holds", "_paused", "_buffer"];
+                    let more = ["_connections", "_in_flight", "_ending"];
+                    word.starts_with("postback_")
+                        && (ends.iter().chain(&more).any(|end| word.ends_with(end))
+                            || *word == "postback_deliveries")
+                };
+                names.extend(text.split('"').filter(metric).map(str::to_owned));
+            }
+        }
+    }
+    names
+}
+
+/// What a scrape shows: each metric with its type and labels, and those without a HELP.
+fn exported(text: &str) -> (Metrics, BTreeSet<String>) {
+    let (mut metrics, mut helped) = (Metrics::new(), BTreeSet::new());
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').expect("a help");
+            assert!(!help.is_empty(), "{line}");
+            helped.insert(name.to_owned());
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').expect("a type");
+            metrics.insert(name.to_owned(), Metric { kind: kind.to_owned(), labels: BTreeSet::new() });
+        } else if !line.is_empty() {
+            let name = line.split(['{', ' ']).next().expect("a name");
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+            let name = base.filter(|base| metrics.contains_key(*base)).unwrap_or(name);
+            let metric = metrics.get_mut(name).unwrap_or_else(|| panic!("no type before {line}"));
+            metric.labels.extend(labels(line).filter(|label| label != "le"));
+        }
+    }
+    let without = metrics.keys().filter(|name| !helped.contains(*name)).cloned().collect();
+    (metrics, without)
+}
+
+/// The labels of a sample or a selector: words before `=`, `!=` or `=~` within braces.
+fn labels(text: &str) -> impl Iterator<Item = String> {
+    let inside =
+        text.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}')).map_or("", |(inside, _)| inside);
+    let outside: Vec<&str> = inside.split('"').step_by(2).collect();
+    let words = outside.into_iter().filter_map(|part| {
+        let word = part.trim_end_matches(['=', '~', '!', ' ']).rsplit([',', ' ', '{']).next()?;
+        (!word.is_empty()).then(|| word.to_owned())
+    });
+    words.collect::<Vec<_>>().into_iter()
+}
+
+fn inject(house: &House, network: Network, kind: FaultKind, times: u32) {
+    let fault = Fault::new(network, kind).and_then(|fault| fault.times(times)).expect("a fault");
+    house.sandbox.inject(fault).expect("the sandbox takes the fault");
+}
+
+/// A hub that has seen everything once, and what its console shows of it.
+async fn scraped() -> String {
+    let house = House::on(Engine::Embedded).await;
+    let status = |code| FaultKind::Status { code, retry_after: None };
+    house.visitor.get("/c/powerspace?utm_source=nobody").await;
+    house.visitor.get("/nothing").await;
+    for (fault, landed) in [(None, 1), (Some(FaultKind::DropAfter), 2), (Some(status(404)), 3)] {
+        if let Some(fault) = fault {
+            inject(&house, Network::Powerspace, fault, 1);
+        }
+        let id = house.issue(Network::Powerspace);
+        let landed_on = house.land("powerspace", &format!("clickId={id}")).await;
+        house.caller.record(token(&landed_on), lead()).await.expect("recorded");
+        house.until("powerspace", |stats| stats.delivered + stats.in_doubt + stats.dead == landed).await;
+    }
+    house.caller.record(click("powerspace", "?"), lead()).await.expect_err("no click has this id");
+    let mut rules = Rules::default();
+    rules.token("scraper", &[Scope::Read], &[TokenHash::of("a token")]).expect("a rule");
+    house.access.replace(rules).expect("the rules hold");
+    house.caller.deliveries.clone().get_stats(GetStatsRequest::default()).await.expect_err("nobody knows us");
+    let console = Visitor::of(house.console);
+    loop {
+        let header = [("authorization", "Bearer a token")];
+        let text = console.ask(Method::GET, "/metrics", &header, "").await.body;
+        if text.contains("postback_deliveries_ending{") && text.contains("postback_leases_lost_total{") {
+            house.end().await;
+            return text;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hub_exports_what_the_table_says_with_types_labels_and_help() {
+    let (exported, without_help) = exported(&scraped().await);
+    assert_eq!(without_help, BTreeSet::new(), "metrics without HELP");
+    let documented = documented();
+    assert_eq!(exported.keys().collect::<Vec<_>>(), documented.keys().collect::<Vec<_>>());
+    for (name, metric) in &exported {
+        assert_eq!(metric, &documented[name], "{name}");
+        assert_eq!(name.ends_with("_total"), metric.kind == "counter", "{name} is a {}", metric.kind);
+        assert_eq!(
+            metric.kind == "histogram",
+            name.ends_with("_seconds") && metric.kind != "gauge",
+            "{name}"
+        );
+    }
+    assert_eq!(named(), documented.into_keys().collect(), "what the code names");
+}
+
+/// The metrics that a PromQL expression asks for, each with the labels that it selects by.
+fn asked(expression: &str) -> Vec<(String, BTreeSet<String>)> {
+    let mut found = Vec::new();
+    for (at, _) in expression.match_indices("postback_") {
+        let rest = &expression[at..];
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let (name, rest) = rest.split_at(end);
+        let selector =
+            rest.starts_with('{').then(|| rest.split_inclusive('}').next()).flatten().unwrap_or("");
+        found.push((name.to_owned(), labels(selector).collect()));
+    }
+    found
+}
+
+/// The labels that an expression groups by, and those that a text shows.
+fn shown(text: &str) -> BTreeSet<String> {
+    let grouped = text.split("by (").skip(1).filter_map(|rest| rest.split(')').next());
+    let grouped = grouped.flat_map(|list| list.split(',').map(str::trim));
+    let told = text.split("$labels.").skip(1).filter_map(|rest| rest.split([' ', '}']).next());
+    grouped.chain(told).map(str::to_owned).collect()
+}
+
+/// Holds an expression to the table.
+fn hold(place: &str, expression: &str, documented: &Metrics) {
+    let recorded = expression.contains("postback:attempts:rate10m");
+    let mut known: BTreeSet<String> = ["le", "instance"].map(str::to_owned).into();
+    for (name, labels) in asked(expression) {
+        let base =
+            ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+        let metric = documented.get(base).unwrap_or_else(|| panic!("{place}: no metric {name}"));
+        assert_eq!(base != name, metric.kind == "histogram", "{place}: {name} is a {}", metric.kind);
+        assert!(labels.is_subset(&metric.labels), "{place}: {name} has {:?}, not {labels:?}", metric.labels);
+        known.extend(metric.labels.iter().cloned());
+    }
+    if recorded {
+        known.extend(["account", "outcome"].map(str::to_owned));
+    }
+    assert!(recorded || !asked(expression).is_empty(), "{place}: asks for nothing: {expression}");
+    assert!(shown(expression).is_subset(&known), "{place}: {:?} of {known:?}", shown(expression));
+}
+
+#[test]
+fn alerts_ask_only_for_what_is_exported_and_say_what_to_do() {
+    let rules: Value = serde_norway::from_str(&read("deploy/prometheus/rules.yml")).expect("YAML");
+    let documented = documented();
+    let mut alerts = BTreeSet::new();
+    for rule in rules["groups"]
+        .as_array()
+        .expect("groups")
+        .iter()
+        .flat_map(|it| it["rules"].as_array().expect("rules"))
+    {
+        let expression = rule["expr"].as_str().expect("an expression");
+        let Some(alert) = rule["alert"].as_str() else {
+            hold("a recorded rule", expression, &documented);
+            continue;
+        };
+        let words = |key: &str| rule["annotations"][key].as_str().unwrap_or_default().to_owned();
+        hold(alert, expression, &documented);
+        assert!(
+            shown(&words("summary")).is_subset(&shown(expression)),
+            "{alert}: its summary names what it has not"
+        );
+        assert!(words("summary").len() > 20 && words("action").len() > 40, "{alert}: summary and action");
+        let severity = rule["labels"]["severity"].as_str().expect("a severity");
+        assert!(["page", "ticket"].contains(&severity), "{alert}: {severity}");
+        assert!(alerts.insert(alert.to_owned()), "{alert} is there twice");
+    }
+    let page = read("docs/operate.md");
+    for alert in &alerts {
+        assert!(page.contains(alert.as_str()), "docs/operate.md does not say what {alert} means");
+    }
+    assert!(alerts.len() >= 14, "{alerts:?}");
+}
+
+#[test]
+fn prometheus_itself_takes_the_rules_and_they_fire_where_they_should() {
+    let promtool = root().join("target/prometheus/usr/bin/promtool");
+    let promtool = if promtool.exists() { promtool } else { PathBuf::from("promtool") };
+    if Command::new(&promtool).arg("--version").output().is_err() {
+        // Without Prometheus at hand the structure alone is checked, by the test above.
+        return;
+    }
+    let commands: [&[&str]; 3] = [
+        &["check", "rules", "rules.yml"],
+        &["check", "config", "--syntax-only", "prometheus.yml"],
+        &["test", "rules", "rules.test.yml"],
+    ];
+    for arguments in commands {
+        let folder = root().join("deploy/prometheus");
+        let said =
+            Command::new(&promtool).args(arguments).current_dir(folder).output().expect("promtool runs");
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&[said.stdout, said.stderr].concat()));
+    }
+}
+
+#[test]
+fn the_dashboard_asks_only_for_what_is_exported() {
+    let dashboard: Value = serde_json::from_str(&read("deploy/grafana/dashboard.json")).expect("JSON");
+    let documented = documented();
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let (mut places, mut used) = (BTreeSet::new(), BTreeSet::new());
+    for panel in panels {
+        let title = panel["title"].as_str().expect("a title");
+        let place = &panel["gridPos"];
+        assert!(places.insert((place["y"].as_u64(), place["x"].as_u64())), "{title} lies on another");
+        for target in panel["targets"].as_array().expect("targets") {
+            let expression = target["expr"]
+                .as_str()
+                .expect("an expression")
+                .replace("account=~\"$account\"", "account=\"a\"");
+            hold(title, &expression, &documented);
+            used.extend(asked(&expression).into_iter().map(|(name, _)| name));
+        }
+    }
+    assert!(used.len() >= 18, "{used:?}");
+}
