@@ -1,15 +1,16 @@
-//! Who is let in to gRPC: tokens, certificates, scopes, and the TLS under which they come.
+//! Who is let in to gRPC: tokens, certificates, scopes, the TLS under which they come, and what a reload changes.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use postback_access::{
     Rules, Scope, TlsFiles, TokenHash,
     testing::{Authority, Signed},
 };
+use postback_core::Key;
 use postback_proto::v1::{
     GetStatsRequest, ListConversionsRequest, PauseAccountRequest, RecordConversionRequest,
 };
-use postback_tests::{Caller, Engine, House};
+use postback_tests::{Caller, Engine, House, Postback};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -39,7 +40,11 @@ fn tokens() -> String {
 }
 
 fn with(house: &House, token: Option<&str>) -> Caller {
-    Caller::over(Channel::from_shared(house.api.clone()).unwrap().connect_lazy(), token)
+    at(&house.api, token)
+}
+
+fn at(api: &str, token: Option<&str>) -> Caller {
+    Caller::over(Channel::from_shared(api.to_owned()).unwrap().connect_lazy(), token)
 }
 
 /// A report that is wrong: it is let in where it is refused for what it holds.
@@ -189,4 +194,74 @@ async fn what_is_not_tls_is_not_answered_where_tls_is_spoken() {
     let _ = stream.read_to_end(&mut heard).await;
     assert!(!heard.starts_with(b"HTTP"), "{heard:?}");
     house.end().await;
+}
+
+/// Puts a program's config in place, whole at every moment: these callers may read, each by a token of its own.
+fn write_config(folder: &Path, callers: &[&str], more: &str) -> String {
+    let key = Key::new(1, [7; 32]).reveal();
+    let data = folder.join("data");
+    let mut config = format!("key.current = \"{key}\"\nstore.path = '{}'\n{more}\n", data.display());
+    for token in callers {
+        let (name, hash) = (token.trim_start_matches("pbt_"), TokenHash::of(token));
+        config += &format!("[access.tokens.{name}]\nscopes = [\"read\"]\nsha256 = [\"{hash}\"]\n");
+    }
+    let (file, draft) = (folder.join("postback.toml"), folder.join("draft.toml"));
+    fs::write(&draft, config).unwrap();
+    fs::rename(draft, &file).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_program_takes_over_who_may_call_and_is_not_left_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |callers: &[&str]| write_config(folder.path(), callers, "api.listen = \"127.0.0.1:0\"");
+    let program = Postback::with(&["serve", "--role", "api", "--config", &write(&["pbt_ann"])]);
+    let mut hub = program.env("POSTBACK_LOG__FORMAT", "json").start();
+    let api = format!("http://{}", hub.listens("api"));
+    let [ann, bob, cyd] = ["pbt_ann", "pbt_bob", "pbt_cyd"].map(|token| at(&api, Some(token)));
+    let unknown = (Code::Unauthenticated, "UNKNOWN_TOKEN".to_owned(), None);
+    look(&ann).await.unwrap();
+    assert_eq!(why(&look(&bob).await.unwrap_err()), unknown);
+
+    write(&["pbt_bob"]);
+    hub.signal("-HUP");
+    hub.until(&["access", "reloaded"]);
+    assert_eq!(why(&look(&ann).await.unwrap_err()), unknown, "on the connection that it has");
+    look(&bob).await.unwrap();
+
+    write(&["pbt_bob", "pbt_cyd"]);
+    while look(&cyd).await.is_err() {
+        hub.until(&["access", "reloaded"]);
+    }
+
+    write(&[]);
+    hub.signal("-HUP");
+    let refused = hub.until(&["what held before holds on"]);
+    assert_eq!(
+        refused["problems"], "access: is empty, which would let everybody in; want a restart for that",
+        "{refused}"
+    );
+    look(&bob).await.unwrap();
+    assert_eq!(why(&look(&at(&api, None)).await.unwrap_err()).1, "NOBODY");
+    hub.signal("-TERM");
+    hub.until(&["stopped"]);
+    assert!(hub.ended().success());
+}
+
+#[test]
+fn tokens_that_would_cross_the_network_in_the_clear_are_refused_by_serve_and_by_check() {
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["api", "console"] {
+        let file = write_config(folder.path(), &["pbt_ann"], &format!("{part}.listen = \"0.0.0.0:0\""));
+        for arguments in [["serve", "--config", &file].as_slice(), &["check", &file]] {
+            let output = Postback::with(arguments).output();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            let want = format!(
+                "{part}.listen: `0.0.0.0:0` can be reached from other machines, and tokens would cross the network \
+                 in the clear; want {part}.tls = "
+            );
+            assert!(!output.status.success() && said.contains(&want), "{arguments:?}: {said}");
+        }
+    }
 }

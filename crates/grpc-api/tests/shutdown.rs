@@ -94,7 +94,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sent<S> {
         body.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
         let mut connection = Box::pin(connection);
         // The socket has room for all of it.
-        poll_fn(|cx| Poll::Ready(assert!(connection.as_mut().poll(cx).is_pending()))).await;
+        let waits = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_pending())).await;
+        assert!(waits, "the connection has ended");
         Self { connection, answer }
     }
 

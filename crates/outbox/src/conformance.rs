@@ -76,6 +76,7 @@ macro_rules! conformance {
             conversions_are_listed_the_latest_first_by_page,
             conversions_are_listed_by_what_they_are,
             deliveries_are_listed_by_where_they_stand,
+            a_change_that_waits_is_listed_by_its_conversion,
             a_list_goes_on_past_what_one_call_looks_at,
             changes_are_told_in_their_order,
             a_customer_is_forgotten_once_all_is_settled,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use postback_core::{
     Conversion, ConversionId, DeliveryId, Kind, Status,
-    ports::{ConversionFilter, DeliveryFilter},
+    ports::{ConversionFilter, DeliveryFilter, Target},
 };
 
 use super::{
@@ -130,6 +130,16 @@ pub async fn deliveries_are_listed_by_where_they_stand(bench: &Bench) {
     ] {
         assert_eq!(deliveries(bench, &filter, 2).await, want, "{filter:?}");
     }
+}
+
+/// What waits for a conversion is found by the id that its caller was promised.
+pub async fn a_change_that_waits_is_listed_by_its_conversion(bench: &Bench) {
+    let lead = bench.lead("c1", Some("t1"));
+    let early = bench.change(&lead, Status::Hold);
+    let put = bench.store.change(Target::Key(lead.key().unwrap()), early.clone()).await.unwrap();
+    let filter = DeliveryFilter { conversion: Some(put.conversion), ..DeliveryFilter::default() };
+    assert_eq!(deliveries(bench, &filter, 1).await, [early.id]);
+    assert_eq!(bench.store.story(put.conversion).await.unwrap(), None);
 }
 
 /// A needle is found in more than one call looks at, and each call is bounded.

@@ -76,8 +76,7 @@ impl RedisOutbox {
     ) -> Result<Page<Delivery>> {
         let Some(id) = filter.conversion else { return Ok(Page { items: Vec::new(), next: None }) };
         let call = Call::new(&STORY, super::partition(id.shard())).arg(hex(id.as_bytes()));
-        let story: Option<(StoredConversion, Vec<StoredDelivery>)> = self.run(call).await?;
-        let told = story.map(|story| story.1).unwrap_or_default();
+        let (_, told): (Option<StoredConversion>, Vec<StoredDelivery>) = self.run(call).await?;
         let told = told.into_iter().map(records::delivery).collect::<Result<Vec<_>>>()?;
         let mut found: BTreeMap<Id, Delivery> =
             told.into_iter().map(|delivery| (*delivery.id.as_bytes(), delivery)).collect();

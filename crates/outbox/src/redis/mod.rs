@@ -311,8 +311,8 @@ impl Outbox for RedisOutbox {
 
     async fn story(&self, id: ConversionId) -> Result<Option<Story>> {
         let call = Call::new(&STORY, partition(id.shard())).arg(hex(id.as_bytes()));
-        let story: Option<(StoredConversion, Vec<StoredDelivery>)> = self.run(call).await?;
-        let Some((conversion, told)) = story else { return Ok(None) };
+        let (conversion, told): (Option<StoredConversion>, Vec<StoredDelivery>) = self.run(call).await?;
+        let Some(conversion) = conversion else { return Ok(None) };
         let deliveries = told.into_iter().map(records::delivery).collect::<Result<_>>()?;
         Ok(Some(Story { conversion: records::conversion(conversion)?, deliveries }))
     }

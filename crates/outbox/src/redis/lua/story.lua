@@ -1,6 +1,5 @@
--- A conversion with what was told of it.
+-- A conversion, where it is recorded, with what was told of it.
 local id = ARGV[3]
-if not call('HGET', key('c', id), 'made') then return false end
 local told = {}
 for _, delivery in ipairs(call('LRANGE', key('c', id, 'told'), 0, -1)) do table.insert(told, whole(delivery)) end
-return {record(id), told}
+return {call('HEXISTS', key('c', id), 'made') == 1 and record(id), told}
