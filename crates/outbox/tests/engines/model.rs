@@ -132,7 +132,8 @@ impl Model {
         let lane = self.lanes.entry(told.lane).or_default();
         lane.line.push_back(id);
         if lane.line.len() == 1 {
-            *lane = Lane { line: lane.line.clone(), due: Some(now), ..Lane::default() };
+            let due = Some(told.made.min(now));
+            *lane = Lane { line: lane.line.clone(), due, ..Lane::default() };
         }
     }
 
@@ -169,6 +170,14 @@ impl Model {
     pub(crate) fn lead_of(&self, id: DeliveryId) -> &'static str {
         let lead = self.conversions[&self.told[&id].conversion].lead.unwrap();
         self.told[&lead].state
+    }
+
+    /// Goes on with a lane whose head is done. What was never put off is due since it was made.
+    fn pop(&mut self, lane: usize, now: i64) {
+        let lane = self.lanes.entry(lane).or_default();
+        lane.line.pop_front();
+        let due = lane.line.front().map(|head| self.told[head].made.min(now));
+        *lane = Lane { due, line: lane.line.clone(), ..Lane::default() };
     }
 
     fn held(&mut self, fence: &Fence) -> Option<&mut Lane> {
@@ -210,7 +219,8 @@ impl Model {
             let later = |id: &DeliveryId| place(id) > place(&fence.delivery);
             let before = lane.line.iter().skip(behind).position(later);
             lane.line.insert(before.map_or(lane.line.len(), |before| behind + before), fence.delivery);
-            pop(lane, now);
+            let lane = told.lane;
+            self.pop(lane, now);
             return true;
         }
         match outcome {
@@ -220,11 +230,12 @@ impl Model {
             Outcome::InDoubt => told.state = "in_doubt",
             Outcome::Retry(_) => {}
         }
-        let lane = self.lanes.get_mut(&told.lane).unwrap();
+        let place = told.lane;
+        let lane = self.lanes.get_mut(&place).unwrap();
         match outcome {
             Outcome::Retry(after) => lane.due = Some(now + after),
             Outcome::InDoubt => lane.due = None,
-            Outcome::Delivered | Outcome::Dead | Outcome::DeadWithLead => pop(lane, now),
+            Outcome::Delivered | Outcome::Dead | Outcome::DeadWithLead => self.pop(place, now),
         }
         true
     }
@@ -255,13 +266,12 @@ impl Model {
             return false;
         }
         told.mark = None;
-        let lane = self.lanes.get_mut(&told.lane).unwrap();
+        told.state = if delivered { "delivered" } else { "pending" };
+        let place = told.lane;
         if delivered {
-            told.state = "delivered";
-            pop(lane, now);
+            self.pop(place, now);
         } else {
-            told.state = "pending";
-            lane.due = Some(now);
+            self.lanes.get_mut(&place).unwrap().due = Some(now);
         }
         true
     }
@@ -308,10 +318,4 @@ impl Told {
     fn is_over(&self, now: i64) -> bool {
         now >= self.made + LIFE
     }
-}
-
-/// Goes on with a lane whose head is done.
-fn pop(lane: &mut Lane, now: i64) {
-    lane.line.pop_front();
-    *lane = Lane { due: (!lane.line.is_empty()).then_some(now), line: lane.line.clone(), ..Lane::default() };
 }
