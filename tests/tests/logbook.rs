@@ -1,13 +1,15 @@
 //! What an operator asks at night: how it went, who did what, which clicks came; and decisions on many deliveries.
 
+use std::collections::BTreeMap;
+
 use postback_proto::v1::{
     CaptureClickRequest, Deed, DeliverySelection, GetHistoryRequest, GetLinkRequest, GetStatsRequest,
-    History, ListActionsRequest, ListClicksRequest, PauseAccountRequest, ReplayDeliveriesRequest,
-    ReplayDeliveriesResponse, Resolution, ResolveDeliveriesRequest, ResumeAccountRequest,
-    logbook_service_client::LogbookServiceClient,
+    History, ListActionsRequest, ListClicksRequest, PauseAccountRequest, RecordConversionRequest,
+    ReplayDeliveriesRequest, ReplayDeliveriesResponse, Resolution, ResolveDeliveriesRequest,
+    ResumeAccountRequest, logbook_service_client::LogbookServiceClient,
 };
 use postback_sandbox::{Fault, FaultKind, Network};
-use postback_tests::{Engine, House, lead, token};
+use postback_tests::{Engine, House, lead, order, token, user};
 use tonic::{Code, transport::Channel};
 
 macro_rules! on_both {
@@ -23,6 +25,7 @@ macro_rules! on_both {
 
 on_both! {
     the_history_accounts_for_every_click_and_conversion
+    a_refused_report_is_counted_whoever_refused_it_and_one_that_was_only_tried_is_not
     dead_letters_are_replayed_in_bulk_and_the_trail_says_who_did_it
     doubts_are_resolved_in_bulk
     the_latest_clicks_of_a_campaign_are_listed_page_by_page
@@ -79,6 +82,32 @@ async fn the_history_accounts_for_every_click_and_conversion(engine: Engine) {
     let all = GetStatsRequest { account: "powerspace".into() };
     let stats = house.caller.deliveries.clone().get_stats(all).await.unwrap().into_inner();
     assert_eq!((stats.campaigns[0].clicks, stats.campaigns[0].lost["missing"]), (3, 1));
+    house.end().await;
+}
+
+async fn a_refused_report_is_counted_whoever_refused_it_and_one_that_was_only_tried_is_not(engine: Engine) {
+    let house = House::on(engine).await;
+    let id = house.issue(Network::Powerspace);
+    let landed = house.land("powerspace", &format!("clickId={id}")).await;
+    let unreadable = RecordConversionRequest {
+        source: Some(token(&landed)),
+        details: Some(order("12,50")),
+        ..RecordConversionRequest::default()
+    };
+    let tried = RecordConversionRequest { validate_only: true, ..unreadable.clone() };
+    for refused in [tried, unreadable, RecordConversionRequest::default()] {
+        house.caller.send(refused).await.unwrap_err();
+    }
+    house.caller.record(user("nobody"), lead()).await.unwrap_err();
+    let told = history(&house, "powerspace").await;
+    let (mut own, mut nobodys) = (BTreeMap::new(), BTreeMap::new());
+    for bucket in told.buckets {
+        bucket.accounts.into_iter().for_each(|account| own.extend(account.refused));
+        nobodys.extend(bucket.refused);
+    }
+    let one = |reason: &str| (reason.to_owned(), 1);
+    assert_eq!(own, BTreeMap::from([one("invalid_value")]));
+    assert_eq!(nobodys, BTreeMap::from([one("invalid_value"), one("unknown_user")]));
     house.end().await;
 }
 
