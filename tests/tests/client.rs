@@ -54,6 +54,18 @@ async fn a_night(house: &House) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_read_enough_hears_no_complaint() {
+    let house = House::on(Engine::Embedded).await;
+    reported(&house).await;
+    let mut list = Postback::with(&["deliveries", "--json"]).env("POSTBACK_API", &house.api).command();
+    let mut list = list.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(list.stdout.take());
+    let said = tokio::task::spawn_blocking(|| list.wait_with_output().unwrap()).await.unwrap();
+    assert!(said.status.success() && said.stderr.is_empty(), "{said:?}");
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stats_say_what_became_of_each_conversion_and_what_to_do() {
     let house = House::on(Engine::Embedded).await;
     a_night(&house).await;

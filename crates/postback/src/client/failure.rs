@@ -15,6 +15,8 @@ not allowed, or not in its present state; 5 the hub or its store cannot be reach
 /// What a script is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
+    /// Whoever reads what is printed has seen enough, as `head` has.
+    Unread = 0,
     Failed = 1,
     Usage = 2,
     NotFound = 3,
@@ -118,7 +120,8 @@ impl From<Status> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(Exit::Failed, error.to_string())
+        let unread = error.kind() == io::ErrorKind::BrokenPipe;
+        Self::new(if unread { Exit::Unread } else { Exit::Failed }, error.to_string())
     }
 }
 

@@ -28,7 +28,7 @@ use prost::Message;
 use crate::serve;
 use connection::{Api, Connection};
 pub(crate) use failure::EXITS;
-use failure::Failure;
+use failure::{Exit, Failure};
 
 /// A command that asks a hub.
 #[derive(Debug, Subcommand)]
@@ -126,6 +126,7 @@ impl Client {
         let done = serve::block_on(self.work(out, err)).map_err(Failure::from).flatten();
         match done.and_then(|()| Ok(out.flush()?)) {
             Ok(()) => ExitCode::SUCCESS,
+            Err(failure) if failure.exit() == Exit::Unread => failure.code(),
             Err(failure) => match writeln!(err, "postback: {failure}") {
                 Ok(()) => failure.code(),
                 Err(_) => ExitCode::from(74),

@@ -15,7 +15,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{
     Code, Status,
     transport::{Channel, Endpoint},
@@ -62,7 +62,8 @@ pub(crate) struct Acknowledged {
 
 /// Callers and visitors at work.
 pub(crate) struct Load {
-    stop: CancellationToken,
+    /// Sends everyone home, also where a trial breaks off.
+    stop: DropGuard,
     tasks: JoinSet<anyhow::Result<()>>,
     journal: Arc<Mutex<Vec<Acknowledged>>>,
     watch: Watch,
@@ -108,7 +109,7 @@ impl Load {
             pass_by(&passers.0, &passers.1, &passers.2);
             Ok(())
         });
-        Ok(Self { stop, tasks, journal, watch })
+        Ok(Self { stop: stop.drop_guard(), tasks, journal, watch })
     }
 
     /// How many steps were acknowledged so far.
@@ -118,7 +119,7 @@ impl Load {
 
     /// Lets every caller finish what it began; returns the journal, and what was seen.
     pub(crate) async fn end(mut self) -> anyhow::Result<(Vec<Acknowledged>, Seen)> {
-        self.stop.cancel();
+        drop(self.stop);
         while let Some(ended) = self.tasks.join_next().await {
             ended??;
         }
