@@ -76,7 +76,7 @@ impl RedisCluster {
         to.tell(cluster("SETSLOT").arg(slot).arg("IMPORTING").arg(&ids[owner]));
         from.tell(cluster("SETSLOT").arg(slot).arg("MIGRATING").arg(&ids[heir]));
         loop {
-            let keys: Vec<String> = from.ask(cluster("GETKEYSINSLOT").arg(slot).arg(PIECE));
+            let keys: Vec<Vec<u8>> = from.ask(cluster("GETKEYSINSLOT").arg(slot).arg(PIECE));
             if keys.is_empty() {
                 break;
             }
