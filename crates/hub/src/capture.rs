@@ -79,9 +79,8 @@ impl Hub {
         let mine = self.record_of(&arrival, &visit, id, now);
         let (kept, what) = self.keep(mine, arrival.campaign.find_by_ip).await;
         let click = kept.click.clone();
-        meters::captured(&arrival.campaign.id, what);
+        counts.capture(&arrival.campaign.id, what);
         if what != Capture::Repeated {
-            counts.click();
             self.inner.journal.see(&arrival.campaign.id, &click);
         }
         self.landing(&arrival, &visit, click)
@@ -125,9 +124,8 @@ impl Hub {
         let captured_at = mine.click.captured_at;
         let click = self.inner.clicks.capture(mine, arrival.campaign.find_by_ip).await?;
         let already = known || click.click.captured_at != captured_at;
-        meters::captured(&arrival.campaign.id, if already { Capture::Repeated } else { Capture::Stored });
+        counts.capture(&arrival.campaign.id, if already { Capture::Repeated } else { Capture::Stored });
         if !already {
-            counts.click();
             self.inner.journal.see(&arrival.campaign.id, &click.click);
         }
         self.captured(&arrival, &visit, click, already)
@@ -166,7 +164,7 @@ impl Hub {
     /// # Errors
     /// `InvalidArgument` for a click captured outside the years 1970 to 2106.
     pub fn token(&self, click: &ClickRef) -> Result<ClickToken> {
-        let claims = TokenClaims::new(&click.account, click.id.clone(), click.captured_at);
+        let claims = TokenClaims::new(self.registry().tag(&click.account), click.id.clone(), click.captured_at);
         ClickToken::seal(&claims, &self.inner.keyring)
     }
 

@@ -233,7 +233,7 @@ impl Hub {
     pub(crate) fn open(&self, token: &str) -> Result<ClickRef> {
         let claims = token.parse::<ClickToken>()?.open(&self.inner.keyring)?;
         let registry = self.registry();
-        let account = registry.account_for(&claims).ok_or_else(|| {
+        let account = registry.tagged(claims.account).ok_or_else(|| {
             let message = "is for an account that this hub no longer has";
             Error::not_found("UNKNOWN_ACCOUNT", message).at("click_token")
         })?;
