@@ -103,7 +103,9 @@ impl RedisClicks {
     ) -> Result<Option<Arc<Click>>> {
         let new = record::encode(click);
         let set = cmd("SET").arg(key).arg(&new).arg("NX").arg("GET").arg("PX").arg(life).take();
-        let Some(old): Option<Vec<u8>> = self.link.ask(&set).await? else { return Ok(Some(Arc::clone(click))) };
+        let Some(old): Option<Vec<u8>> = self.link.ask(&set).await? else {
+            return Ok(Some(Arc::clone(click)));
+        };
         let kept = record::decode(&click.click.account, &click.click.id, &old)?;
         if !kept.click.is_expired(now) {
             return Ok(Some(Arc::new(kept)));

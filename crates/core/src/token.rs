@@ -100,7 +100,7 @@ impl ClickToken {
         let (&form, id) = rest.split_first()?;
         let click = match form {
             RAW => String::from_utf8(id.to_vec()).ok()?,
-            HEX => id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            HEX => id.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit).collect(),
             _ => return None,
         };
         Some(TokenClaims {
@@ -114,6 +114,11 @@ impl ClickToken {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A lower-case hex digit for 0 to 15.
+fn hex_digit(value: u8) -> char {
+    char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 })
 }
 
 /// Halves an id of lower-case hex digits.

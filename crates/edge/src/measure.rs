@@ -1,8 +1,15 @@
 //! What the edge measures.
 
-use std::{cell::RefCell, collections::HashMap, time::Duration};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    time::Duration,
+};
 
-use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
 use postback_core::Flags;
 
 use crate::refusal::Refusal;
@@ -26,6 +33,7 @@ type Redirects = [Option<Counter>; 4];
 thread_local! {
     /// Counters that this thread has looked up: there is one count for each click.
     static REDIRECTS_OF: RefCell<HashMap<String, Redirects>> = RefCell::default();
+    static SECONDS: OnceCell<Histogram> = const { OnceCell::new() };
 }
 
 /// A visitor was sent on by a campaign of the hub.
@@ -45,7 +53,7 @@ pub(crate) fn redirected(campaign: &str, probe: bool, flags: Flags, took: Durati
             of[place].get_or_insert_with(counter).increment(1);
         }
     });
-    histogram!(REDIRECT_SECONDS).record(took);
+    SECONDS.with(|seconds| seconds.get_or_init(|| histogram!(REDIRECT_SECONDS)).record(took));
 }
 
 /// A request was refused.

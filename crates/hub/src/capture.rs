@@ -164,7 +164,8 @@ impl Hub {
     /// # Errors
     /// `InvalidArgument` for a click captured outside the years 1970 to 2106.
     pub fn token(&self, click: &ClickRef) -> Result<ClickToken> {
-        let claims = TokenClaims::new(self.registry().tag(&click.account), click.id.clone(), click.captured_at);
+        let claims =
+            TokenClaims::new(self.registry().tag(&click.account), click.id.clone(), click.captured_at);
         ClickToken::seal(&claims, &self.inner.keyring)
     }
 

@@ -103,7 +103,8 @@ impl Link {
         let servers = Servers::new(settings, settings.servers()?).map_err(|error| {
             Error::invalid("urls", "are not URLs of one Redis with one user and password").caused_by(error)
         })?;
-        let shared = Arc::new(Shared { servers, state: Mutex::new(State::Idle), gathering: Gathering::default() });
+        let shared =
+            Arc::new(Shared { servers, state: Mutex::new(State::Idle), gathering: Gathering::default() });
         Ok(Self { shared, timeout: settings.timeout })
     }
 

@@ -8,7 +8,7 @@ use std::{
 use postback_adapters_altercpa::AlterCpa;
 use postback_adapters_powerspace::Powerspace;
 use postback_adapters_trafficstars::TrafficStars;
-use postback_core::{Account, AccountId, Accounts, AccountTag, Adapter, CampaignId};
+use postback_core::{Account, AccountId, AccountTag, Accounts, Adapter, CampaignId};
 use postback_hub::{Campaign, LandingTemplate};
 use serde::Deserialize;
 
