@@ -1,13 +1,13 @@
 //! Lists over all partitions: each tells its latest ids, the latest of all are read and filtered.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use postback_core::{
     Conversion, Delivery, Result,
     ports::{ConversionFilter, DeliveryFilter, Page},
 };
-use redis::{FromRedisValue, Script};
+use redis::FromRedisValue;
 
 use super::{
     PARTITIONS, RedisOutbox,
@@ -122,11 +122,10 @@ impl RedisOutbox {
         sort: &str,
         put_together: impl Fn(S) -> Result<T>,
     ) -> Result<BTreeMap<Id, T>> {
-        let script: &'static LazyLock<Script> = &GET;
         let mut calls: BTreeMap<u8, Call> = BTreeMap::new();
         for id in ids {
             let partition = super::partition(postback_core::Shard::from_byte(id[15]));
-            let call = calls.remove(&partition).unwrap_or_else(|| Call::new(script, partition).arg(sort));
+            let call = calls.remove(&partition).unwrap_or_else(|| Call::new(&GET, partition).arg(sort));
             calls.insert(partition, call.arg(hex(id)));
         }
         let mut found = BTreeMap::new();

@@ -64,7 +64,7 @@ const fn partition(shard: Shard) -> u8 {
 
 /// The outbox in Redis.
 pub struct RedisOutbox {
-    runner: Arc<Runner>,
+    runner: Runner,
     clock: Arc<dyn Clock>,
     retention: SignedDuration,
     replicas: usize,
@@ -81,7 +81,7 @@ impl RedisOutbox {
     /// `InvalidArgument` at `urls` or `prefix`.
     pub fn connect(settings: &RedisSettings, clock: Arc<dyn Clock>, retention: Duration) -> Result<Self> {
         Ok(Self {
-            runner: Arc::new(Runner::new(settings)?),
+            runner: Runner::new(settings)?,
             clock,
             retention: rules::retention(retention),
             replicas: settings.wait_replicas,
@@ -89,25 +89,16 @@ impl RedisOutbox {
     }
 
     async fn run<T: FromRedisValue>(&self, call: Call) -> Result<T> {
-        self.runner.run(&call, self.clock.ahead_ms()).await
+        self.runner.run(call, self.clock.ahead_ms()).await
     }
 
     /// Runs calls at the same time; their answers, in the order of the calls.
-    async fn run_all<T: FromRedisValue + Send + 'static>(
-        &self,
-        calls: impl Iterator<Item = Call>,
-    ) -> Result<Vec<T>> {
+    async fn run_all<T: FromRedisValue>(&self, calls: impl Iterator<Item = Call>) -> Result<Vec<T>> {
         let ahead = self.clock.ahead_ms();
-        let running: Vec<_> = calls
-            .map(|call| {
-                let runner = Arc::clone(&self.runner);
-                tokio::spawn(async move { runner.run(&call, ahead).await })
-            })
-            .collect();
+        let running: Vec<_> = calls.map(|call| self.runner.run(call, ahead)).collect();
         let mut answers = Vec::with_capacity(running.len());
-        for call in running {
-            let ended = call.await.map_err(|error| Error::internal("a call broke off").caused_by(error))?;
-            answers.push(ended?);
+        for answer in running {
+            answers.push(answer.await?);
         }
         Ok(answers)
     }
@@ -119,7 +110,7 @@ impl RedisOutbox {
 
     /// Pauses or resumes; whether that changed anything.
     async fn set_pause(&self, account: &AccountId, paused: bool, reason: &Reason) -> Result<bool> {
-        let call = Call::acknowledging(&PAUSE, 0).arg(account.as_str()).arg(i64::from(paused));
+        let call = Call::acknowledging(&PAUSE, 0).named().arg(account.as_str()).arg(i64::from(paused));
         self.run(call.arg(&reason.code).arg(&reason.message)).await
     }
 
@@ -182,6 +173,7 @@ impl Outbox for RedisOutbox {
         rules::together(&conversion.lane, conversion.id.shard(), delivery.id.shard())?;
         let parts = records::split(&conversion);
         let call = Call::acknowledging(&RECORD, partition(conversion.lane.shard()))
+            .named()
             .arg(hex(conversion.id.as_bytes()))
             .arg(hex(conversion.lane.as_bytes()))
             .arg(conversion.account.as_str())
@@ -217,6 +209,7 @@ impl Outbox for RedisOutbox {
         rules::together(&delivery.lane, id.shard(), delivery.id.shard())?;
         let (body, fields) = records::split_delivery(&delivery);
         let call = Call::acknowledging(&CHANGE, partition(id.shard()))
+            .named()
             .arg(hex(delivery.id.as_bytes()))
             .arg(hex(id.as_bytes()))
             .arg(key.map(|key| hex(key.as_bytes())).unwrap_or_default())
@@ -280,12 +273,14 @@ impl Outbox for RedisOutbox {
             Resolution::Delivered => "delivered",
             Resolution::Resend => "resend",
         };
-        let call = Call::acknowledging(&RESOLVE, partition(id.shard())).arg(hex(id.as_bytes())).arg(word);
+        let call =
+            Call::acknowledging(&RESOLVE, partition(id.shard())).named().arg(hex(id.as_bytes())).arg(word);
         decided(id, self.run(call).await?, rules::not_in_doubt)
     }
 
     async fn replay(&self, id: DeliveryId) -> Result<Delivery> {
         let call = Call::acknowledging(&REPLAY, partition(id.shard()))
+            .named()
             .arg(hex(id.as_bytes()))
             .arg(rules::LEAD_NOT_DELIVERED)
             .arg(rules::MOST_TOLD);

@@ -1,15 +1,16 @@
--- What the scripts share. Every key begins with KEYS[1], so that all of them lie in one slot. KEYS[2] never
--- exists: while the slot moves to another node, Redis refuses a script that names a missing key (TRYAGAIN), so
--- that none runs over half of its records. ARGV[1] is by how much tests run ahead of Redis, ARGV[2] names this
--- call, however often it is sent. Scripts are not rolled back: each decides first and writes then.
+-- What the steps share. Every key of a step begins with its base, so that all of them lie in one slot. The last of
+-- KEYS never exists: while a slot moves to another node, Redis refuses a script that names a missing key
+-- (TRYAGAIN), so that none runs over half of its records. ARGV[1] is by how much tests run ahead of Redis. Scripts
+-- are not rolled back: each step decides first and writes then.
 
 local call = redis.call
-local this = ARGV[2]
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
+local steps = {}
+local base
 
 local function key(...)
-  return KEYS[1] .. ':' .. table.concat({...}, ':')
+  return base .. ':' .. table.concat({...}, ':')
 end
 
 -- Which states still want something.
@@ -55,7 +56,7 @@ end
 -- Keeps a new delivery.
 local function create(id, conversion, state, d)
   call('HSET', key('d', id), 'conversion', conversion, 'account', d.account, 'lane', d.lane,
-    'body', d.body, 'expires', d.expires, 'state', state, 'made', this)
+    'body', d.body, 'expires', d.expires, 'state', state, 'made', d.made)
   if d.fields ~= '' then call('HSET', key('d', id), 'fields', d.fields) end
   if d.due ~= '' and state == 'pending' then call('HSET', key('d', id), 'due', d.due) end
   if state == 'waiting' then call('ZADD', key('waiting'), d.expires, id) end
