@@ -2,4 +2,3 @@
 function steps.changed(since, many)
   return call('ZRANGE', key('changes'), since, '+inf', 'BYSCORE', 'LIMIT', 0, many, 'WITHSCORES')
 end
-

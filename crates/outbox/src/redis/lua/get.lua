@@ -1,10 +1,9 @@
--- Reads conversions or deliveries by their ids; those that are gone are left out.
+-- Reads conversions or deliveries by their ids; those that are gone or only awaited are left out.
 function steps.get(sort, ...)
-  local read = sort == 'c' and record or whole
   local all = {}
   for _, id in ipairs({...}) do
-    if call('HEXISTS', key(sort, id), 'body') == 1 then table.insert(all, read(id)) end
+    local text = call('GET', key(sort, id))
+    if text and (sort == 'd' or sub(text, 17, 32) ~= NONE) then table.insert(all, {id, text}) end
   end
   return all
 end
-

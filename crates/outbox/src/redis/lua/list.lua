@@ -6,12 +6,16 @@ function steps.list(below, first, many, name, ...)
   for _, list in ipairs({...}) do
     for _, of in ipairs(names) do
       local some = call('ZRANGE', key(list, of), below, first, 'BYLEX', 'REV', 'LIMIT', 0, many)
-      for _, id in ipairs(some) do table.insert(ids, id) end
+      -- Texts are compared by the server's language, numbers are not.
+      for _, id in ipairs(some) do table.insert(ids, {id, struct.unpack('>I6I6I4', id)}) end
     end
   end
-  table.sort(ids, function(one, other) return one > other end)
+  table.sort(ids, function(one, other)
+    if one[2] ~= other[2] then return one[2] > other[2] end
+    if one[3] ~= other[3] then return one[3] > other[3] end
+    return one[4] > other[4]
+  end)
   local latest = {}
-  for place = 1, math.min(many, #ids) do latest[place] = ids[place] end
+  for place = 1, math.min(many, #ids) do latest[place] = ids[place][1] end
   return latest
 end
-

@@ -7,4 +7,3 @@ function steps.pause(this, account, pause, code, message)
   call('HSET', p, 'paused', pause, 'call', this, 'since', now, 'code', code, 'message', message)
   return 1
 end
-

@@ -4,4 +4,3 @@ function steps.paused(account)
   if p[1] ~= '1' then return false end
   return {p[2], p[3], p[4]}
 end
-

@@ -9,28 +9,31 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
   end
 
   local function forget(id)
-    local c = call('HMGET', key('c', id), 'account', 'lane', 'user', 'key')
-    for _, delivery in ipairs(call('LRANGE', key('c', id, 'told'), 0, -1)) do
-      local d = call('HMGET', key('d', delivery), 'account', 'state')
-      count(delivery, d[1], d[2], -1)
-      call('ZREM', key('changes'), delivery)
-      call('DEL', key('d', delivery), key('d', delivery, 'attempts'))
+    local c = conversion(id)
+    for _, told in ipairs(each(c.told)) do
+      local d = delivery(told)
+      call('ZREM', key(d.state, d.account), told)
+      call('ZREM', key('changes'), told)
+      call('DEL', key('d', told))
       touched = touched + 1
     end
-    if c[1] then
-      call('ZREM', key('conversions', c[1]), id)
-      call('ZREM', key('lane', c[2]), id)
-      call('HINCRBY', key('counts', c[1]), 'conversions', -1)
+    if c.made ~= NONE then
+      call('ZREM', key('conversions', c.account), id)
+      call('ZREM', key('lane', c.lane), id)
     end
-    if c[3] then call('ZREM', key('user', c[3]), id) end
-    if c[4] then call('DEL', key('k', c[4])) end
-    call('DEL', key('c', id), key('c', id, 'told'))
+    if c.user ~= '' then call('ZREM', key('user', c.user), id) end
+    if c.name ~= '' then call('DEL', key('k', c.name)) end
+    call('DEL', key('c', id))
     touched = touched + 1
   end
 
   for _, id in ipairs(past('waiting', now)) do
-    call('HDEL', key('d', id), 'due')
-    move(id, 'dead', code, message)
+    local d = delivery(id)
+    local c = conversion(d.conversion)
+    d.due = 0
+    move(d, c, 'dead', code, message)
+    save(d)
+    put_conversion(c)
     touched = touched + 1
   end
   for _, id in ipairs(past('settled', now - retention)) do
@@ -68,4 +71,3 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
   end
   return touched
 end
-
