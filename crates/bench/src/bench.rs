@@ -1,6 +1,7 @@
 //! The run: what is measured, how long, and where everything lies meanwhile.
 
 use std::{
+    cell::RefCell,
     fmt,
     io::Write,
     path::{Path, PathBuf},
@@ -28,6 +29,8 @@ pub(crate) struct Bench {
     pub(crate) warm_up: Duration,
     /// Whether noise is taken for speed.
     pub(crate) quick: bool,
+    /// What the load itself took: microseconds of CPU per request, and the share of its core.
+    pub(crate) own: RefCell<Vec<(f64, f64)>>,
     dir: TempDir,
     began: Instant,
 }
@@ -54,6 +57,7 @@ impl Bench {
             round: millis(1_500, 400),
             warm_up: millis(400, 150),
             quick,
+            own: RefCell::default(),
             dir,
             began: Instant::now(),
             me,
@@ -76,15 +80,23 @@ impl Bench {
     pub(crate) fn conditions(&self) -> String {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load: Vec<_> = load.split(' ').take(3).collect();
+        let own = self.own.borrow();
+        let (least, most) =
+            own.iter().fold((f64::INFINITY, 0_f64), |(least, most), (us, _)| (least.min(*us), most.max(*us)));
+        let busiest = own.iter().map(|(_, share)| *share).fold(0.0, f64::max);
         format!(
-            "{} rounds of {} ms each, in turns; medians, with the least and the greatest ratio of a round.\n\
-             Servers and Redis on core {}, load on core {}; {} s in all; load average at the end {}.",
+            "{} rounds of {} ms each, in turns; medians, with the least and the greatest ratio of a round.
+\
+             Servers and Redis on core {}, load on core {}; {} s in all; load average at the end {}.
+\
+             The load took {least:.1} to {most:.1} us of CPU a request, and at most {:.0} % of its core.",
             self.rounds,
             self.round.as_millis(),
             crate::process::SERVERS,
             crate::process::LOAD,
             self.began.elapsed().as_secs(),
-            load.join(" ")
+            load.join(" "),
+            busiest * 100.0,
         )
     }
 }

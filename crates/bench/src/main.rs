@@ -20,7 +20,7 @@ use std::{io::Write, path::PathBuf};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use crate::{bench::Bench, row::Row};
+use crate::bench::Bench;
 
 /// Measures the hub beside peers that do the same work. Prints one table.
 #[derive(Debug, Parser)]
@@ -92,9 +92,7 @@ fn measure(options: Options) -> anyhow::Result<()> {
     for group in chosen {
         bench.say(format_args!("{}: {}", group.name, group.about));
         let measured = (group.run)(&bench).with_context(|| format!("the row `{}` failed", group.name))?;
-        rows.extend(
-            measured.into_iter().map(|row| Row { name: format!("{}: {}", group.name, row.name), ..row }),
-        );
+        rows.extend(measured.into_iter().map(|row| row.of(group.name)));
     }
     if let Some(file) = options.json {
         let text = serde_json::to_string_pretty(&rows)?;

@@ -39,6 +39,8 @@ pub(crate) enum Target {
     AtMost(f64),
     /// No less.
     AtLeast(f64),
+    /// No more of the figure itself, whatever the peer's.
+    OursAtMost(f64),
 }
 
 impl Row {
@@ -63,6 +65,11 @@ impl Row {
         Self { cpu_us: Some(cpu_us), ..self }
     }
 
+    /// Under a heading.
+    pub(crate) fn of(self, heading: &str) -> Self {
+        Self { name: format!("{heading}: {}", self.name), ..self }
+    }
+
     /// With a target beside it.
     pub(crate) fn aim(self, target: Target) -> Self {
         Self { target: Some(target), ..self }
@@ -70,19 +77,13 @@ impl Row {
 
     fn verdict(&self) -> String {
         let figure = self.ratio.unwrap_or(self.ours);
-        match self.target {
-            None => String::new(),
-            Some(target) => format!("{target}: {}", if target.is_met_by(figure) { "met" } else { "missed" }),
-        }
-    }
-}
-
-impl Target {
-    fn is_met_by(self, figure: f64) -> bool {
-        match self {
-            Self::AtMost(most) => figure <= most,
-            Self::AtLeast(least) => figure >= least,
-        }
+        let Some(target) = self.target else { return String::new() };
+        let met = match target {
+            Target::AtMost(most) => figure <= most,
+            Target::AtLeast(least) => figure >= least,
+            Target::OursAtMost(most) => self.ours <= most,
+        };
+        format!("{target}: {}", if met { "met" } else { "missed" })
     }
 }
 
@@ -91,6 +92,7 @@ impl fmt::Display for Target {
         match self {
             Self::AtMost(most) => write!(f, "at most {most}"),
             Self::AtLeast(least) => write!(f, "at least {least}"),
+            Self::OursAtMost(most) => write!(f, "hub at most {most}"),
         }
     }
 }

@@ -91,6 +91,11 @@ impl Report {
     pub(crate) fn rate(&self) -> f64 {
         self.requests as f64 / self.seconds
     }
+
+    /// The share of its core that the load took: near 1, it and not the server was the limit.
+    pub(crate) fn busy(&self) -> f64 {
+        self.own_us * self.rate() / 1e6
+    }
 }
 
 /// Load to be sent from a process of its own.
@@ -161,7 +166,12 @@ impl Load<'_> {
         }
         let sent = load.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output()?;
         ensure!(sent.status.success(), "the load failed: {}", String::from_utf8_lossy(&sent.stderr).trim());
-        serde_json::from_slice(&sent.stdout).context("the load says what is not understood")
+        let report: Report =
+            serde_json::from_slice(&sent.stdout).context("the load says what is not understood")?;
+        if self.rate.is_none() {
+            bench.own.borrow_mut().push((report.own_us, report.busy()));
+        }
+        Ok(report)
     }
 }
 

@@ -37,15 +37,19 @@ fn redis(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let redis = Redis::start(bench, &[])?;
     let hub = Hub::start(bench, &Setup::of(Store::Redis(&redis), ROLES))?;
     let bare = peer::start(bench, &["http"])?;
-    let nginx = peer::nginx(bench, &redis)?;
+    // One of its own, set alike: what is in it tells what nginx has kept.
+    let its_redis = Redis::start(bench, &[])?;
+    let nginx = peer::nginx(bench, &its_redis)?;
     let mut contenders = [
         Contender::new("hub", || visit(bench, hub.edge, &[&hub.process, &redis.process])),
         Contender::new("bare hyper", || visit(bench, bare.address, &[&bare])),
-        Contender::new("nginx + Lua + Redis", || visit(bench, nginx.address, &[&nginx, &redis.process])),
+        Contender::new("nginx + Lua + Redis", || visit(bench, nginx.address, &[&nginx, &its_redis.process])),
     ];
     take_turns(bench, &mut contenders)?;
     let [ours, bare, nginx] = &contenders;
     acknowledged(&hub, ours)?;
+    let (kept, sent): (u64, _) = (its_redis.ask(&["DBSIZE"])?, sent(nginx));
+    ensure!(kept == sent, "of {sent} clicks nginx has kept {kept}");
     let mut rows = beside(ours, bare, None, Some(Target::AtMost(1.5)));
     rows.extend(beside(ours, nginx, Some(Target::AtLeast(2.5)), None));
     Ok(rows)
@@ -72,9 +76,13 @@ fn visit(bench: &Bench, to: SocketAddr, watch: &[&Process]) -> anyhow::Result<Re
     Load { watch: watch.to_vec(), ..Load::visitors(to) }.send(bench)
 }
 
+fn sent(contender: &Contender<'_, Report>) -> u64 {
+    contender.rounds.iter().map(|round| round.sent).sum()
+}
+
 /// Makes sure that the store had acknowledged every click.
 fn acknowledged(hub: &Hub, ours: &Contender<'_, Report>) -> anyhow::Result<()> {
-    let sent: u64 = ours.rounds.iter().map(|round| round.sent).sum();
+    let sent = sent(ours);
     let stored = hub.metric("postback_captures_total", "result=\"stored\"")?;
     ensure!(stored == sent as f64, "of {sent} clicks the store acknowledged {stored}");
     Ok(())

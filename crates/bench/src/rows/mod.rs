@@ -15,6 +15,8 @@
 //! program lies in `peers/` beside `src/`; what it takes to run it is the group's `needs`.
 
 mod edge;
+mod latency;
+mod record;
 
 use anyhow::Context;
 
@@ -39,7 +41,8 @@ pub(crate) struct Group {
 }
 
 /// All groups, in the order in which they are run.
-pub(crate) const GROUPS: &[&Group] = &[&edge::REDIS, &edge::EMBEDDED];
+pub(crate) const GROUPS: &[&Group] =
+    &[&edge::REDIS, &edge::EMBEDDED, &record::REDIS, &record::EMBEDDED, &latency::GROUP];
 
 /// The groups of these names; all where there are none.
 pub(crate) fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Group>> {
