@@ -13,6 +13,12 @@ use anyhow::{Context, ensure};
 use postback_core::Key;
 use tempfile::TempDir;
 
+use crate::{
+    cpu::Others,
+    process::{self, LOAD, Priority, SERVERS},
+    turns::median,
+};
+
 /// One run of the benchmark.
 pub(crate) struct Bench {
     /// The hub's program.
@@ -33,6 +39,8 @@ pub(crate) struct Bench {
     pub(crate) own: RefCell<Vec<(f64, f64)>>,
     dir: TempDir,
     began: Instant,
+    others: Others,
+    _priority: Priority,
 }
 
 impl Bench {
@@ -60,6 +68,8 @@ impl Bench {
             own: RefCell::default(),
             dir,
             began: Instant::now(),
+            others: Others::from_now_on()?,
+            _priority: Priority::raise(),
             me,
         })
     }
@@ -77,39 +87,36 @@ impl Bench {
     }
 
     /// Under what the figures were taken.
-    pub(crate) fn conditions(&self) -> String {
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let load: Vec<_> = load.split(' ').take(3).collect();
+    pub(crate) fn conditions(&self) -> anyhow::Result<String> {
         let own = self.own.borrow();
-        let (least, most) =
-            own.iter().fold((f64::INFINITY, 0_f64), |(least, most), (us, _)| (least.min(*us), most.max(*us)));
+        let own_us: Vec<f64> = own.iter().map(|(us, _)| *us).collect();
         let busiest = own.iter().map(|(_, share)| *share).fold(0.0, f64::max);
-        format!(
-            "{} rounds of {} ms each, in turns; medians, with the least and the greatest ratio of a round.
-\
-             Servers and Redis on core {}, load on core {}; {} s in all; load average at the end {}.
-\
-             The load took {least:.1} to {most:.1} us of CPU a request, and at most {:.0} % of its core.",
+        let priority = if process::has_priority() { ", before all other programs" } else { "" };
+        Ok(format!(
+            "{} rounds of {} ms each, in turns; medians, with the least and the greatest ratio of a round.\n\
+             Servers and Redis on core {SERVERS}, the load on core {LOAD}{priority}; {} s in all.\n\
+             Other programs took {:.0} % of the machine meanwhile: the more, the less a rate says.\n\
+             The load took {:.1} us of CPU a request (median) and at most {:.0} % of its core.",
             self.rounds,
             self.round.as_millis(),
-            crate::process::SERVERS,
-            crate::process::LOAD,
             self.began.elapsed().as_secs(),
-            load.join(" "),
+            self.others.share()? * 100.0,
+            median(&own_us),
             busiest * 100.0,
-        )
+        ))
     }
 }
 
 /// Builds the hub as it is delivered.
-fn build(into: &Path) -> anyhow::Result<PathBuf> {
+fn build(beside: &Path) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let target = beside.parent().context("this program was not built by cargo")?;
     let built = Command::new(cargo)
         .args(["build", "--release", "--locked", "-p", "postback"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-        .env("CARGO_TARGET_DIR", into.parent().context("this program was not built by cargo")?)
+        .env("CARGO_TARGET_DIR", target)
         .status()
         .context("cargo does not start")?;
     ensure!(built.success(), "the hub was not built");
-    Ok(into.join("postback"))
+    Ok(target.join("release/postback"))
 }

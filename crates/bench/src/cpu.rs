@@ -1,6 +1,6 @@
-//! The CPU time that a process has used.
+//! The CPU time that a process has used, and what the rest of the machine has.
 
-use std::{fs, time::Duration};
+use std::{fs, thread::available_parallelism, time::Duration, time::Instant};
 
 use anyhow::Context;
 
@@ -27,4 +27,39 @@ pub(crate) fn resident(process: u32) -> anyhow::Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kilobytes * 1024)
+}
+
+/// What other programs use while the benchmark runs.
+pub(crate) struct Others {
+    began: Instant,
+    before: f64,
+}
+
+impl Others {
+    pub(crate) fn from_now_on() -> anyhow::Result<Self> {
+        Ok(Self { began: Instant::now(), before: of_others()? })
+    }
+
+    /// Their share of the machine since then, once all that the benchmark started has ended.
+    pub(crate) fn share(&self) -> anyhow::Result<f64> {
+        let seconds = (of_others()? - self.before) / TICKS;
+        Ok((seconds / self.began.elapsed().as_secs_f64() / available_parallelism()?.get() as f64).max(0.0))
+    }
+}
+
+/// The kernel's ticks in a second, as every Linux shows them.
+const TICKS: f64 = 100.0;
+
+/// The ticks that were used on all cores, but for this process and those that it has waited for.
+fn of_others() -> anyhow::Result<f64> {
+    let all = fs::read_to_string("/proc/stat")?;
+    let all = all.lines().next().context("an empty /proc/stat")?;
+    let all: Vec<f64> = all.split_whitespace().skip(1).map(str::parse).collect::<Result<_, _>>()?;
+    let own = fs::read_to_string("/proc/self/stat")?;
+    let own = own.rsplit(") ").next().context("an empty /proc/self/stat")?;
+    let own: Vec<f64> = own.split(' ').skip(11).take(4).map(str::parse).collect::<Result<_, _>>()?;
+    // Idle and waiting for a disk are the fourth and the fifth; those of guests are within the first.
+    let busy: f64 =
+        all.iter().take(8).enumerate().filter(|(at, _)| *at != 3 && *at != 4).map(|(_, it)| it).sum();
+    Ok(busy - own.iter().sum::<f64>())
 }

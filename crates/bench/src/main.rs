@@ -99,6 +99,6 @@ fn measure(options: Options) -> anyhow::Result<()> {
         std::fs::write(&file, text).with_context(|| format!("`{}` cannot be written", file.display()))?;
     }
     writeln!(out, "{}", row::table(&rows))?;
-    writeln!(out, "{}", bench.conditions())?;
+    writeln!(out, "{}", bench.conditions()?)?;
     Ok(())
 }

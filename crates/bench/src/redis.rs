@@ -14,6 +14,9 @@ pub(crate) struct Redis {
     client: ::redis::Client,
 }
 
+/// A Redis that loses a second at most to a power cut, as it is recommended.
+pub(crate) const EVERY_SECOND: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "everysec"];
+
 impl Redis {
     /// Starts one with further options, such as `--appendonly yes`.
     pub(crate) fn start(bench: &Bench, options: &[&str]) -> anyhow::Result<Self> {

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 use postback_core::{Key, Keyring};
 use postback_proto::v1::RecordConversionResponse;
 use prost::Message;
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::net::TcpStream;
 
 use super::{
     meter::Meter,
@@ -36,7 +36,7 @@ const WINDOW: u32 = 8 << 20;
 
 pub(super) async fn send(options: &super::Options, more: &Options, meter: &Rc<Meter>) -> anyhow::Result<()> {
     let reporter = Rc::new(Reporter::new(Keyring::new(more.key.clone(), [])?, more.by, more.request_id)?);
-    let mut services = JoinSet::new();
+    let mut services = Vec::new();
     for _ in 0..options.connections {
         let stream = TcpStream::connect(options.to).await?;
         stream.set_nodelay(true)?;
@@ -55,7 +55,7 @@ pub(super) async fn send(options: &super::Options, more: &Options, meter: &Rc<Me
                 reporter: Rc::clone(&reporter),
                 seed: options.seed,
             };
-            services.spawn_local(service.work(Rc::clone(meter)));
+            services.push(service.work(Rc::clone(meter)));
         }
     }
     meter.run(services).await

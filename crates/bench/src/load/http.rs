@@ -6,7 +6,6 @@ use anyhow::{Context, bail, ensure};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    task::JoinSet,
 };
 
 use super::{Options, meter::Meter, traffic};
@@ -15,11 +14,11 @@ use super::{Options, meter::Meter, traffic};
 const LONGEST: usize = 8 * 1024;
 
 pub(super) async fn send(options: &Options, meter: &Rc<Meter>) -> anyhow::Result<()> {
-    let mut visitors = JoinSet::new();
+    let mut visitors = Vec::new();
     for _ in 0..options.connections {
         let stream = TcpStream::connect(options.to).await?;
         stream.set_nodelay(true)?;
-        visitors.spawn_local(visit(stream, options.to.to_string(), options.seed, Rc::clone(meter)));
+        visitors.push(visit(stream, options.to.to_string(), options.seed, Rc::clone(meter)));
     }
     meter.run(visitors).await
 }

@@ -8,9 +8,9 @@ use std::{
 
 use anyhow::{Context, ensure};
 use tokio::{
-    sync::Semaphore,
+    sync::{Notify, Semaphore},
     task::{JoinSet, yield_now},
-    time::sleep_until,
+    time::{sleep, sleep_until},
 };
 
 use super::{Options, Report};
@@ -29,8 +29,13 @@ pub(super) struct Meter {
     began: Cell<Instant>,
     /// How long each answer that counts took, in nanoseconds.
     took: RefCell<Vec<u64>>,
+    /// All is answered.
+    over: Notify,
     spent: RefCell<Option<Spent>>,
 }
+
+/// How many answers a figure wants.
+const LEAST: usize = 20;
 
 /// What the window cost.
 struct Spent {
@@ -57,6 +62,7 @@ impl Meter {
             due: Semaphore::new(0),
             began: Cell::new(Instant::now()),
             took: RefCell::default(),
+            over: Notify::new(),
             spent: RefCell::default(),
         })
     }
@@ -88,22 +94,27 @@ impl Meter {
     }
 
     /// Lets all who send do so, from now on until the time is over or all is sent.
-    pub(super) async fn run(self: &Rc<Self>, mut senders: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+    pub(super) async fn run(
+        self: &Rc<Self>,
+        senders: Vec<impl Future<Output = anyhow::Result<()>> + 'static>,
+    ) -> anyhow::Result<()> {
+        let mut sending = JoinSet::new();
         self.began.set(Instant::now());
+        for sender in senders {
+            sending.spawn_local(sender);
+        }
         if let Some(rate) = self.options.rate {
             let meter = Rc::clone(self);
-            senders.spawn_local(async move {
+            sending.spawn_local(async move {
                 meter.keep_pace(rate).await;
                 Ok(())
             });
         }
         let window = tokio::task::spawn_local(Rc::clone(self).window());
-        while let Some(sender) = senders.join_next().await {
+        while let Some(sender) = sending.join_next().await {
             sender??;
         }
-        if self.options.measured.is_none() {
-            self.open.set(false);
-        }
+        self.over.notify_one();
         window.await?
     }
 
@@ -122,16 +133,20 @@ impl Meter {
     /// Counts from the end of the warm-up on.
     async fn window(self: Rc<Self>) -> anyhow::Result<()> {
         let from = Instant::now() + Duration::from_millis(self.options.warm_up);
-        sleep_until(from.into()).await;
+        if self.options.warm_up > 0 {
+            sleep_until(from.into()).await;
+        }
         let (began, before) = (Instant::now(), self.cpu()?);
         self.counting.set(true);
         match self.options.measured {
-            Some(millis) => sleep_until((began + Duration::from_millis(millis)).into()).await,
-            None => {
-                while self.open.get() {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+            Some(millis) => {
+                sleep_until((began + Duration::from_millis(millis)).into()).await;
+                // A disk that hangs is waited for.
+                while self.took.borrow().len() < LEAST {
+                    sleep(Duration::from_millis(1)).await;
                 }
             }
+            None => self.over.notified().await,
         }
         self.counting.set(false);
         let (time, after) = (began.elapsed(), self.cpu()?);
@@ -170,5 +185,55 @@ impl Meter {
             cpu_us: spent.watched.iter().map(each).collect(),
             own_us: each(&spent.own),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Kind;
+
+    fn run(rate: Option<f64>) -> Report {
+        let options = Options {
+            kind: Kind::Http,
+            to: ([127, 0, 0, 1], 9).into(),
+            connections: 1,
+            streams: 1,
+            rate,
+            warm_up: 0,
+            measured: rate.map(|_| 500),
+            count: if rate.is_some() { u64::MAX } else { 50 },
+            seed: 0,
+            first: 7,
+            watch: Vec::new(),
+        };
+        let meter = Meter::new(&options);
+        let slow = {
+            let meter = Rc::clone(&meter);
+            async move {
+                while let Some(turn) = meter.next().await {
+                    sleep(Duration::from_millis(10)).await;
+                    meter.answered(&turn);
+                }
+                Ok(())
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, meter.run(vec![slow])).unwrap();
+        meter.report().unwrap()
+    }
+
+    #[test]
+    fn a_server_that_falls_behind_an_open_loop_is_late_for_what_was_due_meanwhile() {
+        // 1000 are due in a second, of which 100 at most are answered: the last ones were due long ago.
+        let report = run(Some(1_000.0));
+        assert!(report.p50_us > 150_000.0 && report.p99_us > 300_000.0, "{report:?}");
+    }
+
+    #[test]
+    fn a_closed_loop_waits_for_each_answer_and_counts_all() {
+        let report = run(None);
+        assert_eq!((report.requests, report.sent), (50, 50));
+        assert!(report.p50_us >= 10_000.0 && report.seconds >= 0.5, "{report:?}");
     }
 }

@@ -99,6 +99,7 @@ impl Report {
 }
 
 /// Load to be sent from a process of its own.
+#[derive(Clone)]
 pub(crate) struct Load<'a> {
     /// The words that say which: `http`, or `grpc` with its options.
     pub(crate) kind: Vec<String>,

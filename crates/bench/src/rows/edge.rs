@@ -12,7 +12,7 @@ use crate::{
     load::{Load, Report},
     peer,
     process::Process,
-    redis::Redis,
+    redis::{EVERY_SECOND, Redis},
     row::{Row, Target},
     turns::{Contender, take_turns},
 };
@@ -40,18 +40,23 @@ fn redis(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     // One of its own, set alike: what is in it tells what nginx has kept.
     let its_redis = Redis::start(bench, &[])?;
     let nginx = peer::nginx(bench, &its_redis)?;
+    let synced = Redis::start(bench, &EVERY_SECOND)?;
+    let behind = Hub::start(bench, &Setup::of(Store::Redis(&synced), ROLES))?;
     let mut contenders = [
-        Contender::new("hub", || visit(bench, hub.edge, &[&hub.process, &redis.process])),
+        Contender::new("hub without it", || visit(bench, hub.edge, &[&hub.process, &redis.process])),
         Contender::new("bare hyper", || visit(bench, bare.address, &[&bare])),
         Contender::new("nginx + Lua + Redis", || visit(bench, nginx.address, &[&nginx, &its_redis.process])),
+        Contender::new("hub", || visit(bench, behind.edge, &[&behind.process, &synced.process])),
     ];
     take_turns(bench, &mut contenders)?;
-    let [ours, bare, nginx] = &contenders;
+    let [ours, bare, nginx, everysec] = &contenders;
     acknowledged(&hub, ours)?;
+    acknowledged(&behind, everysec)?;
     let (kept, sent): (u64, _) = (its_redis.ask(&["DBSIZE"])?, sent(nginx));
     ensure!(kept == sent, "of {sent} clicks nginx has kept {kept}");
     let mut rows = beside(ours, bare, None, Some(Target::AtMost(1.5)));
     rows.extend(beside(ours, nginx, Some(Target::AtLeast(2.5)), None));
+    rows.extend(beside(everysec, ours, None, None).into_iter().map(|row| row.of("appendfsync everysec")));
     Ok(rows)
 }
 

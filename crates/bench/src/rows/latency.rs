@@ -1,8 +1,6 @@
 //! How long an answer takes at half of what the hub can do, by an open loop: counted from when a request was due.
 
-use std::net::SocketAddr;
-
-use super::Group;
+use super::{Group, orders::Orders};
 use crate::{
     bench::Bench,
     hub::{Hub, Setup, Store},
@@ -25,27 +23,30 @@ fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let redis = Redis::start(bench, &[])?;
     let hub = Hub::start(bench, &Setup::of(Store::Redis(&redis), "edge,api,console"))?;
     let http = peer::start(bench, &["http"])?;
+    let visit = |load: Load<'_>| load.send(bench);
+    let visitors = [Load::visitors(hub.edge), Load::visitors(http.address)];
+    let mut rows = at_half(bench, "redirect", visit, "bare hyper", visitors, Some(Target::OursAtMost(2.0)))?;
+
     let grpc = peer::start(bench, &["grpc"])?;
-    let mut rows = Vec::new();
-    let visitors = |to| Load::visitors(to);
-    rows.extend(at_half(bench, "redirect", visitors, hub.edge, (http.address, "bare hyper"), Some(2.0))?);
-    let reports = |to| Load::reports(bench, to);
-    rows.extend(at_half(bench, "report", reports, hub.api, (grpc.address, "bare tonic"), None)?);
+    let orders = Orders::of(bench, &hub)?;
+    let reports = [Load::reports(bench, hub.api), Load::reports(bench, grpc.address)];
+    rows.extend(at_half(bench, "report", |load| orders.round(load), "bare tonic", reports, None)?);
     Ok(rows)
 }
 
-/// The latencies of a hub and of a peer at half of the hub's capacity, in milliseconds.
+/// The latencies of the hub and of a peer at half of the hub's capacity, in milliseconds.
 fn at_half<'a>(
     bench: &Bench,
     name: &str,
-    load: impl Fn(SocketAddr) -> Load<'a>,
-    ours: SocketAddr,
-    (theirs, against): (SocketAddr, &str),
-    p99: Option<f64>,
+    our_round: impl Fn(Load<'a>) -> anyhow::Result<Report>,
+    against: &str,
+    [ours, theirs]: [Load<'a>; 2],
+    p99: Option<Target>,
 ) -> anyhow::Result<Vec<Row>> {
-    let rate = load(ours).send(bench)?.rate() / 2.0;
-    let open = |to| Load { rate: Some(rate), ..load(to) }.send(bench);
-    let mut contenders = [Contender::new("hub", || open(ours)), Contender::new(against, || open(theirs))];
+    let rate = our_round(ours.clone())?.rate() / 2.0;
+    let [ours, theirs] = [ours, theirs].map(|load| Load { rate: Some(rate), ..load });
+    let mut contenders =
+        [Contender::new("hub", || our_round(ours.clone())), Contender::new(against, || theirs.send(bench))];
     take_turns(bench, &mut contenders)?;
     let [ours, theirs] = &contenders;
     let percentiles: [(&str, fn(&Report) -> f64); 3] = [
@@ -56,7 +57,7 @@ fn at_half<'a>(
     let row = |(percentile, figure): (&str, fn(&Report) -> f64)| {
         let name = format!("{name} {percentile} at {rate:.0}/s");
         let row = compare(&name, "ms", &ours.figures(figure), against, &theirs.figures(figure));
-        Row { target: p99.filter(|_| percentile == "p99").map(Target::OursAtMost), ..row }
+        Row { target: p99.filter(|_| percentile == "p99"), ..row }
     };
     Ok(percentiles.into_iter().map(row).collect())
 }

@@ -16,6 +16,7 @@
 
 mod edge;
 mod latency;
+mod orders;
 mod record;
 
 use anyhow::Context;

@@ -1,10 +1,8 @@
 //! `RecordConversion`, durable and enqueued, each report of a click that was captured before.
 
-use std::{cell::Cell, fs::File, io::Write, net::SocketAddr, time::Instant};
+use std::{fs::File, io::Write, net::SocketAddr, time::Instant};
 
-use anyhow::ensure;
-
-use super::{Group, beside};
+use super::{Group, beside, orders::Orders};
 use crate::{
     bench::Bench,
     hub::{Hub, Setup, Store},
@@ -12,7 +10,7 @@ use crate::{
     load::{Load, Report},
     peer,
     process::Process,
-    redis::Redis,
+    redis::{EVERY_SECOND, Redis},
     row::{Row, Target},
     turns::{Contender, compare, median, take_turns},
 };
@@ -42,51 +40,53 @@ const PROBE: u64 = 2_000;
 fn redis(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let redis = Redis::start(bench, &[])?;
     let hub = Hub::start(bench, &Setup::of(Store::Redis(&redis), ROLES))?;
-    let orders = Orders::new(bench, &hub);
-    orders.capture(PROBE)?;
+    let orders = Orders::of(bench, &hub)?;
     redis.ask::<()>(&["CONFIG", "RESETSTAT"])?;
-    let probe = orders.report(Load { count: Some(PROBE), ..Load::reports(bench, hub.api) })?;
+    orders.count(PROBE)?;
     let commands = (commands(&redis)? as f64 / PROBE as f64).round().to_string();
     bench.say(format_args!("one report is {commands} commands of Redis"));
-    orders.capture_for(&probe, 2)?;
 
     let bare = peer::start(bench, &["grpc"])?;
-    let script = peer::start(bench, &["script", "--redis", &redis.url(), "--commands", &commands])?;
+    let its_redis = Redis::start(bench, &[])?;
+    let script = peer::start(bench, &["script", "--redis", &its_redis.url(), "--commands", &commands])?;
+    let synced = Redis::start(bench, &EVERY_SECOND)?;
+    let behind = Hub::start(bench, &Setup::of(Store::Redis(&synced), ROLES))?;
+    let more_orders = Orders::of(bench, &behind)?;
     let watch = [&hub.process, &redis.process];
+    let watch_behind = [&behind.process, &synced.process];
     let mut contenders = [
-        Contender::new("hub without one", || orders.report(load(bench, &watch, hub.api))),
+        Contender::new("hub without it", || orders.round(load(bench, &watch, hub.api))),
         Contender::new("hub", || {
             let mut load = load(bench, &watch, hub.api);
             load.kind.push("--request-id".to_owned());
-            orders.report(load)
+            orders.round(load)
         }),
         Contender::new("bare tonic", || load(bench, &[&bare], bare.address).send(bench)),
         Contender::new("tonic + one script", || {
-            load(bench, &[&script, &redis.process], script.address).send(bench)
+            load(bench, &[&script, &its_redis.process], script.address).send(bench)
         }),
+        Contender::new("hub", || more_orders.round(load(bench, &watch_behind, behind.api))),
     ];
     take_turns(bench, &mut contenders)?;
-    let [ours, with_id, bare, script] = &contenders;
+    let [ours, with_id, bare, script, everysec] = &contenders;
     let mut rows = beside(ours, bare, None, Some(Target::AtMost(1.8)));
     rows.extend(beside(ours, script, None, None));
     rows.extend(beside(with_id, ours, None, None).into_iter().map(|row| row.of("with a request id")));
+    rows.extend(beside(everysec, ours, None, None).into_iter().map(|row| row.of("appendfsync everysec")));
     Ok(rows)
 }
 
 fn embedded(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let hub = Hub::start(bench, &Setup::of(Store::Embedded, ROLES))?;
-    let orders = Orders::new(bench, &hub);
-    orders.capture(PROBE)?;
-    let probe = orders.report(Load { count: Some(PROBE), ..Load::reports(bench, hub.api) })?;
-    orders.capture_for(&probe, 4)?;
+    let orders = Orders::of(bench, &hub)?;
     let watch = [&hub.process];
     let wide = |connections, streams| Load { width: (connections, streams), ..load(bench, &watch, hub.api) };
     let mut file = File::create(bench.folder("disk-")?.join("log"))?;
     let mut contenders = [
-        Contender::new("1 in flight", || orders.report(wide(1, 1))),
-        Contender::new("16 in flight", || orders.report(wide(4, 4))),
-        Contender::new("64 in flight", || orders.report(wide(8, 8))),
-        Contender::new("256 in flight", || orders.report(wide(8, 32))),
+        Contender::new("1 in flight", || orders.round(wide(1, 1))),
+        Contender::new("16 in flight", || orders.round(wide(4, 4))),
+        Contender::new("64 in flight", || orders.round(wide(8, 8))),
+        Contender::new("256 in flight", || orders.round(wide(8, 32))),
         Contender::new("bare fdatasync", || synced(bench, &mut file)),
     ];
     take_turns(bench, &mut contenders)?;
@@ -126,40 +126,4 @@ fn commands(redis: &Redis) -> anyhow::Result<u64> {
         .filter(|(name, _)| !wrappers.contains(name))
         .map(|(_, rest)| Ok(rest.split(',').next().unwrap_or_default().parse::<u64>()?))
         .sum()
-}
-
-/// Orders of visitors who came through the edge: each is of a click of its own, which the store has.
-struct Orders<'a> {
-    bench: &'a Bench,
-    hub: &'a Hub,
-    seed: u64,
-    captured: Cell<u64>,
-    reported: Cell<u64>,
-}
-
-impl<'a> Orders<'a> {
-    fn new(bench: &'a Bench, hub: &'a Hub) -> Self {
-        Self { bench, hub, seed: fastrand::u64(..), captured: Cell::new(0), reported: Cell::new(0) }
-    }
-
-    fn capture(&self, count: u64) -> anyhow::Result<()> {
-        let first = self.captured.get();
-        let clicks = Load { count: Some(count), seed: self.seed, first, ..Load::visitors(self.hub.edge) };
-        self.captured.set(first + clicks.send(self.bench)?.sent);
-        Ok(())
-    }
-
-    /// Captures what so many contenders will report who are at most twice as fast as the probe.
-    fn capture_for(&self, probe: &Report, contenders: u32) -> anyhow::Result<()> {
-        let rounds = (self.bench.warm_up + self.bench.round) * u32::try_from(self.bench.rounds)? * contenders;
-        self.capture((probe.rate() * rounds.as_secs_f64() * 2.0) as u64)
-    }
-
-    fn report(&self, load: Load<'_>) -> anyhow::Result<Report> {
-        let first = self.reported.get();
-        let report = Load { seed: self.seed, first, ..load }.send(self.bench)?;
-        self.reported.set(first + report.sent);
-        ensure!(self.reported.get() <= self.captured.get(), "orders of clicks that never came");
-        Ok(report)
-    }
 }
