@@ -1,6 +1,6 @@
 //! The programs that a row needs: looked for, and installed by apt where it may.
 
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{collections::BTreeSet, env, ffi::OsString, path::Path, process::Command};
 
 use anyhow::{Context, ensure};
 
@@ -44,10 +44,15 @@ pub(crate) fn needed<'a>(needs: impl Iterator<Item = &'a Need>) -> anyhow::Resul
 }
 
 fn is_there(file: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
     if file.starts_with('/') {
         return Path::new(file).exists();
     }
-    // Debian keeps servers where only root's PATH looks.
-    std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|folder| folder.join(file).exists())
+    env::split_paths(&path()).any(|folder| folder.join(file).exists())
+}
+
+/// Where programs are looked for: Debian keeps servers where only root's own path looks.
+pub(crate) fn path() -> OsString {
+    let mut path = env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/sbin");
+    path
 }

@@ -17,7 +17,7 @@ mod turns;
 
 use std::{io::Write, path::PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::bench::Bench;
@@ -88,11 +88,16 @@ fn measure(options: Options) -> anyhow::Result<()> {
     let chosen = rows::chosen(&options.only)?;
     install::needed(chosen.iter().flat_map(|group| group.needs))?;
     let bench = Bench::new(options.hub, options.quick)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut failed) = (Vec::new(), Vec::new());
     for group in chosen {
         bench.say(format_args!("{}: {}", group.name, group.about));
-        let measured = (group.run)(&bench).with_context(|| format!("the row `{}` failed", group.name))?;
-        rows.extend(measured.into_iter().map(|row| row.of(group.name)));
+        match (group.run)(&bench) {
+            Ok(measured) => rows.extend(measured.into_iter().map(|row| row.of(group.name))),
+            Err(error) => {
+                bench.say(format_args!("{} failed: {error:#}", group.name));
+                failed.push(group.name);
+            }
+        }
     }
     if let Some(file) = options.json {
         let text = serde_json::to_string_pretty(&rows)?;
@@ -100,5 +105,6 @@ fn measure(options: Options) -> anyhow::Result<()> {
     }
     writeln!(out, "{}", row::table(&rows))?;
     writeln!(out, "{}", bench.conditions()?)?;
+    ensure!(failed.is_empty(), "without {}, as said above", failed.join(", "));
     Ok(())
 }

@@ -12,6 +12,8 @@ use std::{
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
+use crate::install;
+
 /// The core of the hub, of Redis and of the peers.
 pub(crate) const SERVERS: u8 = 0;
 /// The core of the load, and of what the hub calls.
@@ -33,7 +35,7 @@ pub(crate) fn pinned(core: u8, program: &Path) -> Command {
     let mut command = Command::new("nice");
     command.args(["-n", if has_priority() { "-20" } else { "0" }, "taskset", "-c", &core.to_string()]);
     command.args(["setpriv", "--pdeathsig", "TERM"]).arg(program);
-    command.env("RUST_BACKTRACE", "0");
+    command.env("RUST_BACKTRACE", "0").env("PATH", install::path());
     command
 }
 

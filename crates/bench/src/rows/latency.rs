@@ -49,15 +49,15 @@ fn at_half<'a>(
         [Contender::new("hub", || our_round(ours.clone())), Contender::new(against, || theirs.send(bench))];
     take_turns(bench, &mut contenders)?;
     let [ours, theirs] = &contenders;
-    let percentiles: [(&str, fn(&Report) -> f64); 3] = [
-        ("p50", |round| round.p50_us / 1e3),
-        ("p99", |round| round.p99_us / 1e3),
-        ("p99.9", |round| round.p999_us / 1e3),
-    ];
-    let row = |(percentile, figure): (&str, fn(&Report) -> f64)| {
-        let name = format!("{name} {percentile} at {rate:.0}/s");
+    let row = |percentile: &str, figure: fn(&Report) -> f64, target| {
+        let name = format!("{name} {percentile}");
         let row = compare(&name, "ms", &ours.figures(figure), against, &theirs.figures(figure));
-        Row { target: p99.filter(|_| percentile == "p99"), ..row }
+        Row { target, ..row }
     };
-    Ok(percentiles.into_iter().map(row).collect())
+    Ok(vec![
+        Row::alone(&format!("{name}, the load"), "requests/s", rate),
+        row("p50", |round| round.p50_us / 1e3, None),
+        row("p99", |round| round.p99_us / 1e3, p99),
+        row("p99.9", |round| round.p999_us / 1e3, None),
+    ])
 }

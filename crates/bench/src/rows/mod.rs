@@ -8,7 +8,7 @@
 //! - figures that are compared come from [`take_turns`](crate::turns::take_turns) and
 //!   [`compare`](crate::turns::compare); one that stands alone is a [`Row::alone`](crate::row::Row::alone);
 //! - a figure that is aimed at has its [`Target`](crate::row::Target);
-//! - anything that goes wrong is an error, which ends the run: a figure of a server that fails is no figure;
+//! - anything that goes wrong is an error, which fails the group: a figure of a server that fails is no figure;
 //! - [`Bench::quick`](crate::bench::Bench) says whether a few seconds must do.
 //!
 //! A server of our own to compare with is a file in `peer/`, a further kind of load one in `load/`, and a foreign
