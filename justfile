@@ -27,3 +27,7 @@ doc:
 # The hub and its store broken under load, and an audit of what the networks counted
 faults *options:
     cargo run --release -p postback-tests --bin faults -- {{options}}
+
+# The hub beside peers that do the same work: rates, CPU time per request, latencies, memory
+bench *options:
+    cargo run --release -p postback-bench -- {{options}}

@@ -1,0 +1,122 @@
+//! The run: what is measured, how long, and where everything lies meanwhile.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use postback_core::Key;
+use tempfile::TempDir;
+
+use crate::{
+    cpu::Others,
+    process::{self, LOAD, Priority, SERVERS},
+    turns::median,
+};
+
+/// One run of the benchmark.
+pub(crate) struct Bench {
+    /// The hub's program.
+    pub(crate) hub: PathBuf,
+    /// This very program, which is also the peers and the load.
+    pub(crate) me: PathBuf,
+    /// The deployment's key: the load seals tokens with it as the hub does.
+    pub(crate) key: Key,
+    /// How many rounds each contender has.
+    pub(crate) rounds: usize,
+    /// How long a round is measured.
+    pub(crate) round: Duration,
+    /// How long a round goes on before it is measured.
+    pub(crate) warm_up: Duration,
+    /// Whether noise is taken for speed.
+    pub(crate) quick: bool,
+    /// What the load itself took: microseconds of CPU per request, and the share of its core.
+    pub(crate) own: RefCell<Vec<(f64, f64)>>,
+    dir: TempDir,
+    began: Instant,
+    others: Others,
+    _priority: Priority,
+}
+
+impl Bench {
+    /// Builds the hub, unless there is one, and lays out a directory on the disk that the build is on.
+    pub(crate) fn new(hub: Option<PathBuf>, quick: bool) -> anyhow::Result<Self> {
+        let me = std::env::current_exe().context("this program does not know where it is")?;
+        let built = me.parent().context("this program is in no directory")?;
+        let hub = match hub {
+            Some(hub) => {
+                hub.canonicalize().with_context(|| format!("there is no hub at `{}`", hub.display()))?
+            }
+            None => build(built)?,
+        };
+        let dir = tempfile::Builder::new().prefix("postback-bench-").tempdir_in(built)?;
+        let millis = |full, quick_one| Duration::from_millis(if quick { quick_one } else { full });
+        let mut secret = [0; 32];
+        fastrand::fill(&mut secret);
+        Ok(Self {
+            hub,
+            key: Key::new(1, secret),
+            rounds: if quick { 2 } else { 4 },
+            round: millis(1_500, 400),
+            warm_up: millis(400, 150),
+            quick,
+            own: RefCell::default(),
+            dir,
+            began: Instant::now(),
+            others: Others::from_now_on()?,
+            _priority: Priority::raise(),
+            me,
+        })
+    }
+
+    /// An empty directory on a real disk, which goes with the run.
+    pub(crate) fn folder(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let folder = tempfile::Builder::new().prefix(name).tempdir_in(self.dir.path())?;
+        Ok(folder.keep())
+    }
+
+    /// Tells whoever waits what goes on.
+    pub(crate) fn say(&self, what: fmt::Arguments<'_>) {
+        // Nobody who waits is no reason to stop.
+        let _ = writeln!(std::io::stderr(), "{:>4} s  {what}", self.began.elapsed().as_secs());
+    }
+
+    /// Under what the figures were taken.
+    pub(crate) fn conditions(&self) -> anyhow::Result<String> {
+        let own = self.own.borrow();
+        let own_us: Vec<f64> = own.iter().map(|(us, _)| *us).collect();
+        let busiest = own.iter().map(|(_, share)| *share).fold(0.0, f64::max);
+        let priority = if process::has_priority() { ", before all other programs" } else { "" };
+        Ok(format!(
+            "{} rounds of {} ms each, in turns; medians, with the least and the greatest ratio of a round.\n\
+             Servers and Redis on core {SERVERS}, the load on core {LOAD}{priority}; {} s in all.\n\
+             Other programs took {:.0} % of the machine meanwhile: the more, the less a rate says.\n\
+             The load took {:.1} us of CPU a request (median) and at most {:.0} % of its core.",
+            self.rounds,
+            self.round.as_millis(),
+            self.began.elapsed().as_secs(),
+            self.others.share()? * 100.0,
+            median(&own_us),
+            busiest * 100.0,
+        ))
+    }
+}
+
+/// Builds the hub as it is delivered.
+fn build(beside: &Path) -> anyhow::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let target = beside.parent().context("this program was not built by cargo")?;
+    let built = Command::new(cargo)
+        .args(["build", "--release", "--locked", "-p", "postback"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .env("CARGO_TARGET_DIR", target)
+        .status()
+        .context("cargo does not start")?;
+    ensure!(built.success(), "the hub was not built");
+    Ok(target.join("release/postback"))
+}

@@ -1,0 +1,113 @@
+//! The hub itself: the delivered program under a config of the benchmark's.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::PathBuf,
+};
+
+use anyhow::Context;
+
+use crate::{
+    bench::Bench,
+    process::{Process, SERVERS, free_address, pinned},
+    redis::Redis,
+};
+
+/// The account and the campaign of every row: ids of 40 hex digits, as the longest that a network sends.
+pub(crate) const ACCOUNT: &str = "ads";
+/// The campaign's name.
+pub(crate) const CAMPAIGN: &str = "spring";
+
+/// What a hub keeps its records in.
+pub(crate) enum Store<'a> {
+    /// A Redis.
+    Redis(&'a Redis),
+    /// Files of its own, synced to the disk.
+    Embedded,
+}
+
+/// What a row wants of its hub.
+pub(crate) struct Setup<'a> {
+    /// Where records go.
+    pub(crate) store: Store<'a>,
+    /// What it does, as `--role` says it.
+    pub(crate) roles: &'a str,
+    /// The network's address.
+    pub(crate) network: Option<SocketAddr>,
+}
+
+impl<'a> Setup<'a> {
+    /// A hub that calls no network.
+    pub(crate) fn of(store: Store<'a>, roles: &'a str) -> Self {
+        Self { store, roles, network: None }
+    }
+}
+
+/// A running hub.
+pub(crate) struct Hub {
+    /// Its process, to be watched and ended.
+    pub(crate) process: Process,
+    /// Where visitors land.
+    pub(crate) edge: SocketAddr,
+    /// Where services call.
+    pub(crate) api: SocketAddr,
+    /// Where operators look.
+    pub(crate) console: SocketAddr,
+    /// Its config, log and embedded store.
+    pub(crate) folder: PathBuf,
+}
+
+impl Hub {
+    /// Starts a hub, and waits until every part of it listens. What is not named here is as by default.
+    pub(crate) fn start(bench: &Bench, setup: &Setup<'_>) -> anyhow::Result<Self> {
+        let folder = bench.folder("hub-")?;
+        let [edge, api, console] = [(); 3].map(|()| free_address());
+        let store = match setup.store {
+            Store::Redis(redis) => format!("engine = \"redis\"\nredis = [\"{}\"]", redis.url()),
+            Store::Embedded => "engine = \"embedded\"".to_owned(),
+        };
+        let network = setup.network.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9)));
+        let config = format!(
+            "key.current = \"{key}\"\n\
+             [store]\n{store}\n\
+             [edge]\nlisten = \"{edge}\"\ncapture_deadline_ms = 1000\ntrusted_proxies = [\"127.0.0.0/8\"]\n\
+             [api]\nlisten = \"{api}\"\n\
+             [console]\nlisten = \"{console}\"\n\
+             [accounts.{ACCOUNT}]\nnetwork = \"trafficstars\"\nbase_url = \"http://{network}\"\n\
+             tls_in_front = true\ncurrency = \"USD\"\nkey = \"123456789012345678901234567890abcdef\"\n\
+             concurrency = 64\n\
+             [campaigns.{CAMPAIGN}]\naccount = \"{ACCOUNT}\"\n\
+             landing = \"https://shop.example/welcome?click={{click_token}}&source={{utm_source}}\"\n",
+            key = bench.key.reveal(),
+        );
+        std::fs::write(folder.join("postback.toml"), config)?;
+        let mut command = pinned(SERVERS, &bench.hub);
+        command.args(["serve", "--config", "postback.toml", "--role", setup.roles]);
+        let parts = [("edge", edge), ("api", api), ("console", console)];
+        let mut listening =
+            parts.into_iter().filter(|(role, _)| setup.roles.split(',').any(|it| it == *role));
+        // The hub begins to listen in this order: where the last part takes a connection, all do.
+        let (_, last) = listening.next_back().context("a hub that listens nowhere")?;
+        let process = Process::start(command, &folder, last)?;
+        Ok(Self { process, edge, api, console, folder })
+    }
+
+    /// The sum of a metric over all series with this label.
+    pub(crate) fn metric(&self, name: &str, label: &str) -> anyhow::Result<f64> {
+        let mut console = TcpStream::connect(self.console)?;
+        write!(
+            console,
+            "GET /metrics HTTP/1.1
+host: {}
+connection: close
+
+",
+            self.console
+        )?;
+        let mut page = String::new();
+        console.read_to_string(&mut page)?;
+        let series = page.lines().filter(|line| line.starts_with(name) && line.contains(label));
+        series.map(|line| Ok(line.rsplit(' ').next().unwrap_or_default().parse::<f64>()?)).sum()
+    }
+}

@@ -1,0 +1,53 @@
+//! What the hub is compared with: servers of our own that do the least that one can do, and foreign ones.
+
+mod grpc;
+mod http;
+mod nginx;
+
+use std::net::SocketAddr;
+
+use clap::{Args, Subcommand};
+
+use crate::{
+    bench::Bench,
+    process::{Process, SERVERS, free_address, pinned},
+};
+
+pub(crate) use self::nginx::start as nginx;
+
+/// Which server.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    kind: Kind,
+    /// Where it listens.
+    #[arg(long, global = true, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+}
+
+#[derive(Debug, Subcommand)]
+enum Kind {
+    /// Bare hyper: the same redirect for everyone.
+    Http,
+    /// Bare tonic: the same answer to every report.
+    Grpc,
+    /// Bare tonic that awaits one script of so many commands of Redis before it answers.
+    Script(grpc::Script),
+}
+
+/// Starts a server of our own on the servers' core: `http`, `grpc`, or `script` with its options.
+pub(crate) fn start(bench: &Bench, kind: &[&str]) -> anyhow::Result<Process> {
+    let address = free_address();
+    let mut command = pinned(SERVERS, &bench.me);
+    command.arg("peer").args(kind).args(["--listen", &address.to_string()]);
+    Process::start(command, &bench.folder("peer-")?, address)
+}
+
+/// Serves from this process.
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    match options.kind {
+        Kind::Http => http::serve(options.listen).await,
+        Kind::Grpc => grpc::serve(options.listen, None).await,
+        Kind::Script(script) => grpc::serve(options.listen, Some(script)).await,
+    }
+}

@@ -1,0 +1,136 @@
+//! A child process on a core of its own choosing, ready when it is asked, and ended with the run.
+
+use std::{
+    fs::{self, File},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+use crate::install;
+
+/// The core of the hub, of Redis and of the peers.
+pub(crate) const SERVERS: u8 = 0;
+/// The core of the load, and of what the hub calls.
+pub(crate) const LOAD: u8 = 1;
+
+/// How long a server may take to listen, or to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+/// A command that runs on one core, and is told to end where this process ends first.
+pub(crate) fn pinned(core: u8, program: &Path) -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", if has_priority() { "-20" } else { "0" }, "taskset", "-c", &core.to_string()]);
+    command.args(["setpriv", "--pdeathsig", "TERM"]).arg(program);
+    command.env("RUST_BACKTRACE", "0").env("PATH", install::path());
+    command
+}
+
+/// While it lives, what this process starts goes before all other programs, where root runs it.
+pub(crate) struct Priority;
+
+/// How the kernel weighs this terminal's programs against those of other ones.
+const TERMINAL: &str = "/proc/self/autogroup";
+
+impl Priority {
+    pub(crate) fn raise() -> Self {
+        if has_priority() {
+            // A kernel without such groups weighs programs by their niceness alone.
+            let _ = fs::write(TERMINAL, "-20");
+        }
+        Self
+    }
+}
+
+impl Drop for Priority {
+    fn drop(&mut self) {
+        let _ = fs::write(TERMINAL, "0");
+    }
+}
+
+/// Whether what is measured goes before all other programs, which only root may ask for.
+pub(crate) fn has_priority() -> bool {
+    geteuid().is_root()
+}
+
+impl Process {
+    /// Starts a server that logs to a file in `folder`, and waits until it takes connections at `address`.
+    pub(crate) fn start(mut command: Command, folder: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+        let log = folder.join("log");
+        let file = File::create(&log)?;
+        let child = command
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .context("nice does not start")?;
+        let mut process = Self { child, log, address };
+        let began = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if process.child.try_wait()?.is_some() || began.elapsed() > PATIENCE {
+                bail!("{:?} does not serve: {}", command.get_args().nth(8), process.last_words());
+            }
+            sleep(Duration::from_millis(2));
+        }
+        Ok(process)
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end, and waits until it has; how long it took.
+    pub(crate) fn end(&mut self) -> anyhow::Result<Duration> {
+        let began = Instant::now();
+        if let Some(pid) = Pid::from_raw(self.child.id().cast_signed())
+            && self.child.try_wait()?.is_none()
+        {
+            kill_process(pid, Signal::TERM)?;
+            while self.child.try_wait()?.is_none() {
+                if began.elapsed() > PATIENCE {
+                    self.child.kill()?;
+                }
+                sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(began.elapsed())
+    }
+
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().rev().take(5).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that cannot be ended is told to by the kernel once this process is gone.
+        let _ = self.end();
+    }
+}
+
+/// An address of this machine that is free now, and that no outgoing connection is given meanwhile.
+pub(crate) fn free_address() -> SocketAddr {
+    loop {
+        let address = SocketAddr::from(([127, 0, 0, 1], fastrand::u16(10_000..30_000)));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
