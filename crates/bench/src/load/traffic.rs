@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use postback_core::{AccountId, ClickId, ClickToken, Keyring, TokenClaims};
+use postback_core::{AccountId, AccountTag, ClickId, ClickToken, Keyring, TokenClaims};
 use postback_proto::v1::{
     ConversionDetails, Kind, Money, NetworkClick, RecordConversionRequest, Source, source,
 };
@@ -108,7 +108,7 @@ impl Reporter {
                 source::Source::NetworkClick(NetworkClick { account: ACCOUNT.to_owned(), click_id: id })
             }
             By::Token => {
-                let claims = TokenClaims::new(&self.account, ClickId::parse(id)?, self.captured_at);
+                let claims = TokenClaims::new(AccountTag::of(&self.account), ClickId::parse(id)?, self.captured_at);
                 source::Source::ClickToken(ClickToken::seal(&claims, &self.ring)?.to_string())
             }
         };
