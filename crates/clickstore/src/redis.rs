@@ -50,7 +50,7 @@ enum Kept {
 
 /// Clicks in Redis 7 or Valkey, under one key each: the prefix, a letter, and 16 bytes that name the click.
 ///
-/// A user agent lies once for all of its clicks. It outlives them by up to a day, and one that is erased; a
+/// A user agent lies once for all of its clicks. It outlives them by up to an hour, and one that is erased; a
 /// click whose user agent was lost is read without it.
 ///
 /// Each step touches one key, so that any Cluster serves it; each may be repeated, so that a lost answer does no harm.

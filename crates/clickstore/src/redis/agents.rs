@@ -13,24 +13,26 @@ use sha2::{Digest, Sha256};
 /// two share them one time in 370,000, and all that comes of it is the wrong user agent at some clicks.
 pub(super) type Name = [u8; 8];
 
-/// How long a user agent that was written is not written again.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// How long a user agent that was written is not written again: so long one that Redis lost can be missing from
+/// new clicks.
+const TRUSTED: SignedDuration = SignedDuration::from_hours(1);
 
 /// How long Redis keeps a user agent: that of the last click for which it was not written again.
-pub(super) const LIFE: SignedDuration = SignedDuration::from_hours(CLICK_LIFE.as_hours() + DAY.as_hours());
+pub(super) const LIFE: SignedDuration =
+    SignedDuration::from_hours(CLICK_LIFE.as_hours() + TRUSTED.as_hours());
 
-/// At most so many are remembered: a day of browsers, a few hundred kilobytes.
+/// At most so many are remembered: the browsers of an hour, in two megabytes at most.
 const MOST: usize = 4_096;
 
-/// What was written within a day.
+/// What was written of late, and when.
 #[derive(Default)]
 pub(super) struct Agents(Mutex<HashMap<String, (Name, Timestamp)>>);
 
 impl Agents {
-    /// The name of a user agent that was written within a day.
+    /// The name of a user agent that was written of late.
     pub(super) fn written(&self, agent: &str, now: Timestamp) -> Option<Name> {
         let agents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        agents.get(agent).filter(|(_, at)| now.duration_since(*at) < DAY).map(|(name, _)| *name)
+        agents.get(agent).filter(|(_, at)| now.duration_since(*at) < TRUSTED).map(|(name, _)| *name)
     }
 
     /// Remembers a user agent that was written at `now`. A full memory is emptied: what is common comes back.
@@ -63,8 +65,8 @@ mod tests {
             assert!(agents.0.lock().unwrap().len() <= MOST);
         }
         let last = (MOST + 9).to_string();
-        assert_eq!(agents.written(&last, start + DAY - SignedDuration::from_nanos(1)), Some(name(&last)));
-        assert_eq!(agents.written(&last, start + DAY), None);
+        assert_eq!(agents.written(&last, start + TRUSTED - SignedDuration::from_nanos(1)), Some(name(&last)));
+        assert_eq!(agents.written(&last, start + TRUSTED), None);
         assert_eq!(agents.written("0", start), None);
     }
 }
