@@ -108,7 +108,8 @@ impl Reporter {
                 source::Source::NetworkClick(NetworkClick { account: ACCOUNT.to_owned(), click_id: id })
             }
             By::Token => {
-                let claims = TokenClaims::new(AccountTag::of(&self.account), ClickId::parse(id)?, self.captured_at);
+                let claims =
+                    TokenClaims::new(AccountTag::of(&self.account), ClickId::parse(id)?, self.captured_at);
                 source::Source::ClickToken(ClickToken::seal(&claims, &self.ring)?.to_string())
             }
         };
