@@ -136,17 +136,29 @@ impl RedisClicks {
         let mut set = cmd("SET");
         set.arg(self.key(Kept::Agent, &name)).arg(agent).arg("PX").arg(agents::LIFE.as_millis() as i64);
         let _: () = self.link.ask(&set).await?;
-        self.agents.remember(agent, name, now);
+        self.agents.remember(agent, name, Some(now));
         Ok(Some(name))
     }
 
     /// The click of a record, and its user agent with it.
     async fn read(&self, account: &AccountId, id: &ClickId, record: &[u8]) -> Result<Click> {
         let (mut click, agent) = record::decode(account, id, record)?;
-        if let Some(name) = agent {
-            click.user_agent = self.link.ask(cmd("GET").arg(self.key(Kept::Agent, name))).await?;
+        if let Some(name) = agent.and_then(|name| agents::Name::try_from(name).ok()) {
+            click.user_agent = self.agent(name).await?;
         }
         Ok(click)
+    }
+
+    /// The user agent of this name, unless Redis lost it before it was seen here.
+    async fn agent(&self, name: agents::Name) -> Result<Option<String>> {
+        if let Some(text) = self.agents.text(&name) {
+            return Ok(Some(text));
+        }
+        let text: Option<String> = self.link.ask(cmd("GET").arg(self.key(Kept::Agent, &name))).await?;
+        if let Some(text) = &text {
+            self.agents.remember(text, name, None);
+        }
+        Ok(text)
     }
 
     async fn index(&self, click: &Click, ip: &IpHash, now: Timestamp) -> Result<()> {
