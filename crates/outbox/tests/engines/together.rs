@@ -97,3 +97,23 @@ async fn a_step_that_breaks_off_touches_no_other_of_its_run() {
         assert_eq!(kept.state.as_str(), "delivered");
     }
 }
+
+#[test]
+fn a_task_that_is_cut_short_leaves_nobody_waiting_for_it() {
+    let server = RedisServer::start();
+    let bench = bench_with(&RedisSettings { urls: vec![server.url()], ..RedisSettings::default() });
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let lead = bench.lead("c1", None);
+    let delivery = bench.delivery(&lead);
+    let record = || bench.store.record(lead.clone(), delivery.clone(), Fingerprint::of(&["first"]));
+    let cut_short = runtime();
+    cut_short.block_on(async {
+        tokio::select! {
+            biased;
+            _ = record() => unreachable!("no task of this runtime has had its turn"),
+            () = std::future::ready(()) => {}
+        }
+    });
+    drop(cut_short);
+    assert!(runtime().block_on(record()).unwrap().fresh);
+}
