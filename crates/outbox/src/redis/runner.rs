@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     error::Error as _,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -93,7 +93,7 @@ impl Runner {
         let answer = self.shared.send(call, ahead);
         async move {
             let answer = timeout_at(ends, answer).await.map_err(|_| late(timeout))?;
-            let broken_off = |error| Error::internal("a run broke off").caused_by(error);
+            let broken_off = |error| Error::unavailable("a run broke off").caused_by(error);
             redis::from_redis_value(answer.map_err(broken_off)??).map_err(refused)
         }
     }
@@ -109,35 +109,29 @@ impl Shared {
         };
         let (tell, answer) = oneshot::channel();
         let waiting = Waiting { call, tell };
-        match self.queues.lock().unwrap_or_else(PoisonError::into_inner).entry(queue) {
-            Entry::Occupied(mut queue) => queue.get_mut().push(waiting),
+        let is_first = match self.queues().entry(queue) {
+            Entry::Occupied(mut queue) => {
+                queue.get_mut().push(waiting);
+                false
+            }
             Entry::Vacant(place) => {
                 place.insert(vec![waiting]);
-                tokio::spawn(Arc::clone(self).work(queue));
+                true
             }
+        };
+        if is_first {
+            tokio::spawn(Work { shared: Arc::clone(self), queue: Some(queue) }.run());
         }
         answer
     }
 
-    /// Runs what is in a queue until nothing is.
-    async fn work(self: Arc<Self>, queue: Queue) {
-        // Who is ready to ask now asks first.
-        tokio::task::yield_now().await;
-        while let Some(batch) = self.next(queue) {
-            let (calls, tell): (Vec<_>, Vec<_>) =
-                batch.into_iter().map(|waiting| (waiting.call, waiting.tell)).unzip();
-            match self.put(queue, &calls).await {
-                Ok(answers) => {
-                    tell.into_iter().zip(answers).for_each(|(tell, answer)| drop(tell.send(answer)))
-                }
-                Err(error) => tell.into_iter().for_each(|tell| drop(tell.send(Err(again(&error))))),
-            }
-        }
+    fn queues(&self) -> MutexGuard<'_, HashMap<Queue, Vec<Waiting>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What goes together next, without those whose caller went away. Takes the queue away where nothing is in it.
     fn next(&self, queue: Queue) -> Option<Vec<Waiting>> {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = self.queues();
         let waiting = queues.get_mut(&queue)?;
         waiting.retain(|waiting| !waiting.tell.is_closed());
         if waiting.is_empty() {
@@ -164,6 +158,44 @@ impl Shared {
         };
         let answers: Vec<(bool, Value)> = redis::from_redis_value(value).map_err(refused)?;
         Ok(answers.into_iter().map(answer).collect())
+    }
+}
+
+/// The task that runs what is in a queue. Where it ends before it is done, the queue goes with all who wait in it, and
+/// the next caller begins another.
+struct Work {
+    shared: Arc<Shared>,
+    queue: Option<Queue>,
+}
+
+impl Work {
+    async fn run(mut self) {
+        // Who is ready to ask now asks first.
+        tokio::task::yield_now().await;
+        while let Some(queue) = self.queue {
+            let Some(batch) = self.shared.next(queue) else {
+                self.queue = None;
+                return;
+            };
+            let (calls, tell): (Vec<_>, Vec<_>) =
+                batch.into_iter().map(|waiting| (waiting.call, waiting.tell)).unzip();
+            match self.shared.put(queue, &calls).await {
+                Ok(answers) => {
+                    for (tell, answer) in tell.into_iter().zip(answers) {
+                        drop(tell.send(answer));
+                    }
+                }
+                Err(error) => tell.into_iter().for_each(|tell| drop(tell.send(Err(again(&error))))),
+            }
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        if let Some(queue) = self.queue {
+            self.shared.queues().remove(&queue);
+        }
     }
 }
 

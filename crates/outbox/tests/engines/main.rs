@@ -11,3 +11,4 @@ mod model;
 mod permutations;
 mod redis;
 mod sentinel;
+mod together;

@@ -1,7 +1,8 @@
--- Leases due lanes of an account: so many of the oldest fresh ones, of the newest, and of those to be tried again.
+-- Leases due lanes of an account: so many oldest fresh ones, newest fresh ones, and ones tried before.
 -- Says when the next one is due.
 function steps.claim(account, lease, oldest, newest, retries)
   local ends = now + lease
+  local until_then = string.format('%.0f', ends)
   local claims = {}
   local function take(class, most, ...)
     if most == '0' then return end
@@ -12,12 +13,13 @@ function steps.claim(account, lease, oldest, newest, retries)
       local d = l.line ~= '' and call('GET', key('d', head))
       if d then
         l.lease, l.ends = call('INCR', key('lease')), ends
-        call('ZADD', lanes, ends, lane)
+        call('ZADD', lanes, until_then, lane)
         put_lane(l)
-        -- Both begin with ids: a delivery with its conversion's; a conversion with two, and after four bytes its lead's.
+        -- A delivery begins with its conversion's id; that one has its lead's behind two others and a number.
         local c = call('GET', key('c', sub(d, 1, 16)))
         local lead = c and sub(c, 37, 52)
-        table.insert(claims, {lane, l.lease, head, d, c, lead and lead ~= head and call('GET', key('d', lead))})
+        local stands = lead and lead ~= head and call('GET', key('d', lead))
+        table.insert(claims, {lane, l.lease, head, d, c, stands})
       else
         call('ZREM', lanes, lane)
       end

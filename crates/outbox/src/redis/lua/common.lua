@@ -1,11 +1,13 @@
--- What the steps share. Every key of a step begins with its base, so that all of them lie in one slot. The last of
--- KEYS never exists: while a slot moves to another node, Redis refuses a script that names a missing key
--- (TRYAGAIN), so that none runs over half of its records. ARGV[1] is by how much tests run ahead of Redis. Scripts
--- are not rolled back: each step decides first and writes then.
+-- What the steps share. Every key of a step begins with its base, so that all of them lie in one slot. The
+-- last of KEYS never exists: while a slot moves to another node, Redis refuses a script that names a missing
+-- key (TRYAGAIN), so that none runs over half of its records. ARGV[1] is by how much tests run ahead of Redis.
+-- Scripts are not rolled back: each step decides first and writes then.
 
 local call, sub = redis.call, string.sub
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
+-- The same for Redis, which takes long over a number of Lua's.
+local stamp = string.format('%.0f', now)
 local steps = {}
 local base
 
@@ -13,8 +15,8 @@ local function key(sort, name)
   return name and base .. ':' .. sort .. ':' .. name or base .. ':' .. sort
 end
 
--- A record is one string, its parts one behind the other; an id or the name of a call that is not there is NONE, and
--- a time or a lease's number 0.
+-- A record is one string, its parts one behind the other; an id or the name of a call that is not there is
+-- NONE, and a time or a lease's number 0.
 local NONE = string.rep('\0', 16)
 local DELIVERY = '<c16c16c16dddddBBBc0Bc0Bc0I4c0I4c0I4c0I4c0I4c0I4c0'
 local CONVERSION = '<c16c16I4c0I4Bc0Bc0Bc0I4c0I4c0I4c0'
@@ -37,44 +39,47 @@ end
 local function delivery(id)
   local text = call('GET', key('d', id))
   if not text then return nil end
-  local d = {id = id}
-  d.conversion, d.lane, d.made, d.expires, d.due, d.updated, d.started, d.ended, d.how, d.tries, d.state, d.account,
-    d.decided, d.code, d.message, d.remote, d.fields, d.attempts, d.body = struct.unpack(DELIVERY, text)
-  return d
+  local conversion, lane, made, expires, due, updated, started, ended, how, tries, state, account, decided,
+    code, message, remote, fields, attempts, body = struct.unpack(DELIVERY, text)
+  return {id = id, conversion = conversion, lane = lane, made = made, expires = expires, due = due,
+    updated = updated, started = started, ended = ended, how = how, tries = tries, state = state,
+    account = account, decided = decided, code = code, message = message, remote = remote, fields = fields,
+    attempts = attempts, body = body}
 end
 
 local function put_delivery(d)
-  call('SET', key('d', d.id), struct.pack(DELIVERY, d.conversion, d.lane, d.made, d.expires, d.due, d.updated, d.started,
-    d.ended, d.how, d.tries, #d.state, d.state, #d.account, d.account, #d.decided, d.decided, #d.code, d.code,
-    #d.message, d.message, #d.remote, d.remote, #d.fields, d.fields, #d.attempts, d.attempts, #d.body, d.body))
+  call('SET', key('d', d.id), struct.pack(DELIVERY, d.conversion, d.lane, d.made, d.expires, d.due, d.updated,
+    d.started, d.ended, d.how, d.tries, #d.state, d.state, #d.account, d.account, #d.decided, d.decided,
+    #d.code, d.code, #d.message, d.message, #d.remote, d.remote, #d.fields, d.fields, #d.attempts, d.attempts,
+    #d.body, d.body))
 end
 
 -- Keeps a delivery that changed, and enters it into the feed of changes.
 local function save(d)
   d.updated = now
   put_delivery(d)
-  call('ZADD', key('changes'), now, d.id)
+  call('ZADD', key('changes'), stamp, d.id)
 end
 
 -- A conversion; one that is only awaited has no name of the call that made it.
 local function conversion(id)
   local text = call('GET', key('c', id))
   if not text then return nil end
-  local c = {id = id}
-  c.lane, c.made, c.told, c.open, c.account, c.user, c.name, c.body, c.customer, c.person =
-    struct.unpack(CONVERSION, text)
-  return c
+  local lane, made, told, open, account, user, name, body, customer, person = struct.unpack(CONVERSION, text)
+  return {id = id, lane = lane, made = made, told = told, open = open, account = account, user = user,
+    name = name, body = body, customer = customer, person = person}
 end
 
 -- A conversion that nothing is known of.
 local function unknown(id, name)
-  return {id = id, lane = NONE, made = NONE, told = '', open = 0, account = '', user = '', name = name, body = '',
-    customer = '', person = '', is_new = true}
+  return {id = id, lane = NONE, made = NONE, told = '', open = 0, account = '', user = '', name = name,
+    body = '', customer = '', person = '', is_new = true}
 end
 
 local function put_conversion(c)
-  call('SET', key('c', c.id), struct.pack(CONVERSION, c.lane, c.made, #c.told, c.told, c.open, #c.account, c.account,
-    #c.user, c.user, #c.name, c.name, #c.body, c.body, #c.customer, c.customer, #c.person, c.person))
+  call('SET', key('c', c.id), struct.pack(CONVERSION, c.lane, c.made, #c.told, c.told, c.open, #c.account,
+    c.account, #c.user, c.user, #c.name, c.name, #c.body, c.body, #c.customer, c.customer, #c.person,
+    c.person))
 end
 
 -- A lane; one that is not kept is empty.
@@ -89,7 +94,8 @@ local function put_lane(l)
   if l.line == '' then
     call('DEL', key('l', l.id))
   else
-    call('SET', key('l', l.id), struct.pack(LANE, l.lease, l.ends, l.mark, l.before, l.class, #l.line, l.line))
+    local text = struct.pack(LANE, l.lease, l.ends, l.mark, l.before, l.class, #l.line, l.line)
+    call('SET', key('l', l.id), text)
   end
 end
 
@@ -99,7 +105,7 @@ local function await(c, by)
   c.open = c.open + by
   if c.open == 0 then
     c.customer = ''
-    call('ZADD', key('settled'), now, c.id)
+    call('ZADD', key('settled'), stamp, c.id)
   elseif c.open == by and not c.is_new then
     call('ZREM', key('settled'), c.id)
   end
@@ -113,12 +119,13 @@ local function create(c, id, made, account, lane, body, fields, due, expires, st
   if not accounts[name .. account] then
     accounts[name .. account] = call('SADD', name, account)
   end
-  call('ZADD', key(state, account), 0, id)
+  call('ZADD', key(state, account), '0', id)
   if state == 'waiting' then call('ZADD', key('waiting'), expires, id) end
   await(c, 1)
-  return {id = id, conversion = c.id, lane = lane, made = made, expires = tonumber(expires),
-    due = state == 'pending' and tonumber(due) or 0, started = 0, ended = 0, how = 0, tries = 0, state = state,
-    account = account, decided = '', code = '', message = '', remote = '', fields = fields, attempts = '', body = body}
+  due = state == 'pending' and tonumber(due) or 0
+  return {id = id, conversion = c.id, lane = lane, made = made, expires = tonumber(expires), due = due,
+    started = 0, ended = 0, how = 0, tries = 0, state = state, account = account, decided = '', code = '',
+    message = '', remote = '', fields = fields, attempts = '', body = body}
 end
 
 -- Moves a delivery to another state.
@@ -127,7 +134,7 @@ local function move(d, c, state, code, message)
   d.state, d.code, d.message = state, code, message
   if was == state then return end
   call('ZREM', key(was, d.account), d.id)
-  call('ZADD', key(state, d.account), 0, d.id)
+  call('ZADD', key(state, d.account), '0', d.id)
   if was == 'waiting' then call('ZREM', key('waiting'), d.id) end
   await(c, open[state] - open[was])
 end
@@ -143,11 +150,11 @@ local function schedule(l, head, due)
   local class = (head.tries > 0 or head.started > 0) and 2 or 1
   if l.class ~= class then hide(l, head.account) end
   l.class = class
-  call('ZADD', key(classes[class], head.account), due, l.id)
+  call('ZADD', key(classes[class], head.account), string.format('%.0f', due), l.id)
 end
 
--- Makes a delivery the head of its lane. One that was never put off is due since it was created, which its id begins
--- with, and has its place in the schedule by that: what comes after an old conversion is not new.
+-- Makes a delivery the head of its lane. One that was never put off is due since it was created, which its id
+-- begins with, and has its place in the schedule by that: what comes after an old conversion is not new.
 local function turn(l, head)
   if head.due == 0 then
     local high, low = struct.unpack('>I2I4', head.id)

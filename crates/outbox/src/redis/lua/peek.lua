@@ -8,7 +8,8 @@ function steps.peek(account)
   end
   local many, newest = due('fresh', fresh), false
   if many > 0 then
-    newest = call('ZRANGE', key('fresh', account), now, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+    local lanes = key('fresh', account)
+    newest = call('ZRANGE', lanes, now, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')[2]
   end
   return {many, due('retry', retry), newest, earlier(fresh, retry)}
 end

@@ -1,5 +1,6 @@
 -- Records a conversion with its first delivery, unless its id or its key was recorded before.
-function steps.record(this, id, lane, account, name, words, body, customer, person, user, lead, lead_body, due, expires, most)
+function steps.record(this, id, lane, account, name, words, body, customer, person, user, lead, lead_body,
+    due, expires, most)
   most = tonumber(most)
   local function known(c)
     return {c.made == this and 'new' or 'old', c.id, sub(c.told, 1, 16)}
@@ -28,10 +29,10 @@ function steps.record(this, id, lane, account, name, words, body, customer, pers
 
   c.lane, c.made, c.account, c.user = lane, this, account, user
   c.body, c.customer, c.person, c.told = body, customer, person, lead .. c.told
-  if user ~= '' then call('ZADD', key('user', user), 0, id) end
+  if user ~= '' then call('ZADD', key('user', user), '0', id) end
   if name ~= '' then call('SET', key('k', name), id .. words) end
-  call('ZADD', key('conversions', account), 0, id)
-  call('ZADD', key('lane', lane), 0, id)
+  call('ZADD', key('conversions', account), '0', id)
+  call('ZADD', key('lane', lane), '0', id)
   local d = create(c, lead, this, account, lane, lead_body, '', due, expires, 'pending')
   enter(l, d)
   save(d)

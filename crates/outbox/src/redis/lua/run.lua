@@ -1,5 +1,5 @@
--- Runs the steps: of each its name, which of KEYS is its base, how many arguments it has, and these. One that breaks
--- off touches no other.
+-- Runs the steps: of each its name, which of KEYS is its base, how many arguments it has, and these. One that
+-- breaks off touches no other.
 local answers, at = {}, 2
 while ARGV[at] do
   local last = at + 2 + ARGV[at + 2]

@@ -1,6 +1,6 @@
 -- Ends a claim: keeps the attempt, and lets the lane go on, wait or stand.
--- A change that is to die with its lead goes behind it where that one was replayed meanwhile, and waits in the same
--- lane: among the other changes in the order in which they came.
+-- A change that is to die with its lead goes behind it where that one was replayed meanwhile, and waits in
+-- the same lane: among the other changes in the order in which they came.
 function steps.settle(lane, id, token, state, code, message, remote, wait, attempt, most, with_lead)
   token, most = tonumber(token), tonumber(most)
   local l = lane_of(lane)
