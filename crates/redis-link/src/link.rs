@@ -109,15 +109,16 @@ impl Link {
     }
 
     /// Sends a command that may be repeated, and reads its answer. To one server, what is asked while other commands
-    /// are under way goes in one batch after them, so that an answer takes at most twice the timeout.
+    /// are under way goes in one batch after them, so that an answer takes at most twice the timeout. The command is
+    /// taken out of its place.
     ///
     /// # Errors
     /// As [`put`](Self::put); `Internal` where the answer is of another kind.
-    pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
+    pub async fn ask<T: FromRedisValue>(&self, command: &mut Cmd) -> Result<T> {
         if self.shared.servers.is_cluster() {
             return read(self.put(command).await?);
         }
-        let (told, unserved) = self.shared.gathering.enter(command.clone());
+        let (told, unserved) = self.shared.gathering.enter(command.take());
         if unserved {
             tokio::spawn(Arc::clone(&self.shared).serve(self.timeout));
         }

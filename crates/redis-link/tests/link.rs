@@ -32,7 +32,7 @@ async fn sixty_four_who_ask_first_share_one_connection() {
     let mut asking = tokio::task::JoinSet::new();
     for _ in 0..64 {
         let link = Arc::clone(&link);
-        asking.spawn(async move { link.ask::<String>(&cmd("PING")).await.unwrap() });
+        asking.spawn(async move { link.ask::<String>(&mut cmd("PING")).await.unwrap() });
     }
     assert_eq!(asking.join_all().await, vec!["PONG"; 64]);
     assert_eq!(connections(&link).await, 1);
@@ -44,8 +44,8 @@ async fn who_gives_up_waiting_leaves_the_connection_to_the_next() {
     let link = link(&server);
     server.freeze();
     for _ in 0..3 {
-        let ping = cmd("PING");
-        let asked = link.ask::<String>(&ping);
+        let mut ping = cmd("PING");
+        let asked = link.ask::<String>(&mut ping);
         assert!(tokio::time::timeout(Duration::from_millis(20), asked).await.is_err(), "a frozen server");
     }
     server.thaw();
@@ -59,7 +59,7 @@ async fn a_command_is_sent_again_once_its_connection_is_made_anew() {
     assert_eq!(connections(&link).await, 1);
     server.kill();
     server.restart();
-    assert_eq!(link.ask::<String>(&cmd("PING")).await.unwrap(), "PONG");
+    assert_eq!(link.ask::<String>(&mut cmd("PING")).await.unwrap(), "PONG");
 }
 
 #[tokio::test]
@@ -73,18 +73,18 @@ async fn a_cluster_that_leaves_questions_unanswered_is_connected_to_anew() {
     };
     let (link, other) = (Link::new(&settings).unwrap(), cluster.urls().remove(1));
     let other = Link::new(&RedisSettings { urls: vec![other], ..RedisSettings::default() }).unwrap();
-    let of_the_last = cmd("GET").arg("a").take();
-    assert_eq!(link.ask::<Option<String>>(&of_the_last).await.unwrap(), None);
+    let mut of_the_last = cmd("GET").arg("a").take();
+    assert_eq!(link.ask::<Option<String>>(&mut of_the_last).await.unwrap(), None);
     let before = connections(&other).await;
     cluster.freeze_node(2);
     let mut unanswered = 0;
     while connections(&other).await == before {
-        assert_eq!(link.ask::<()>(&of_the_last).await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(link.ask::<()>(&mut of_the_last).await.unwrap_err().kind(), ErrorKind::Unavailable);
         unanswered += 1;
         assert!(unanswered < 100, "no other connection was made");
     }
     cluster.thaw_node(2);
-    while link.ask::<Option<String>>(&of_the_last).await.is_err() {}
+    while link.ask::<Option<String>>(&mut of_the_last).await.is_err() {}
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn one_server_is_all_masters() {
 #[tokio::test]
 async fn an_answer_of_another_kind_is_internal() {
     let server = RedisServer::start();
-    let odd = link(&server).ask::<u64>(&cmd("PING")).await.unwrap_err();
+    let odd = link(&server).ask::<u64>(&mut cmd("PING")).await.unwrap_err();
     assert_eq!(
         (odd.kind(), odd.to_string().as_str()),
         (ErrorKind::Internal, "redis answers what is not understood")
