@@ -1,8 +1,9 @@
 //! What a visit is beside a visitor: a crawler's, or a browser's ahead of one.
 
-use std::{cell::RefCell, collections::HashMap, sync::LazyLock};
+use std::{cell::RefCell, sync::LazyLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use foldhash::HashMap;
 use http::{HeaderMap, HeaderName, header::USER_AGENT};
 use postback_core::Flags;
 

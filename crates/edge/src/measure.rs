@@ -2,10 +2,10 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    collections::HashMap,
     time::Duration,
 };
 
+use foldhash::HashMap;
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,

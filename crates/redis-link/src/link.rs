@@ -108,6 +108,11 @@ impl Link {
         Ok(Self { shared, timeout: settings.timeout })
     }
 
+    /// Whether it is the way to a Cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.shared.servers.is_cluster()
+    }
+
     /// Sends a command that may be repeated, and reads its answer. To one server, what is asked while other commands
     /// are under way goes in one batch after them, so that an answer takes at most twice the timeout. The command is
     /// taken out of its place.
@@ -115,7 +120,7 @@ impl Link {
     /// # Errors
     /// As [`put`](Self::put); `Internal` where the answer is of another kind.
     pub async fn ask<T: FromRedisValue>(&self, command: &mut Cmd) -> Result<T> {
-        if self.shared.servers.is_cluster() {
+        if self.is_cluster() {
             return read(self.put(command).await?);
         }
         let (told, unserved) = self.shared.gathering.enter(command.take());

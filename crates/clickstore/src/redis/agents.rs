@@ -1,10 +1,8 @@
 //! User agents of which this process knows that Redis has them: few, and each in many clicks.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use postback_core::CLICK_LIFE;
 use sha2::{Digest, Sha256};

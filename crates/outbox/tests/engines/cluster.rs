@@ -57,6 +57,14 @@ async fn every_master_has_a_say_in_the_promise() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_taken_for_the_one_server_is_refused() {
+    let cluster = RedisCluster::start();
+    let bench = bench_on(vec![cluster.urls().remove(0)], Topology::Single);
+    let refused = bench.store.promise().await.unwrap_err();
+    assert_eq!((refused.kind(), refused.reason()), (ErrorKind::FailedPrecondition, "CLUSTER_NODE"));
+}
+
+#[tokio::test]
 async fn a_replica_that_would_drop_conversions_as_a_master_is_refused() {
     let cluster = RedisCluster::start();
     let policy = ["--cluster-enabled", "yes", "--maxmemory-policy", "allkeys-lru"];
