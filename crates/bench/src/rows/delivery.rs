@@ -36,6 +36,8 @@ pub(super) const GROUP: Group = Group {
 
 /// How many calls are under way at once: the hub's config says the same.
 const IN_FLIGHT: usize = 64;
+/// How long a sender goes on before it is measured: Node compiles what it runs often.
+const WARM_UP: Duration = Duration::from_millis(1500);
 /// How long the store's own count of what was delivered may take to be seen.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The documents' own example.
@@ -88,7 +90,7 @@ struct Backlog {
 
 impl Backlog {
     fn new(left: u64) -> Self {
-        Self { left: Cell::new(left), most: Cell::new(20_000) }
+        Self { left: Cell::new(left), most: Cell::new(25_000) }
     }
 
     /// Adds what a round may want beyond what is left.
@@ -116,7 +118,7 @@ fn round(
 ) -> anyhow::Result<Report> {
     let first = network.counts()?.taken;
     sender.wait_until(|| Ok(network.counts()?.taken > first))?;
-    sleep(bench.warm_up);
+    sleep(WARM_UP);
     let mut watch = vec![sender.id()];
     watch.extend(store.map(|store| store.process.id()));
     watch.push(network.process.id());
