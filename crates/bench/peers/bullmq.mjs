@@ -8,6 +8,7 @@ import { Pool } from "undici";
 const [, , part, port, ...rest] = process.argv;
 const connection = { host: "127.0.0.1", port: Number(port), maxRetriesPerRequest: null };
 const QUEUE = "deliveries";
+const KEY = "123456789012345678901234567890abcdef";
 // A day's worth of tries, as the hub has a schedule of its own.
 const retries = { attempts: 15, backoff: { type: "exponential", delay: 5000 } };
 
@@ -31,7 +32,7 @@ async function work(network, inFlight) {
   const pool = new Pool(network, { connections: Number(inFlight) });
   const headers = { "user-agent": "a shop's worker", "x-forwarded-proto": "https" };
   const deliver = async ({ data: { click, code, value } }) => {
-    const query = new URLSearchParams({ value, lead_code: code, key: "123456789012345678901234567890abcdef" });
+    const query = new URLSearchParams({ value, lead_code: code, key: KEY });
     const path = `/api/v1/cpa/action/${click}?${query}`;
     const { statusCode, body } = await pool.request({ method: "GET", path, headers });
     const answer = await body.json();
