@@ -1,7 +1,8 @@
-//! Deliveries from a backlog of conversions in Redis: claim, call, settlement, and a network that answers at once.
+//! Deliveries from a backlog of conversions in Redis: claim, call and settlement, at a network that answers at
+//! once.
 //!
 //! One hub takes the conversions in and rests while another delivers them. The network answers as Traffic Stars
-//! does. It takes a quarter of the sandbox's CPU time for it: the sandbox would slow down the bare calls.
+//! does, for a quarter of the CPU time that the sandbox takes: the sandbox would slow down the bare calls.
 
 use std::{
     cell::Cell,
@@ -194,7 +195,10 @@ mod tests {
     fn a_round_that_saw_the_end_of_its_backlog_is_had_once_more_with_twice_as_much() {
         let backlog = Backlog::new(500, Duration::from_millis(100));
         let (waiting, fast) = (Cell::new(500), 1_500);
-        let add = |count| Ok(waiting.set(waiting.get() + count));
+        let add = |count| {
+            waiting.set(waiting.get() + count);
+            Ok(())
+        };
         let send = || {
             let sent = fast.min(waiting.get());
             waiting.set(waiting.get() - sent);
