@@ -1,7 +1,6 @@
-//! Deliveries from a backlog of conversions in Redis: claim, call and settlement, at a network that answers at
-//! once.
+//! Deliveries from a backlog in Redis: claim, call and settlement, at a network that answers at once.
 //!
-//! One hub takes the conversions in and rests while another delivers them. The network answers as Traffic Stars
+//! One hub takes conversions in and rests while another delivers them. The network answers as Traffic Stars
 //! does, for a quarter of the CPU time that the sandbox takes: the sandbox would slow down the bare calls.
 
 use std::{
