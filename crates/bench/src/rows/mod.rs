@@ -13,6 +13,7 @@
 //! A server of our own to compare with is a file in `peer/`, a further kind of load one in `load/`. A foreign
 //! program lies in `peers/` beside `src/`; what it takes to run it is the group's `needs`.
 
+mod delivery;
 mod edge;
 mod latency;
 mod orders;
@@ -42,7 +43,7 @@ pub(crate) struct Group {
 
 /// All groups, in the order in which they are run.
 pub(crate) const GROUPS: &[&Group] =
-    &[&edge::REDIS, &edge::EMBEDDED, &record::REDIS, &record::EMBEDDED, &latency::GROUP];
+    &[&edge::REDIS, &edge::EMBEDDED, &record::REDIS, &record::EMBEDDED, &delivery::GROUP, &latency::GROUP];
 
 /// The groups of these names; all where there are none.
 pub(crate) fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Group>> {
