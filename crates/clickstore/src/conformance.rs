@@ -17,7 +17,7 @@ use std::{any::Any, sync::Arc};
 
 use jiff::SignedDuration;
 use postback_core::{
-    Click, ClickRef, Flags, Utm, VisitorIp,
+    Click, ClickRef, Flags, Result, Utm, VisitorIp,
     ports::{Attribution, ClickStore, Clock as _},
 };
 
@@ -69,8 +69,16 @@ impl Bench {
         self.store.click(&click.click.account, &click.click.id).await.unwrap()
     }
 
+    /// Captures a click; the one that is kept.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn capture(&self, click: Click, findable: bool) -> Result<Click> {
+        self.store.capture(Arc::new(click), findable).await.map(Arc::unwrap_or_clone)
+    }
+
     async fn captured(&self, click: Click) -> Click {
-        self.store.capture(click, false).await.unwrap()
+        self.capture(click, false).await.unwrap()
     }
 }
 

@@ -42,7 +42,7 @@ impl Embedded {
 
 #[async_trait]
 impl ClickStore for Embedded {
-    async fn capture(&self, click: Click, findable: bool) -> Result<Click> {
+    async fn capture(&self, click: Arc<Click>, findable: bool) -> Result<Arc<Click>> {
         let clock = Arc::clone(&self.clock);
         self.file.make(move |tables| tables.capture(&click, findable, clock.now())).await
     }

@@ -94,16 +94,24 @@ impl RedisClicks {
 
     /// Keeps `click` under `key` for `life` ms unless one lives there; the one that does, or none where
     /// another process was at it at the same time.
-    async fn keep(&self, key: &[u8], click: &Click, life: u64, now: Timestamp) -> Result<Option<Click>> {
+    async fn keep(
+        &self,
+        key: &[u8],
+        click: &Arc<Click>,
+        life: u64,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Click>>> {
         let new = record::encode(click);
         let set = cmd("SET").arg(key).arg(&new).arg("NX").arg("GET").arg("PX").arg(life).take();
-        let Some(old): Option<Vec<u8>> = self.link.ask(&set).await? else { return Ok(Some(click.clone())) };
+        let Some(old): Option<Vec<u8>> = self.link.ask(&set).await? else {
+            return Ok(Some(Arc::clone(click)));
+        };
         let kept = record::decode(&click.click.account, &click.click.id, &old)?;
         if !kept.click.is_expired(now) {
-            return Ok(Some(kept));
+            return Ok(Some(Arc::new(kept)));
         }
         let swapped: bool = self.link.ask(&swap(key, &old, &new, life)).await?;
-        Ok(swapped.then(|| click.clone()))
+        Ok(swapped.then(|| Arc::clone(click)))
     }
 
     async fn index(&self, click: &Click, ip: &IpHash, now: Timestamp) -> Result<()> {
@@ -137,7 +145,7 @@ impl RedisClicks {
 
 #[async_trait]
 impl ClickStore for RedisClicks {
-    async fn capture(&self, click: Click, findable: bool) -> Result<Click> {
+    async fn capture(&self, click: Arc<Click>, findable: bool) -> Result<Arc<Click>> {
         let key = self.key_of(&click.click.account, &click.click.id);
         for _ in 0..SWAPS {
             let now = self.clock.now();

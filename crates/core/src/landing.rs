@@ -16,7 +16,14 @@ impl<'a> LandingQuery<'a> {
 
     /// Every parameter as a form has it: percent-decoded, `+` a space, what is not UTF-8 replaced.
     pub fn form(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
-        form_urlencoded::parse(self.0.as_bytes())
+        self.0.split('&').filter(|pair| !pair.is_empty()).flat_map(|pair| {
+            // Most parameters have nothing to decode.
+            let plain =
+                pair.split_once('=').filter(|_| !pair.bytes().any(|byte| matches!(byte, b'%' | b'+')));
+            let decoded = plain.is_none().then(|| form_urlencoded::parse(pair.as_bytes()));
+            let plain = plain.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
+            plain.into_iter().chain(decoded.into_iter().flatten())
+        })
     }
 
     /// The value of the first parameter whose name `is`, percent-decoded and nothing else: click ids hold no
@@ -24,7 +31,10 @@ impl<'a> LandingQuery<'a> {
     pub fn exact(&self, is: impl Fn(&str) -> bool) -> Option<Option<Cow<'a, str>>> {
         self.0.split('&').find_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = percent_decode_str(name).decode_utf8().ok()?;
+            let name = match name.contains('%') {
+                true => percent_decode_str(name).decode_utf8().ok()?,
+                false => Cow::Borrowed(name),
+            };
             is(&name).then(|| percent_decode_str(value).decode_utf8().ok())
         })
     }
@@ -43,6 +53,8 @@ impl<'a> LandingQuery<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -52,6 +64,17 @@ mod tests {
         assert_eq!(query.exact(|name| name == "none"), None);
         assert_eq!(LandingQuery::new("id=%FF").exact(|name| name == "id"), Some(None));
         assert_eq!(LandingQuery::new("id").exact(|name| name == "id").unwrap().unwrap(), "");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_096))]
+
+        #[test]
+        fn a_form_is_what_the_standard_makes_of_it(query in "([a-c&=+é]|%[0-9a-fF]{0,2}){0,24}") {
+            let ours: Vec<_> = LandingQuery::new(&query).form().collect();
+            let theirs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+            prop_assert_eq!(ours, theirs);
+        }
     }
 
     #[test]

@@ -48,5 +48,5 @@ pub use look_up::{Found, FoundClick, FoundFlow, FoundOffer, LookUp, LookUpSource
 pub use money::{Currency, Money};
 pub use refusal::Refusal;
 pub use series::{LatencyBin, Series, Tally};
-pub use token::{ClickToken, TokenClaims};
+pub use token::{AccountTag, ClickToken, TokenClaims};
 pub use trace::TraceParent;

@@ -11,8 +11,8 @@ use crate::{AccountId, ClickId, Error, Keyring, Result, lane::digest};
 /// What a token carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenClaims {
-    /// The first bytes of a digest of the account's name; see [`TokenClaims::is_for`].
-    account: [u8; 4],
+    /// The account.
+    pub account: AccountTag,
     /// The network's click id.
     pub click: ClickId,
     /// When the click was captured, to the second, by the clock of the machine that captured it.
@@ -20,27 +20,24 @@ pub struct TokenClaims {
 }
 
 impl TokenClaims {
-    /// Claims of a click of `account`.
-    pub fn new(account: &AccountId, click: ClickId, captured_at: Timestamp) -> Self {
+    /// Claims of a click of an account.
+    pub fn new(account: AccountTag, click: ClickId, captured_at: Timestamp) -> Self {
         let second = Timestamp::from_second(captured_at.as_second()).unwrap_or(captured_at);
-        Self { account: tag(account), click, captured_at: second }
-    }
-
-    /// Whether the token is for `account`. The accounts of one deployment must differ in this, which
-    /// [`TokenClaims::collide`] tells.
-    pub fn is_for(&self, account: &AccountId) -> bool {
-        self.account == tag(account)
-    }
-
-    /// Whether two names cannot be told apart in a token: of 100 names, one time in a million.
-    pub fn collide(one: &AccountId, other: &AccountId) -> bool {
-        one != other && tag(one) == tag(other)
+        Self { account, click, captured_at: second }
     }
 }
 
-fn tag(account: &AccountId) -> [u8; 4] {
-    let [a, b, c, d, ..] = digest(&["account", account.as_str()]);
-    [a, b, c, d]
+/// By what a token names its account: the first bytes of a digest of the account's name. The accounts of one
+/// deployment must differ in it; of 100 names two are alike one time in a million.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AccountTag([u8; 4]);
+
+impl AccountTag {
+    /// The tag of an account.
+    pub fn of(account: &AccountId) -> Self {
+        let [a, b, c, d, ..] = digest(&["account", account.as_str()]);
+        Self([a, b, c, d])
+    }
 }
 
 /// A sealed [`TokenClaims`]: 51 characters for a click id of 12, 62 for one of 40 hex digits. Equal claims under
@@ -62,7 +59,7 @@ impl ClickToken {
             .map_err(|_| Error::invalid("captured_at", "is outside 1970 to 2106"))?;
         let key = ring.current();
         let mut plain = Vec::with_capacity(9 + claims.click.as_str().len());
-        plain.extend_from_slice(&claims.account);
+        plain.extend_from_slice(&claims.account.0);
         plain.extend_from_slice(&time.to_be_bytes());
         match pack_hex(claims.click.as_str()) {
             Some(packed) => {
@@ -103,11 +100,11 @@ impl ClickToken {
         let (&form, id) = rest.split_first()?;
         let click = match form {
             RAW => String::from_utf8(id.to_vec()).ok()?,
-            HEX => id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            HEX => id.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit).collect(),
             _ => return None,
         };
         Some(TokenClaims {
-            account: *account,
+            account: AccountTag(*account),
             click: ClickId::parse(click).ok()?,
             captured_at: Timestamp::from_second(u32::from_be_bytes(*time).into()).ok()?,
         })
@@ -117,6 +114,11 @@ impl ClickToken {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A lower-case hex digit for 0 to 15.
+fn hex_digit(value: u8) -> char {
+    char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 })
 }
 
 /// Halves an id of lower-case hex digits.
@@ -171,8 +173,8 @@ mod tests {
     }
 
     fn claims(click: &str) -> TokenClaims {
-        let account = AccountId::parse("trafficstars").unwrap();
-        TokenClaims::new(&account, ClickId::parse(click).unwrap(), "2026-03-04T05:06:07Z".parse().unwrap())
+        let account = AccountTag::of(&AccountId::parse("trafficstars").unwrap());
+        TokenClaims::new(account, ClickId::parse(click).unwrap(), "2026-03-04T05:06:07Z".parse().unwrap())
     }
 
     fn seal(click: &str) -> ClickToken {
@@ -192,8 +194,8 @@ mod tests {
         ] {
             let token = seal(click);
             assert_eq!(token.as_str().parse::<ClickToken>().unwrap().open(&ring()).unwrap(), claims(click));
-            assert!(token.open(&ring()).unwrap().is_for(&AccountId::parse("trafficstars").unwrap()));
-            assert!(!token.open(&ring()).unwrap().is_for(&AccountId::parse("powerspace").unwrap()));
+            let other = AccountTag::of(&AccountId::parse("powerspace").unwrap());
+            assert_ne!(token.open(&ring()).unwrap().account, other);
         }
     }
 

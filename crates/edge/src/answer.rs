@@ -9,6 +9,7 @@ use http::{
 };
 use http_body_util::Full;
 use hyper::body::Body;
+use memchr::memchr_iter;
 use postback_core::{ErrorKind, Result};
 use postback_hub::{Hub, Landing, Visit};
 use tokio_util::sync::CancellationToken;
@@ -83,7 +84,7 @@ impl Edge {
             return Err(Refusal::Body);
         }
         let query = request.uri().query().unwrap_or("");
-        if query.bytes().filter(|byte| *byte == b'&').count() >= self.settings.limits.parameters {
+        if memchr_iter(b'&', query.as_bytes()).count() >= self.settings.limits.parameters {
             return Err(Refusal::ManyParameters);
         }
         Ok((campaign, query))

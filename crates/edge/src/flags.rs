@@ -1,10 +1,9 @@
 //! What a visit is beside a visitor: a crawler's, or a browser's ahead of one.
 
-use std::sync::LazyLock;
+use std::{cell::RefCell, collections::HashMap, sync::LazyLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use http::HeaderMap;
-use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderName, header::USER_AGENT};
 use postback_core::Flags;
 
 /// Words that no browser's user agent holds.
@@ -54,7 +53,11 @@ const ENGINES: [&str; 16] = [
 /// A brand of telephones, which is no bot.
 const TELEPHONE: &str = "cubot";
 
-const AHEAD: [&str; 3] = ["sec-purpose", "purpose", "x-moz"];
+static AHEAD: [HeaderName; 3] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-moz"),
+];
 
 static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let words = CRAWLERS.iter().chain(&ENGINES).chain([&TELEPHONE]);
@@ -68,7 +71,33 @@ static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 /// What a request's headers say of it.
 pub(crate) fn flags(headers: &HeaderMap) -> Flags {
     let agent = headers.get(USER_AGENT).map_or(&b""[..], |agent| agent.as_bytes());
-    Flags { bot: is_bot(agent), prefetch: is_ahead(headers) }
+    Flags { bot: is_known_bot(agent), prefetch: is_ahead(headers) }
+}
+
+/// How many user agents each thread knows; past it all are judged again.
+const KNOWN: usize = 1_024;
+/// The longest one that is remembered, in bytes.
+const LONGEST: usize = 512;
+
+thread_local! {
+    /// User agents that this thread has judged, and which of them are bots: most visitors have one of a few.
+    static JUDGED: RefCell<HashMap<Box<[u8]>, bool>> = RefCell::default();
+}
+
+fn is_known_bot(agent: &[u8]) -> bool {
+    JUDGED.with_borrow_mut(|judged| {
+        if let Some(bot) = judged.get(agent) {
+            return *bot;
+        }
+        let bot = is_bot(agent);
+        if agent.len() <= LONGEST {
+            if judged.len() >= KNOWN {
+                judged.clear();
+            }
+            judged.insert(agent.into(), bot);
+        }
+        bot
+    })
 }
 
 /// Whether a user agent is a known crawler, link preview or program: it says so, or names no browser engine.
@@ -87,7 +116,7 @@ fn is_bot(agent: &[u8]) -> bool {
 
 /// Whether a browser fetches ahead of a visit that may never come.
 fn is_ahead(headers: &HeaderMap) -> bool {
-    let said = AHEAD.iter().flat_map(|name| headers.get_all(*name));
+    let said = AHEAD.iter().flat_map(|name| headers.get_all(name));
     said.map(|value| value.as_bytes()).any(|value| holds(value, b"prefetch") || holds(value, b"prerender"))
 }
 

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 
 use http::Uri;
 use httparse::{Error, Header, Request, Status};
+use memchr::memchr_iter;
 
 use crate::{refusal::Refusal, settings::Limits};
 
@@ -46,8 +47,7 @@ fn check(head: &[u8], request: &Request<'_, '_>, limits: &Limits) -> Result<bool
     if let Some(refusal) = check_partial(head, limits) {
         return Err(refusal);
     }
-    let bare = |(before, byte): (&u8, &u8)| *byte == b'\n' && *before != b'\r';
-    if head[0] == b'\n' || head.iter().zip(&head[1..]).any(bare) {
+    if memchr_iter(b'\n', head).any(|at| !head[..at].ends_with(b"\r")) {
         return Err(Refusal::BareLineFeed);
     }
     if !request.path.is_some_and(is_target) {
@@ -79,10 +79,21 @@ fn long_line(bytes: &[u8], limits: &Limits) -> Option<Refusal> {
     (target.len() > limits.uri).then_some(Refusal::LongUri)
 }
 
+/// The bytes that hyper takes anywhere in a path and its query.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        plain[byte as usize] = matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'_' | b'a'..=b'~');
+        byte += 1;
+    }
+    plain
+};
+
 /// Whether hyper takes this target.
 fn is_target(target: &str) -> bool {
-    let plain = |b: u8| matches!(b, b'!' | b'$'..=b';' | b'=' | b'?'..=b'_' | b'a'..=b'~');
-    target.starts_with('/') && target.bytes().all(plain) || Uri::try_from(target).is_ok()
+    target.starts_with('/') && target.bytes().all(|byte| PLAIN[usize::from(byte)])
+        || Uri::try_from(target).is_ok()
 }
 
 fn check_host(request: &Request<'_, '_>) -> Result<(), Refusal> {
@@ -145,15 +156,15 @@ mod tests {
         }
     }
 
-    const PLAIN: &str = "GET /c/promo?click_id=abc HTTP/1.1\r\nHost: go.example\r\nAccept: */*\r\n\r\n";
+    const GET: &str = "GET /c/promo?click_id=abc HTTP/1.1\r\nHost: go.example\r\nAccept: */*\r\n\r\n";
 
     #[test]
     fn a_head_is_whole_at_its_empty_line_and_partial_before() {
-        assert_eq!(verdict(PLAIN), Verdict::Whole { length: PLAIN.len(), body: false });
-        let followed = format!("{PLAIN}{PLAIN}");
-        assert_eq!(verdict(&followed), Verdict::Whole { length: PLAIN.len(), body: false });
-        for cut in 0..PLAIN.len() {
-            assert_eq!(verdict(&PLAIN[..cut]), Verdict::Partial, "{cut}");
+        assert_eq!(verdict(GET), Verdict::Whole { length: GET.len(), body: false });
+        let followed = format!("{GET}{GET}");
+        assert_eq!(verdict(&followed), Verdict::Whole { length: GET.len(), body: false });
+        for cut in 0..GET.len() {
+            assert_eq!(verdict(&GET[..cut]), Verdict::Partial, "{cut}");
         }
     }
 
@@ -184,10 +195,10 @@ mod tests {
 
     #[test]
     fn an_empty_line_may_stand_before_a_request_and_two_may_not() {
-        let head = format!("\r\n{PLAIN}");
+        let head = format!("\r\n{GET}");
         assert_eq!(verdict(&head), Verdict::Whole { length: head.len(), body: false });
-        assert_eq!(refused(format!("\r\n\r\n{PLAIN}")), Some(Refusal::Malformed));
-        assert_eq!(refused(format!("\n{PLAIN}")), Some(Refusal::BareLineFeed));
+        assert_eq!(refused(format!("\r\n\r\n{GET}")), Some(Refusal::Malformed));
+        assert_eq!(refused(format!("\n{GET}")), Some(Refusal::BareLineFeed));
         assert_eq!(verdict("\r\n"), Verdict::Partial);
     }
 

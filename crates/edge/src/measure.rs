@@ -1,8 +1,15 @@
 //! What the edge measures.
 
-use std::time::Duration;
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    time::Duration,
+};
 
-use metrics::{Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
 use postback_core::Flags;
 
 use crate::refusal::Refusal;
@@ -20,16 +27,33 @@ pub(crate) fn describe() {
     describe_gauge!(CONNECTIONS, Unit::Count, "Open connections");
 }
 
-/// A visitor was sent on.
+/// The counters of a campaign's redirects, by kind of visitor.
+type Redirects = [Option<Counter>; 4];
+
+thread_local! {
+    /// Counters that this thread has looked up: there is one count for each click.
+    static REDIRECTS_OF: RefCell<HashMap<String, Redirects>> = RefCell::default();
+    static SECONDS: OnceCell<Histogram> = const { OnceCell::new() };
+}
+
+/// A visitor was sent on by a campaign of the hub.
 pub(crate) fn redirected(campaign: &str, probe: bool, flags: Flags, took: Duration) {
-    let visitor = match flags {
-        _ if probe => "probe",
-        Flags { bot: true, .. } => "bot",
-        Flags { prefetch: true, .. } => "prefetch",
-        Flags { .. } => "person",
+    let (place, visitor) = match flags {
+        _ if probe => (0, "probe"),
+        Flags { bot: true, .. } => (1, "bot"),
+        Flags { prefetch: true, .. } => (2, "prefetch"),
+        Flags { .. } => (3, "person"),
     };
-    counter!(REDIRECTS, "campaign" => campaign.to_owned(), "visitor" => visitor).increment(1);
-    histogram!(REDIRECT_SECONDS).record(took);
+    let counter = || counter!(REDIRECTS, "campaign" => campaign.to_owned(), "visitor" => visitor);
+    REDIRECTS_OF.with_borrow_mut(|known| {
+        if !known.contains_key(campaign) {
+            known.insert(campaign.to_owned(), Redirects::default());
+        }
+        if let Some(of) = known.get_mut(campaign) {
+            of[place].get_or_insert_with(counter).increment(1);
+        }
+    });
+    SECONDS.with(|seconds| seconds.get_or_init(|| histogram!(REDIRECT_SECONDS)).record(took));
 }
 
 /// A request was refused.

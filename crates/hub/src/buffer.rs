@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
@@ -16,7 +16,7 @@ use crate::meters::{self, Dropped};
 /// A click that waits.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting {
-    pub(crate) click: Click,
+    pub(crate) click: Arc<Click>,
     pub(crate) findable: bool,
 }
 
@@ -63,7 +63,7 @@ impl Buffer {
 
     /// Lets a click wait; returns the one that waits: this one, or the first with its id. Past the bound the
     /// oldest is dropped.
-    pub(crate) fn keep(&self, click: Click, findable: bool) -> Click {
+    pub(crate) fn keep(&self, click: Arc<Click>, findable: bool) -> Arc<Click> {
         let dropped = {
             let mut clicks = self.lock();
             if let Some(first) = clicks.keep(click.clone(), findable) {
@@ -79,7 +79,7 @@ impl Buffer {
     }
 
     /// The click that waits under this id.
-    pub(crate) fn get(&self, account: &AccountId, id: &ClickId) -> Option<Click> {
+    pub(crate) fn get(&self, account: &AccountId, id: &ClickId) -> Option<Arc<Click>> {
         let clicks = self.lock();
         if clicks.by_id.is_empty() {
             return None;
@@ -118,7 +118,7 @@ impl Buffer {
 
 impl Clicks {
     /// Takes a click in, or returns the one that is there under its id.
-    fn keep(&mut self, click: Click, findable: bool) -> Option<Click> {
+    fn keep(&mut self, click: Arc<Click>, findable: bool) -> Option<Arc<Click>> {
         let id = (click.click.account.clone(), click.click.id.clone());
         if let Some(first) = self.by_id.get(&id).and_then(|age| self.by_age.get(age)) {
             return Some(first.click.clone());
@@ -135,7 +135,7 @@ impl Clicks {
             return false;
         }
         let Some((_, Waiting { click, .. })) = self.by_age.pop_first() else { return false };
-        self.by_id.remove(&(click.click.account, click.click.id));
+        self.by_id.remove(&(click.click.account.clone(), click.click.id.clone()));
         true
     }
 }
@@ -147,14 +147,14 @@ mod tests {
     use super::*;
     use crate::Visit;
 
-    fn click(id: &str, second: i64) -> Click {
+    fn click(id: &str, second: i64) -> Arc<Click> {
         let click = postback_core::ClickRef {
             account: "near".parse().unwrap(),
             id: id.parse().unwrap(),
             captured_at: jiff::Timestamp::from_second(second).unwrap(),
         };
         let ring = Keyring::new(Key::new(1, [7; 32]), []).unwrap();
-        Visit::default().record(click, &"spring".parse().unwrap(), "click", &ring)
+        Arc::new(Visit::default().record(click, &"spring".parse().unwrap(), "click", &ring))
     }
 
     fn ids(buffer: &Buffer) -> Vec<String> {

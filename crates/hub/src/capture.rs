@@ -1,5 +1,7 @@
 //! Capturing a click: for the edge, which must never wait long, and for callers, who want the store's word.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use postback_core::{
     Account, Click, ClickId, ClickRef, ClickToken, Error, ErrorKind, LandingQuery, NoClick, Result,
@@ -75,10 +77,10 @@ impl Hub {
             }
         };
         let mine = self.record_of(&arrival, &visit, id, now);
-        let (click, what) = self.keep(mine, arrival.campaign.find_by_ip).await;
-        meters::captured(&arrival.campaign.id, what);
+        let (kept, what) = self.keep(mine, arrival.campaign.find_by_ip).await;
+        let click = kept.click.clone();
+        counts.capture(&arrival.campaign.id, what);
         if what != Capture::Repeated {
-            counts.click();
             self.inner.journal.see(&arrival.campaign.id, &click);
         }
         self.landing(&arrival, &visit, click)
@@ -93,7 +95,7 @@ impl Hub {
         let arrival = Arrival::of(&state, visit)?;
         match &arrival.click {
             Ok(id) => {
-                let waiting = self.inner.buffer.get(&arrival.account.id, id).map(|click| click.click);
+                let waiting = self.inner.buffer.get(&arrival.account.id, id).map(|click| click.click.clone());
                 let click = waiting.unwrap_or_else(|| arrival.click(id, self.inner.clock.now()));
                 self.landing(&arrival, visit, click)
             }
@@ -122,9 +124,8 @@ impl Hub {
         let captured_at = mine.click.captured_at;
         let click = self.inner.clicks.capture(mine, arrival.campaign.find_by_ip).await?;
         let already = known || click.click.captured_at != captured_at;
-        meters::captured(&arrival.campaign.id, if already { Capture::Repeated } else { Capture::Stored });
+        counts.capture(&arrival.campaign.id, if already { Capture::Repeated } else { Capture::Stored });
         if !already {
-            counts.click();
             self.inner.journal.see(&arrival.campaign.id, &click.click);
         }
         self.captured(&arrival, &visit, click, already)
@@ -143,7 +144,7 @@ impl Hub {
         let kept = self.known(&arrival.account.id, id).await?;
         let already = kept.is_some();
         let now = self.inner.clock.now();
-        let click = kept.unwrap_or_else(|| self.record_of(&arrival, &visit, id, now));
+        let click = kept.map_or_else(|| self.record_of(&arrival, &visit, id, now), Arc::new);
         self.captured(&arrival, &visit, click, already)
     }
 
@@ -151,7 +152,7 @@ impl Hub {
         &self,
         arrival: &Arrival<'_>,
         visit: &Visit<'_>,
-        click: Click,
+        click: Arc<Click>,
         already: bool,
     ) -> Result<Captured> {
         let token = self.token(&click.click)?;
@@ -163,7 +164,8 @@ impl Hub {
     /// # Errors
     /// `InvalidArgument` for a click captured outside the years 1970 to 2106.
     pub fn token(&self, click: &ClickRef) -> Result<ClickToken> {
-        let claims = TokenClaims::new(&click.account, click.id.clone(), click.captured_at);
+        let claims =
+            TokenClaims::new(self.registry().tag(&click.account), click.id.clone(), click.captured_at);
         ClickToken::seal(&claims, &self.inner.keyring)
     }
 
@@ -173,40 +175,46 @@ impl Hub {
         Ok(Landing { location, token: Some(token), click: Some(click), lost: None })
     }
 
-    fn record_of(&self, arrival: &Arrival<'_>, visit: &Visit<'_>, id: &ClickId, now: Timestamp) -> Click {
+    fn record_of(
+        &self,
+        arrival: &Arrival<'_>,
+        visit: &Visit<'_>,
+        id: &ClickId,
+        now: Timestamp,
+    ) -> Arc<Click> {
         let click = arrival.click(id, self.inner.mint.moment(now));
-        visit.record(click, &arrival.campaign.id, arrival.parameter, &self.inner.keyring)
+        Arc::new(visit.record(click, &arrival.campaign.id, arrival.parameter, &self.inner.keyring))
     }
 
     /// Brings a record to the store within the deadline, or leaves it in the buffer.
-    async fn keep(&self, mine: Click, findable: bool) -> (ClickRef, Capture) {
+    async fn keep(&self, mine: Arc<Click>, findable: bool) -> (Arc<Click>, Capture) {
         let inner = &self.inner;
-        let again = |kept: &ClickRef, mine: &ClickRef| kept.captured_at != mine.captured_at;
+        let again = |kept: &Click| kept.click.captured_at != mine.click.captured_at;
         if let Some(waiting) = inner.buffer.get(&mine.click.account, &mine.click.id) {
-            return (waiting.click, Capture::Repeated);
+            return (waiting, Capture::Repeated);
         }
-        let click = mine.click.clone();
         if inner.buffer.is_away() {
-            let kept = inner.buffer.keep(mine, findable).click;
-            let what = if again(&kept, &click) { Capture::Repeated } else { Capture::Buffered };
+            let kept = inner.buffer.keep(Arc::clone(&mine), findable);
+            let what = if again(&kept) { Capture::Repeated } else { Capture::Buffered };
             return (kept, what);
         }
-        let pending = Pending { buffer: &inner.buffer, click: Some(mine.clone()), findable };
-        match timeout(inner.settings.capture_deadline, inner.clicks.capture(mine, findable)).await {
+        let pending = Pending { buffer: &inner.buffer, click: Some(Arc::clone(&mine)), findable };
+        let capture = inner.clicks.capture(Arc::clone(&mine), findable);
+        match timeout(inner.settings.capture_deadline, capture).await {
             Ok(Ok(kept)) => {
                 pending.settled();
-                let what = if again(&kept.click, &click) { Capture::Repeated } else { Capture::Stored };
-                (kept.click, what)
+                let what = if again(&kept) { Capture::Repeated } else { Capture::Stored };
+                (kept, what)
             }
             Ok(Err(error)) if !is_for_later(&error) => {
                 pending.settled();
-                drop_refused(&click, &error);
-                (click, Capture::Dropped)
+                drop_refused(&mine.click, &error);
+                (mine, Capture::Dropped)
             }
             Ok(Err(_)) | Err(_) => {
                 drop(pending);
                 inner.buffer.away();
-                (click, Capture::Buffered)
+                (mine, Capture::Buffered)
             }
         }
     }
@@ -216,7 +224,7 @@ impl Hub {
 /// and the wait for the store is abandoned.
 struct Pending<'a> {
     buffer: &'a Buffer,
-    click: Option<Click>,
+    click: Option<Arc<Click>>,
     findable: bool,
 }
 

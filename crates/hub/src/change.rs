@@ -119,7 +119,7 @@ impl Hub {
         if recorded.fresh {
             self.inner.wake.notify_one();
             let account = &subject.conversion.account;
-            tracing::info!(%account, conversion = %recorded.conversion, delivery = %recorded.delivery, "a change is recorded");
+            tracing::debug!(%account, conversion = %recorded.conversion, delivery = %recorded.delivery, "a change is recorded");
         }
         Ok(self.changed(&subject, &recorded, &event, rendered).await)
     }

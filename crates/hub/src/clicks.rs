@@ -1,6 +1,6 @@
 //! Clicks after their capture: found, attached to a user, erased.
 
-use std::{cmp::Reverse, net::IpAddr, time::Duration};
+use std::{cmp::Reverse, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
@@ -233,7 +233,7 @@ impl Hub {
     pub(crate) fn open(&self, token: &str) -> Result<ClickRef> {
         let claims = token.parse::<ClickToken>()?.open(&self.inner.keyring)?;
         let registry = self.registry();
-        let account = registry.account_for(&claims).ok_or_else(|| {
+        let account = registry.tagged(claims.account).ok_or_else(|| {
             let message = "is for an account that this hub no longer has";
             Error::not_found("UNKNOWN_ACCOUNT", message).at("click_token")
         })?;
@@ -252,7 +252,7 @@ impl Hub {
     pub(crate) async fn known(&self, account: &AccountId, id: &ClickId) -> Result<Option<Click>> {
         let now = self.inner.clock.now();
         if let Some(waiting) = self.inner.buffer.get(account, id) {
-            return Ok((!waiting.click.is_expired(now)).then_some(waiting));
+            return Ok((!waiting.click.is_expired(now)).then(|| Arc::unwrap_or_clone(waiting)));
         }
         let kept = self.inner.clicks.click(account, id).await?;
         Ok(kept.filter(|kept| !kept.click.is_expired(now)))
@@ -261,7 +261,7 @@ impl Hub {
     /// The record of a click where it is at hand: nothing fails or waits long for it.
     pub(crate) async fn glance(&self, account: &AccountId, id: &ClickId) -> Option<Click> {
         if self.inner.buffer.is_away() {
-            return self.inner.buffer.get(account, id);
+            return self.inner.buffer.get(account, id).map(Arc::unwrap_or_clone);
         }
         timeout(GLANCE, self.known(account, id)).await.ok()?.ok()?
     }

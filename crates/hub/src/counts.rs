@@ -8,7 +8,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{AccountId, CampaignId, NoClick, Result, Series, Tally};
 
-use crate::{Campaign, Hub, history::Period, meters};
+use crate::{
+    Campaign, Hub,
+    history::Period,
+    meters::{self, Capture, Captures},
+};
 
 /// A campaign's lost clicks are logged at most once in so many seconds for each reason.
 const LOG_EVERY: i64 = 10;
@@ -51,13 +55,18 @@ impl Count {
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     clicks: Count,
+    captures: Captures,
     lost: [Count; NoClick::ALL.len()],
     logged: [AtomicI64; NoClick::ALL.len()],
 }
 
 impl Counts {
-    pub(crate) fn click(&self) {
-        self.clicks.one();
+    /// Counts a capture, and its click unless that was counted before.
+    pub(crate) fn capture(&self, campaign: &CampaignId, what: Capture) {
+        self.captures.count(campaign, what);
+        if what != Capture::Repeated {
+            self.clicks.one();
+        }
     }
 
     /// Counts a landing without a click id, and says so in the log now and then.

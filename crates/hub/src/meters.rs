@@ -1,6 +1,8 @@
 //! The metrics of the hub, each named in one place.
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use std::{fmt, sync::OnceLock};
+
+use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, gauge};
 use postback_core::{AccountId, CampaignId, Kind, NoClick};
 
 use crate::{AccountStanding, Sight};
@@ -72,14 +74,27 @@ pub(crate) fn describe() {
     }
 }
 
-pub(crate) fn captured(campaign: &CampaignId, what: Capture) {
-    let result = match what {
-        Capture::Stored => "stored",
-        Capture::Repeated => "repeated",
-        Capture::Buffered => "buffered",
-        Capture::Dropped => "dropped",
-    };
-    counter!(CAPTURES, "campaign" => campaign.to_string(), "result" => result).increment(1);
+/// The counters of a campaign's captures, each looked up once: there is one count for each click.
+#[derive(Default)]
+pub(crate) struct Captures([OnceLock<Counter>; 4]);
+
+impl Captures {
+    pub(crate) fn count(&self, campaign: &CampaignId, what: Capture) {
+        let result = match what {
+            Capture::Stored => "stored",
+            Capture::Repeated => "repeated",
+            Capture::Buffered => "buffered",
+            Capture::Dropped => "dropped",
+        };
+        let counter = || counter!(CAPTURES, "campaign" => campaign.to_string(), "result" => result);
+        self.0[what as usize].get_or_init(counter).increment(1);
+    }
+}
+
+impl fmt::Debug for Captures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Captures")
+    }
 }
 
 pub(crate) fn lost(campaign: &CampaignId, reason: NoClick) {

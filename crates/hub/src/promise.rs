@@ -36,6 +36,10 @@ impl Promise {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn holds(&self) -> bool {
+        matches!(*self.0.lock().unwrap_or_else(PoisonError::into_inner), Said::Holds(_))
+    }
+
     /// Why conversions would be lost, where they would.
     pub(crate) fn broken(&self) -> Option<String> {
         match self.said() {
@@ -97,6 +101,9 @@ impl Hub {
     /// before it takes the first conversion in.
     pub(crate) async fn assured(&self) -> Result<()> {
         let lost = |reason, why| Err(Error::unavailable(why).because(reason));
+        if self.inner.promise.holds() {
+            return Ok(());
+        }
         match self.inner.promise.said() {
             Said::Holds(_) => Ok(()),
             Said::Loses(reason, why) => lost(reason, why),

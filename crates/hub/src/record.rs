@@ -82,16 +82,18 @@ impl Hub {
         if let Err(over) = live(&report.source, &draft, now) {
             return self.taken_before(report, draft, over).await;
         }
-        let rendered = self.render(&conversion(report, &draft, now), &Event::Created, in_report)?;
+        let made = conversion(report, &draft, now);
+        let rendered = self.render(&made, &Event::Created, in_report)?;
         let settled = self.settle_report(report, draft.clone()).await?;
         if settled == draft {
-            return self.put(report, &settled, rendered, now).await;
+            return self.put(report, made, rendered, now).await;
         }
         if let Err(over) = live(&report.source, &settled, now) {
             return self.again(report, &settled, now).await?.ok_or(over);
         }
-        let rendered = self.render(&conversion(report, &settled, now), &Event::Created, in_report)?;
-        self.put(report, &settled, rendered, now).await
+        let made = conversion(report, &settled, now);
+        let rendered = self.render(&made, &Event::Created, in_report)?;
+        self.put(report, made, rendered, now).await
     }
 
     /// Checks a report and finds out its source.
@@ -131,11 +133,10 @@ impl Hub {
     async fn put(
         &self,
         report: &Report,
-        settled: &Settled,
+        conversion: Conversion,
         rendered: Rendered,
         now: Timestamp,
     ) -> Result<RecordedConversion> {
-        let conversion = conversion(report, settled, now);
         let delivery = self.delivery_of(&conversion, Event::Created, now);
         let content = Said::of_conversion(&report.details, report.occurred_at).fingerprint();
         let (account, kind) = (conversion.account.clone(), conversion.details.kind);
@@ -149,7 +150,7 @@ impl Hub {
         if recorded.fresh {
             self.inner.wake.notify_one();
             self.inner.tally.count(now, Series::Conversions(account.clone()), 1);
-            tracing::info!(%account, %kind, conversion = %recorded.conversion, "a conversion is recorded");
+            tracing::debug!(%account, %kind, conversion = %recorded.conversion, "a conversion is recorded");
         }
         let span = Span::current();
         span.record("account", account.as_str());
@@ -261,7 +262,7 @@ fn conversion(report: &Report, settled: &Settled, now: Timestamp) -> Conversion 
     let lane: LaneId = settled.lane(transaction);
     let resolved = settled.resolved.clone();
     Conversion {
-        id: settled.id(transaction),
+        id: ConversionId::new(settled.uuid, lane.shard()),
         account: resolved.account,
         campaign: resolved.campaign,
         source: resolved.source,

@@ -1,8 +1,8 @@
 //! The accounts and campaigns of a deployment, checked together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use postback_core::{Account, AccountId, Accounts, CampaignId, Error, Result, TokenClaims};
+use postback_core::{Account, AccountId, AccountTag, Accounts, CampaignId, Error, Result};
 
 use url::Url;
 
@@ -30,6 +30,7 @@ pub struct Campaign {
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     accounts: Accounts,
+    tags: HashMap<AccountId, AccountTag>,
     campaigns: BTreeMap<String, Campaign>,
 }
 
@@ -46,14 +47,16 @@ impl Registry {
                 return Err(Error::invalid(format!("accounts.{name}"), format!("is named `{}`", account.id)));
             }
         }
-        let names: Vec<&AccountId> = accounts.keys().collect();
-        for (at, one) in names.iter().enumerate() {
-            if let Some(other) = names.iter().skip(at + 1).find(|other| TokenClaims::collide(one, other)) {
+        let mut tags = HashMap::new();
+        for one in accounts.keys() {
+            let tag = AccountTag::of(one);
+            if let Some((other, _)) = tags.iter().find(|(_, other)| **other == tag) {
                 return Err(Error::invalid(
                     format!("accounts.{one}"),
                     format!("cannot be told from `{other}` in a click token; rename one of them"),
                 ));
             }
+            tags.insert(one.clone(), tag);
         }
         let mut known = BTreeMap::new();
         for campaign in campaigns {
@@ -63,7 +66,7 @@ impl Registry {
                 return Err(Error::invalid(format!("campaigns.{name}"), "is there twice"));
             }
         }
-        Ok(Self { accounts, campaigns: known })
+        Ok(Self { accounts, tags, campaigns: known })
     }
 
     /// The accounts by name.
@@ -113,9 +116,15 @@ impl Registry {
         })
     }
 
-    /// The account for which a token was sealed.
-    pub(crate) fn account_for(&self, claims: &TokenClaims) -> Option<&Account> {
-        self.accounts.values().find(|account| claims.is_for(&account.id))
+    /// By what tokens name an account.
+    pub(crate) fn tag(&self, account: &AccountId) -> AccountTag {
+        self.tags.get(account).copied().unwrap_or_else(|| AccountTag::of(account))
+    }
+
+    /// The account that tokens name so.
+    pub(crate) fn tagged(&self, tag: AccountTag) -> Option<&Account> {
+        let (account, _) = self.tags.iter().find(|(_, other)| **other == tag)?;
+        self.accounts.get(account)
     }
 }
 

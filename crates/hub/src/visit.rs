@@ -1,6 +1,9 @@
 //! A visit: what the edge or a site knows of one landing, and what is answered to it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use postback_core::{
     CampaignId, Click, ClickRef, ClickToken, Flags, Keyring, LandingQuery, NoClick, Utm, VisitorIp,
@@ -42,7 +45,7 @@ pub struct Landing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
     /// The click that is kept: this one, or the first with its id.
-    pub click: Click,
+    pub click: Arc<Click>,
     /// Its token.
     pub token: ClickToken,
     /// The landing URL with its macros filled in.

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     net::SocketAddr,
+    num::NonZeroUsize,
     path::PathBuf,
     sync::{
         Arc,
@@ -36,9 +37,13 @@ use crate::{
     stores::Stores,
 };
 
-/// Runs a future on the multi-threaded runtime.
+/// Runs a future on as many threads as there are cores; on the one thread alone where there is one, which is faster
+/// than a pool of one.
 pub(crate) fn block_on<F: Future>(future: F) -> anyhow::Result<F::Output> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match std::thread::available_parallelism() {
+        Ok(NonZeroUsize::MIN) => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        _ => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+    };
     Ok(runtime.context("the runtime did not start")?.block_on(future))
 }
 

@@ -3,6 +3,7 @@
 //! A [`Link`] serves one server, one master behind Sentinel, or one Cluster. What is asked through it may be sent
 //! twice: it is for commands that do no harm when repeated.
 
+mod batch;
 mod connection;
 mod link;
 mod refusal;

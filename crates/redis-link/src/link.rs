@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::{
     Connection, RedisSettings,
+    batch::Gathering,
     connection::Servers,
     refusal::{late, refused, unconfirmed},
 };
@@ -64,6 +65,7 @@ pub struct Link {
 struct Shared {
     servers: Servers,
     state: Mutex<State>,
+    gathering: Gathering,
 }
 
 /// What stands now. Of all who want a connection one task makes it, whether or not they go on waiting; where that
@@ -101,16 +103,25 @@ impl Link {
         let servers = Servers::new(settings, settings.servers()?).map_err(|error| {
             Error::invalid("urls", "are not URLs of one Redis with one user and password").caused_by(error)
         })?;
-        let shared = Arc::new(Shared { servers, state: Mutex::new(State::Idle) });
+        let shared =
+            Arc::new(Shared { servers, state: Mutex::new(State::Idle), gathering: Gathering::default() });
         Ok(Self { shared, timeout: settings.timeout })
     }
 
-    /// Sends a command that may be repeated, and reads its answer.
+    /// Sends a command that may be repeated, and reads its answer. To one server, what is asked while other commands
+    /// are under way goes in one batch after them, so that an answer takes at most twice the timeout.
     ///
     /// # Errors
     /// As [`put`](Self::put); `Internal` where the answer is of another kind.
     pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
-        read(self.put(command).await?)
+        if self.shared.servers.is_cluster() {
+            return read(self.put(command).await?);
+        }
+        let (told, unserved) = self.shared.gathering.enter(command.clone());
+        if unserved {
+            tokio::spawn(Arc::clone(&self.shared).serve(self.timeout));
+        }
+        read(told.await.map_err(|_| late(self.timeout))?.map_err(refused)?)
     }
 
     /// What each master answers to a command; the one server, where there is no Cluster.
@@ -183,6 +194,16 @@ impl Shared {
                     }
                 }
                 answer => return answer,
+            }
+        }
+    }
+
+    /// Sends batch after batch until nobody asks.
+    async fn serve(self: Arc<Self>, timeout: Duration) {
+        let service = self.gathering.service();
+        while let Some(batch) = service.next() {
+            if let Ok(answers) = tokio::time::timeout(timeout, self.put(&batch)).await {
+                batch.tell(answers);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Checks of captures and of a click's life.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use postback_core::{CLICK_LIFE, Click, Flags, IpHash, Utm, VisitorIp, ports::Clock};
 use tokio::task::JoinSet;
@@ -42,7 +42,7 @@ pub async fn every_field_of_a_click_is_kept(bench: &Bench) {
         flags: Flags { bot: true, prefetch: true },
         ..bench.click("full")
     };
-    bench.store.capture(click.clone(), true).await.unwrap();
+    bench.capture(click.clone(), true).await.unwrap();
     assert_eq!(bench.found(&click).await, Some(click));
 }
 
@@ -69,7 +69,7 @@ pub async fn sixty_four_captures_at_once_keep_one_click(bench: &Bench) {
     for visitor in 0..64 {
         let click = Click { device: Some(visitor.to_string()), ..bench.click("same") };
         let store = bench.store.clone();
-        captures.spawn(async move { store.capture(click, true).await.unwrap().device });
+        captures.spawn(async move { store.capture(Arc::new(click), true).await.unwrap().device.clone() });
     }
     let kept: BTreeSet<_> = captures.join_all().await.into_iter().collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
@@ -111,7 +111,7 @@ pub async fn a_click_id_can_be_captured_anew_after_its_life(bench: &Bench) {
 pub async fn a_click_that_comes_after_its_life_is_not_kept(bench: &Bench) {
     let late = bench.click("waited");
     bench.clock.advance(CLICK_LIFE);
-    assert_eq!(bench.store.capture(late.clone(), true).await.unwrap(), late);
+    assert_eq!(bench.capture(late.clone(), true).await.unwrap(), late);
     assert_eq!(bench.found(&late).await, None);
 }
 

@@ -14,8 +14,8 @@ pub async fn an_erased_click_is_gone_from_everywhere(bench: &Bench) {
         since: Timestamp::MIN,
         limit: 10,
     };
-    let click = bench.store.capture(bench.click_from("c1", &ip), true).await.unwrap();
-    let other = bench.store.capture(bench.click_from("c2", &ip), true).await.unwrap();
+    let click = bench.capture(bench.click_from("c1", &ip), true).await.unwrap();
+    let other = bench.capture(bench.click_from("c2", &ip), true).await.unwrap();
     let erase = async || bench.store.erase_click(&click.click.account, &click.click.id).await.unwrap();
     assert!(erase().await);
     assert!(!erase().await);

@@ -26,7 +26,7 @@ async fn find(bench: &Bench, find: FindClicks) -> Vec<String> {
 }
 
 async fn findable(bench: &Bench, click: Click) -> Click {
-    bench.store.capture(click, true).await.unwrap()
+    bench.capture(click, true).await.unwrap()
 }
 
 /// Only the asked place's clicks, the latest first, since a time and up to a limit.

@@ -1,5 +1,7 @@
 //! The tables of the file, and every step that changes them inside a transaction.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use postback_core::{
     AccountId, Click, ClickId, Result, UserId,
@@ -105,16 +107,16 @@ impl Tables<'_> {
     }
 
     /// Keeps `click` unless its like is there; returns the one that is kept.
-    pub(super) fn capture(&mut self, click: &Click, findable: bool, now: Timestamp) -> Step<Click> {
+    pub(super) fn capture(&mut self, click: &Arc<Click>, findable: bool, now: Timestamp) -> Step<Arc<Click>> {
         let kept = match self.stored(&click.click.account, &click.click.id)? {
-            Some(old) if !old.click.is_expired(now) => old,
-            _ if click.click.is_expired(now) => return Ok(click.clone()),
+            Some(old) if !old.click.is_expired(now) => Arc::new(old),
+            _ if click.click.is_expired(now) => return Ok(Arc::clone(click)),
             old => {
                 if let Some(old) = old {
                     self.remove_click(&old)?;
                 }
                 self.insert_click(click)?;
-                click.clone()
+                Arc::clone(click)
             }
         };
         if let Some(ip) = finding::indexed(&kept, click, findable, now) {

@@ -24,12 +24,12 @@ fn is_full<T: std::fmt::Debug>(answer: Result<T>) -> bool {
 async fn what_was_acknowledged_before_the_disk_was_full_is_there_when_space_is_back() {
     let disk = Disk::default();
     let bench = bench(&disk);
-    let click = bench.store.capture(bench.click("c1"), true).await.unwrap();
+    let click = bench.capture(bench.click("c1"), true).await.unwrap();
     let user = "user".parse().unwrap();
     bench.store.attach(&user, bench.attribution(&click)).await.unwrap();
 
     disk.fill_after(0);
-    assert!(is_full(bench.store.capture(bench.click("c2"), true).await));
+    assert!(is_full(bench.capture(bench.click("c2"), true).await));
     disk.make_room();
     let kept = bench.store.click(&click.click.account, &click.click.id).await.unwrap();
     assert_eq!(kept, Some(click.clone()));
@@ -40,12 +40,12 @@ async fn what_was_acknowledged_before_the_disk_was_full_is_there_when_space_is_b
 async fn nothing_is_acknowledged_while_the_disk_is_full() {
     let disk = Disk::default();
     let bench = bench(&disk);
-    let click = bench.store.capture(bench.click("c1"), false).await.unwrap();
+    let click = bench.capture(bench.click("c1"), false).await.unwrap();
     let (account, id) = (&click.click.account, &click.click.id);
     let user = "user".parse().unwrap();
 
     disk.fill_after(0);
-    assert!(is_full(bench.store.capture(bench.click("c2"), false).await));
+    assert!(is_full(bench.capture(bench.click("c2"), false).await));
     assert!(is_full(bench.store.attach(&user, bench.attribution(&click)).await));
     assert!(is_full(bench.store.erase_click(account, id).await));
     assert!(is_full(bench.store.ping().await));
@@ -66,9 +66,9 @@ async fn a_store_recovers_without_a_restart_whatever_the_disk_failed_at() {
         disk.fail_once_after(changes % 8);
         for number in 0..3 {
             let click = bench.click(&format!("c{changes}-{number}"));
-            if let Err(error) = bench.store.capture(click.clone(), true).await {
+            if let Err(error) = bench.capture(click.clone(), true).await {
                 assert!(is_full::<()>(Err(error)));
-                assert_eq!(bench.store.capture(click.clone(), true).await.unwrap(), click);
+                assert_eq!(bench.capture(click.clone(), true).await.unwrap(), click);
             }
             let kept = bench.store.click(&click.click.account, &click.click.id).await.unwrap();
             assert_eq!(kept, Some(click));

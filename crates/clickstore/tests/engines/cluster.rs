@@ -46,13 +46,13 @@ async fn a_cluster_that_is_away_is_unavailable_and_works_again_when_it_is_back()
     assert_eq!(bench.store.ping().await.unwrap_err().kind(), ErrorKind::Unavailable);
     cluster.restart();
     bench.store.ping().await.unwrap();
-    bench.store.capture(bench.click("c1"), false).await.unwrap();
+    bench.capture(bench.click("c1"), false).await.unwrap();
 
     cluster.kill();
-    let away = bench.store.capture(bench.click("c2"), false).await.unwrap_err();
+    let away = bench.capture(bench.click("c2"), false).await.unwrap_err();
     assert_eq!(away.kind(), ErrorKind::Unavailable, "{away:?}");
     cluster.restart();
     for number in 0..20 {
-        bench.store.capture(bench.click(&format!("c{number}")), false).await.unwrap();
+        bench.capture(bench.click(&format!("c{number}")), false).await.unwrap();
     }
 }

@@ -34,7 +34,7 @@ async fn what_was_acknowledged_is_there_after_a_reopening() {
     let Bench { store, clock, held } = bench().await;
     let dir = held.downcast::<TempDir>().unwrap();
     let bench = Bench { store, clock, held: Box::new(()) };
-    let click = bench.store.capture(bench.click("c1"), false).await.unwrap();
+    let click = bench.capture(bench.click("c1"), false).await.unwrap();
     let user = "user".parse().unwrap();
     bench.store.attach(&user, bench.attribution(&click)).await.unwrap();
     let clock = Arc::clone(&bench.clock);
@@ -91,7 +91,7 @@ async fn ps_2_a_sweep_takes_a_bounded_piece_at_a_time_until_nothing_is_left() {
     let mut captures = tokio::task::JoinSet::new();
     for number in 0..2500 {
         let (store, click) = (Arc::clone(&bench.store), bench.click(&format!("c{number}")));
-        captures.spawn(async move { store.capture(click, true).await.unwrap() });
+        captures.spawn(async move { store.capture(Arc::new(click), true).await.unwrap() });
     }
     captures.join_all().await;
     bench.clock.advance(CLICK_LIFE + SignedDuration::from_secs(1));
@@ -106,9 +106,9 @@ async fn ps_2_a_sweep_takes_a_bounded_piece_at_a_time_until_nothing_is_left() {
 async fn a_caller_who_stops_waiting_disturbs_no_one() {
     let bench = bench().await;
     for number in 0..100 {
-        let capture = bench.store.capture(bench.click(&format!("c{number}")), false);
+        let capture = bench.capture(bench.click(&format!("c{number}")), false);
         drop(tokio::time::timeout(std::time::Duration::ZERO, capture).await);
     }
-    let click = bench.store.capture(bench.click("last"), false).await.unwrap();
+    let click = bench.capture(bench.click("last"), false).await.unwrap();
     assert_eq!(bench.store.click(&click.click.account, &click.click.id).await.unwrap(), Some(click.clone()));
 }

@@ -60,13 +60,13 @@ async fn a_store_that_is_away_is_unavailable_and_works_again_when_it_is_back() {
         assert_eq!(away.to_string(), "redis cannot be reached");
     }
     server.restart();
-    bench.store.capture(bench.click("c1"), false).await.unwrap();
+    bench.capture(bench.click("c1"), false).await.unwrap();
 
     server.kill();
-    let away = bench.store.capture(bench.click("c2"), true).await.unwrap_err();
+    let away = bench.capture(bench.click("c2"), true).await.unwrap_err();
     assert_eq!(away.kind(), ErrorKind::Unavailable);
     server.restart();
-    bench.store.capture(bench.click("c2"), true).await.unwrap();
+    bench.capture(bench.click("c2"), true).await.unwrap();
     bench.store.ping().await.unwrap();
 }
 
@@ -88,12 +88,12 @@ async fn a_frozen_server_is_unavailable_in_time_and_works_again_when_it_thaws() 
     let bench = bench_with(&own(&server, Duration::from_millis(300)));
     bench.store.ping().await.unwrap();
     server.freeze();
-    let late = bench.store.capture(bench.click("c1"), false).await.unwrap_err();
+    let late = bench.capture(bench.click("c1"), false).await.unwrap_err();
     assert_eq!(late.kind(), ErrorKind::Unavailable);
     assert_eq!(late.to_string(), "redis did not answer within 300ms");
     server.thaw();
     bench.store.ping().await.unwrap();
-    let click = bench.store.capture(bench.click("c1"), false).await.unwrap();
+    let click = bench.capture(bench.click("c1"), false).await.unwrap();
     assert_eq!(bench.store.click(&click.click.account, &click.click.id).await.unwrap(), Some(click.clone()));
 }
 
@@ -115,7 +115,7 @@ async fn a_host_that_takes_connections_and_says_nothing_is_unavailable_in_time()
 async fn a_full_server_is_exhausted_and_keeps_its_cause() {
     let server = RedisServer::start_with(&["--maxmemory", "1b", "--maxmemory-policy", "noeviction"]);
     let bench = bench_with(&own(&server, Duration::from_secs(5)));
-    let full = bench.store.capture(bench.click("c1"), false).await.unwrap_err();
+    let full = bench.capture(bench.click("c1"), false).await.unwrap_err();
     assert_eq!((full.kind(), full.reason()), (ErrorKind::ResourceExhausted, "STORE_FULL"));
     let cause = std::error::Error::source(&full).unwrap().to_string();
     assert!(cause.contains("maxmemory"), "{cause}");
@@ -126,7 +126,7 @@ async fn a_users_click_that_too_few_replicas_have_is_not_acknowledged() {
     let server = RedisServer::start();
     let timeout = Duration::from_millis(400);
     let bench = bench_with(&RedisSettings { wait_replicas: 1, ..own(&server, timeout) });
-    let click = bench.store.capture(bench.click("c1"), false).await.unwrap();
+    let click = bench.capture(bench.click("c1"), false).await.unwrap();
     for _ in 0..2 {
         let attached = bench.store.attach(&"user".parse().unwrap(), bench.attribution(&click)).await;
         let missing = attached.unwrap_err();
@@ -153,7 +153,7 @@ async fn a_wrong_password_is_unavailable_and_shown_nowhere() {
 async fn ps_2_everything_in_redis_ends_by_itself() {
     let server = RedisServer::start();
     let bench = bench_with(&own(&server, Duration::from_secs(5)));
-    let click = bench.store.capture(bench.click_from("c1", &ip()), true).await.unwrap();
+    let click = bench.capture(bench.click_from("c1", &ip()), true).await.unwrap();
     bench.store.attach(&"user".parse().unwrap(), bench.attribution(&click)).await.unwrap();
     let mut redis = look_into(&server);
     let keys: Vec<Vec<u8>> = redis.keys("*").unwrap();
@@ -174,7 +174,7 @@ async fn a_place_keeps_a_bounded_index() {
     let server = RedisServer::start();
     let bench = bench_with(&own(&server, Duration::from_secs(5)));
     for number in 0..150 {
-        bench.store.capture(bench.click_from(&format!("c{number}"), &ip()), true).await.unwrap();
+        bench.capture(bench.click_from(&format!("c{number}"), &ip()), true).await.unwrap();
     }
     let mut redis = look_into(&server);
     let places: Vec<Vec<u8>> = redis.keys("pb:p*").unwrap();
@@ -186,7 +186,7 @@ async fn a_place_keeps_a_bounded_index() {
 async fn an_erased_click_leaves_no_trace_in_redis() {
     let server = RedisServer::start();
     let bench = bench_with(&own(&server, Duration::from_secs(5)));
-    let click = bench.store.capture(bench.click_from("c1", &ip()), true).await.unwrap();
+    let click = bench.capture(bench.click_from("c1", &ip()), true).await.unwrap();
     bench.store.erase_click(&click.click.account, &click.click.id).await.unwrap();
     assert_eq!(look_into(&server).keys::<_, Vec<Vec<u8>>>("*").unwrap(), Vec::<Vec<u8>>::new());
 }
@@ -195,7 +195,7 @@ async fn an_erased_click_leaves_no_trace_in_redis() {
 async fn a_damaged_record_is_an_error_and_can_be_erased() {
     let server = RedisServer::start();
     let bench = bench_with(&own(&server, Duration::from_secs(5)));
-    let Click { click, .. } = bench.store.capture(bench.click("c1"), false).await.unwrap();
+    let Click { click, .. } = bench.capture(bench.click("c1"), false).await.unwrap();
     let mut redis = look_into(&server);
     let keys: Vec<Vec<u8>> = redis.keys("*").unwrap();
     redis.set::<_, _, ()>(&keys[0], "\u{7f}").unwrap();

@@ -14,7 +14,7 @@ async fn after_a_failover_the_store_is_where_the_sentinel_says() {
     let bench = bench_on(vec![servers.url()], Topology::Sentinel { master: "main".into() });
     bench.store.ping().await.unwrap();
     servers.fail_over();
-    let click = bench.store.capture(bench.click("after"), false).await.unwrap();
+    let click = bench.capture(bench.click("after"), false).await.unwrap();
     assert_eq!(bench.store.click(&click.click.account, &click.click.id).await.unwrap(), Some(click.clone()));
 }
 

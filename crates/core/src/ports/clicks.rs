@@ -1,5 +1,7 @@
 //! The port to the store of clicks and of user attribution.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -36,7 +38,7 @@ pub trait ClickStore: Send + Sync + 'static {
     /// Keeps a click unless one with the same account and id is there; returns the one that is kept.
     ///
     /// `findable` enters it in the index of [`ClickStore::find`], for 24 hours.
-    async fn capture(&self, click: Click, findable: bool) -> Result<Click>;
+    async fn capture(&self, click: Arc<Click>, findable: bool) -> Result<Arc<Click>>;
 
     /// The click with this id.
     async fn click(&self, account: &AccountId, id: &ClickId) -> Result<Option<Click>>;

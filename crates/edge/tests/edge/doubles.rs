@@ -70,7 +70,7 @@ impl Clicks {
 
 #[async_trait]
 impl ClickStore for Clicks {
-    async fn capture(&self, click: Click, _findable: bool) -> Result<Click> {
+    async fn capture(&self, click: Arc<Click>, _findable: bool) -> Result<Arc<Click>> {
         self.asked.notify_one();
         self.open.subscribe().wait_for(|open| *open).await.map_err(|_| away())?;
         let mut kept = self.kept.lock().unwrap();
@@ -78,9 +78,9 @@ impl ClickStore for Clicks {
             (&other.click.account, &other.click.id) == (&click.click.account, &click.click.id)
         };
         if let Some(first) = kept.iter().find(same) {
-            return Ok(first.clone());
+            return Ok(Arc::new(first.clone()));
         }
-        kept.push(click.clone());
+        kept.push(Click::clone(&click));
         Ok(click)
     }
 

@@ -128,7 +128,7 @@ async fn the_first_capture_wins_though_it_is_written_last() {
     house.clock.pass(DAY);
     let captured = house.hub.capture(visit("spring", "click=a")).await.unwrap();
     assert!(captured.already);
-    assert_eq!((Some(captured.token), Some(captured.click.click)), (first.token, first.click));
+    assert_eq!((Some(captured.token), Some(captured.click.click.clone())), (first.token, first.click));
 }
 
 #[tokio::test(start_paused = true)]

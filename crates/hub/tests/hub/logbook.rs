@@ -263,7 +263,7 @@ async fn a_preview_of_a_landing_stores_and_counts_nothing() {
     let landed = house.land("a").await;
     let again = house.hub.preview(visit("spring", "click=a")).await.unwrap();
     assert_eq!(
-        (again.already, Some(again.click.click), Some(again.token)),
+        (again.already, Some(again.click.click.clone()), Some(again.token)),
         (true, landed.click, landed.token)
     );
 }

@@ -8,7 +8,7 @@ use std::{
 use postback_adapters_altercpa::AlterCpa;
 use postback_adapters_powerspace::Powerspace;
 use postback_adapters_trafficstars::TrafficStars;
-use postback_core::{Account, AccountId, Accounts, Adapter, CampaignId, TokenClaims};
+use postback_core::{Account, AccountId, AccountTag, Accounts, Adapter, CampaignId};
 use postback_hub::{Campaign, LandingTemplate};
 use serde::Deserialize;
 
@@ -92,7 +92,7 @@ pub(super) fn accounts(node: Node, problems: &mut Vec<Problem>) -> Accounts {
     for (key, (origin, node)) in entries(node, "accounts", problems) {
         let path = format!("accounts.{key}");
         let Some(account) = account(&key, &origin, node, &path, problems) else { continue };
-        if let Some(twin) = accounts.keys().find(|other| TokenClaims::collide(other, &account.id)) {
+        if let Some(twin) = twin_of(&account.id, &accounts) {
             let message = format!("cannot be told from `{twin}` in a click token; want another name");
             problems.push(Problem::at(origin, &path, message));
             continue;
@@ -100,6 +100,11 @@ pub(super) fn accounts(node: Node, problems: &mut Vec<Problem>) -> Accounts {
         accounts.insert(account.id.clone(), account);
     }
     accounts
+}
+
+/// The account that tokens could not tell from this one.
+fn twin_of<'a>(account: &AccountId, accounts: &'a Accounts) -> Option<&'a AccountId> {
+    accounts.keys().find(|other| AccountTag::of(other) == AccountTag::of(account))
 }
 
 fn account(

@@ -77,13 +77,15 @@ impl Clicks {
 
 #[async_trait]
 impl ClickStore for Clicks {
-    async fn capture(&self, click: Click, findable: bool) -> Result<Click> {
+    async fn capture(&self, click: Arc<Click>, findable: bool) -> Result<Arc<Click>> {
         self.asked.fetch_add(1, SeqCst);
         self.answer().await?;
         let id = (click.click.account.clone(), click.click.id.clone());
-        let mut first = click.clone();
-        self.kept.send_modify(|kept| first = kept.entry(id).or_insert((click, findable)).0.clone());
-        Ok(first)
+        let mut first = Arc::unwrap_or_clone(click);
+        self.kept.send_modify(|kept| {
+            first = kept.entry(id).or_insert((first.clone(), findable)).0.clone();
+        });
+        Ok(Arc::new(first))
     }
 
     async fn click(&self, account: &AccountId, id: &ClickId) -> Result<Option<Click>> {

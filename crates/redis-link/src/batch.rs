@@ -1,0 +1,115 @@
+//! Commands that are asked at the same time, sent in one go: while one batch is under way the next gathers.
+
+use std::{
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use redis::{Cmd, Pipeline, RedisResult, Value};
+use tokio::sync::oneshot;
+
+use crate::{Connection, link::Question, refusal::ends_connection};
+
+/// The most commands of a batch.
+const MOST: usize = 256;
+
+/// Tells what came of a command; dropped where no answer came in time.
+type Tell = oneshot::Sender<RedisResult<Value>>;
+
+/// Commands that wait for the batch before them.
+#[derive(Default)]
+pub(crate) struct Gathering(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    asked: Vec<(Cmd, Tell)>,
+    /// Whether somebody is at work who takes what is asked.
+    served: bool,
+}
+
+impl Gathering {
+    /// Enters a command. With the flag comes the duty to serve: nobody does yet.
+    pub(crate) fn enter(&self, command: Cmd) -> (oneshot::Receiver<RedisResult<Value>>, bool) {
+        let (tell, told) = oneshot::channel();
+        let mut waiting = self.lock();
+        waiting.asked.push((command, tell));
+        (told, !mem::replace(&mut waiting.served, true))
+    }
+
+    /// Whoever serves: takes batch after batch until nobody asks.
+    pub(crate) const fn service(&self) -> Service<'_> {
+        Service(self)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The service of a gathering.
+pub(crate) struct Service<'a>(&'a Gathering);
+
+impl Service<'_> {
+    /// The next batch; none where nobody asks, and then the service is over.
+    pub(crate) fn next(&self) -> Option<Batch> {
+        let mut waiting = self.0.lock();
+        if waiting.asked.is_empty() {
+            waiting.served = false;
+            return None;
+        }
+        let most = waiting.asked.len().min(MOST);
+        let rest = waiting.asked.split_off(most);
+        Some(Batch::new(mem::replace(&mut waiting.asked, rest)))
+    }
+}
+
+impl Drop for Service<'_> {
+    /// Where a service breaks off, those who wait are let go, and the next one who asks serves.
+    fn drop(&mut self) {
+        let mut waiting = self.0.lock();
+        if mem::take(&mut waiting.served) {
+            waiting.asked.clear();
+        }
+    }
+}
+
+/// Commands on their way.
+pub(crate) struct Batch {
+    pipeline: Pipeline,
+    tell: Vec<Tell>,
+}
+
+impl Batch {
+    fn new(asked: Vec<(Cmd, Tell)>) -> Self {
+        let mut pipeline = Pipeline::with_capacity(asked.len());
+        let mut all = Vec::with_capacity(asked.len());
+        // Who has given up waiting wants nothing sent.
+        for (command, tell) in asked.into_iter().filter(|(_, tell)| !tell.is_closed()) {
+            pipeline.add_command(command);
+            all.push(tell);
+        }
+        pipeline.ignore_errors();
+        Self { pipeline, tell: all }
+    }
+
+    /// Tells each what came of his command.
+    pub(crate) fn tell(self, answers: RedisResult<Vec<RedisResult<Value>>>) {
+        let answers = answers.unwrap_or_else(|error| vec![Err(error); self.tell.len()]);
+        for (tell, answer) in self.tell.into_iter().zip(answers) {
+            let _ = tell.send(answer);
+        }
+    }
+}
+
+impl Question for Batch {
+    type Answer = Vec<RedisResult<Value>>;
+
+    async fn put(&self, connection: &mut Connection) -> RedisResult<Self::Answer> {
+        let answers: Self::Answer = self.pipeline.query_async(connection).await?;
+        let mut refusals = answers.iter().filter_map(|answer| answer.as_ref().err());
+        match refusals.find(|error| ends_connection(error)).cloned() {
+            Some(lost) => Err(lost),
+            None => Ok(answers),
+        }
+    }
+}
