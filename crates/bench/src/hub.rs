@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context;
@@ -25,6 +25,8 @@ pub(crate) enum Store<'a> {
     Redis(&'a Redis),
     /// Files of its own, synced to the disk.
     Embedded,
+    /// The files that are in this directory.
+    Files(&'a Path),
 }
 
 /// What a row wants of its hub.
@@ -66,6 +68,7 @@ impl Hub {
         let store = match setup.store {
             Store::Redis(redis) => format!("engine = \"redis\"\nredis = [\"{}\"]", redis.url()),
             Store::Embedded => "engine = \"embedded\"".to_owned(),
+            Store::Files(path) => format!("engine = \"embedded\"\npath = \"{}\"", path.display()),
         };
         let network = setup.network.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9)));
         let config = format!(

@@ -5,7 +5,7 @@
 mod grpc;
 mod http;
 mod meter;
-mod traffic;
+pub(crate) mod traffic;
 
 use std::{io::Write, net::SocketAddr, process::Stdio};
 
@@ -60,7 +60,11 @@ pub(crate) struct Options {
 #[derive(Clone, Debug, Subcommand)]
 enum Kind {
     /// Visitors with a fresh click each.
-    Http,
+    Http {
+        /// Takes a connection that the server closes for a visitor's end, and no error.
+        #[arg(long)]
+        until_closed: bool,
+    },
     /// Reports of a conversion of a click each.
     Grpc(grpc::Options),
 }
@@ -134,6 +138,12 @@ impl Load<'_> {
         }
     }
 
+    /// Goes on until the server has closed all connections.
+    pub(crate) fn until_closed(mut self) -> Self {
+        self.kind.push("--until-closed".to_owned());
+        Self { count: Some(u64::MAX), ..self }
+    }
+
     /// Reports over 8 connections with 16 under way on each, of clicks whose tokens this deployment sealed.
     pub(crate) fn reports(bench: &Bench, to: SocketAddr) -> Self {
         let kind = ["grpc", "--key", &bench.key.reveal()].map(str::to_owned).to_vec();
@@ -180,7 +190,7 @@ impl Load<'_> {
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let meter = Meter::new(&options);
     match &options.kind {
-        Kind::Http => http::send(&options, &meter).await?,
+        Kind::Http { until_closed } => http::send(&options, *until_closed, &meter).await?,
         Kind::Grpc(more) => grpc::send(&options, more, &meter).await?,
     }
     let report = meter.report()?;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use postback_core::{AccountId, ClickId, ClickToken, Keyring, TokenClaims};
+use postback_core::{AccountId, AccountTag, ClickId, ClickToken, Keyring, TokenClaims};
 use postback_proto::v1::{
     ConversionDetails, Kind, Money, NetworkClick, RecordConversionRequest, Source, source,
 };
@@ -41,7 +41,7 @@ fn one<'a>(random: &mut fastrand::Rng, of: &[&'a str]) -> &'a str {
 }
 
 /// Writes a visitor's request.
-pub(super) fn visit(into: &mut Vec<u8>, host: &str, seed: u64, number: u64) {
+pub(crate) fn visit(into: &mut Vec<u8>, host: &str, seed: u64, number: u64) {
     let mut random = random(seed, number);
     let click = click(&mut random);
     let [a, b, c] = random.u32(..).to_le_bytes().first_chunk().copied().unwrap_or_default();
@@ -68,7 +68,7 @@ pub(super) fn visit(into: &mut Vec<u8>, host: &str, seed: u64, number: u64) {
 
 /// How a report names its click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum By {
+pub(crate) enum By {
     /// By its token.
     Token,
     /// By the network's id.
@@ -76,8 +76,8 @@ pub(super) enum By {
 }
 
 /// Who reports.
-pub(super) struct Reporter {
-    account: AccountId,
+pub(crate) struct Reporter {
+    tag: AccountTag,
     ring: Keyring,
     captured_at: Timestamp,
     by: By,
@@ -85,9 +85,9 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn new(ring: Keyring, by: By, with_request_id: bool) -> anyhow::Result<Self> {
+    pub(crate) fn new(ring: Keyring, by: By, with_request_id: bool) -> anyhow::Result<Self> {
         Ok(Self {
-            account: AccountId::parse(ACCOUNT)?,
+            tag: AccountTag::of(&AccountId::parse(ACCOUNT)?),
             ring,
             captured_at: Timestamp::now(),
             by,
@@ -96,7 +96,7 @@ impl Reporter {
     }
 
     /// The report of an order that a click brought.
-    pub(super) fn report(&self, seed: u64, number: u64) -> anyhow::Result<RecordConversionRequest> {
+    pub(crate) fn report(&self, seed: u64, number: u64) -> anyhow::Result<RecordConversionRequest> {
         let mut random = random(seed, number);
         let id = click(&mut random);
         let mut transaction = String::with_capacity(16);
@@ -106,7 +106,7 @@ impl Reporter {
                 source::Source::NetworkClick(NetworkClick { account: ACCOUNT.to_owned(), click_id: id })
             }
             By::Token => {
-                let claims = TokenClaims::new(&self.account, ClickId::parse(id)?, self.captured_at);
+                let claims = TokenClaims::new(self.tag, ClickId::parse(id)?, self.captured_at);
                 source::Source::ClickToken(ClickToken::seal(&claims, &self.ring)?.to_string())
             }
         };

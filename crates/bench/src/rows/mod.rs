@@ -15,11 +15,17 @@
 //! program lies in `peers/` beside `src/`; what it takes to run it is the group's `needs`.
 
 mod edge;
+mod growth;
 mod latency;
+mod memory;
 mod orders;
 mod record;
+mod start;
+mod stock;
 
 use anyhow::Context;
+
+pub(crate) use self::stock::Stock;
 
 use crate::{
     bench::Bench,
@@ -42,8 +48,16 @@ pub(crate) struct Group {
 }
 
 /// All groups, in the order in which they are run.
-pub(crate) const GROUPS: &[&Group] =
-    &[&edge::REDIS, &edge::EMBEDDED, &record::REDIS, &record::EMBEDDED, &latency::GROUP];
+pub(crate) const GROUPS: &[&Group] = &[
+    &edge::REDIS,
+    &edge::EMBEDDED,
+    &record::REDIS,
+    &record::EMBEDDED,
+    &latency::GROUP,
+    &memory::GROUP,
+    &growth::GROUP,
+    &start::GROUP,
+];
 
 /// The groups of these names; all where there are none.
 pub(crate) fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Group>> {
