@@ -139,9 +139,11 @@ impl Action<'_> {
     }
 }
 
-fn add(path: String, name: &str, value: &str) -> String {
-    let mark = if path.contains('?') { '&' } else { '?' };
-    format!("{path}{mark}{name}={}", utf8_percent_encode(value, ESCAPED))
+fn add(mut path: String, name: &str, value: &str) -> String {
+    path.push(if path.contains('?') { '&' } else { '?' });
+    path.extend([name, "="]);
+    path.extend(utf8_percent_encode(value, ESCAPED));
+    path
 }
 
 fn check_click(form: ClickIdForm, click: &ClickId) -> Result<()> {

@@ -61,7 +61,7 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// Starts a hub, and waits until every part of it listens. Every setting that is not named here is the default.
+    /// Starts a hub, and waits until every part of it listens. What is not named here is as by default.
     pub(crate) fn start(bench: &Bench, setup: &Setup<'_>) -> anyhow::Result<Self> {
         let folder = bench.folder("hub-")?;
         let [edge, api, console] = [(); 3].map(|()| free_address());
@@ -90,7 +90,7 @@ impl Hub {
         let parts = [("edge", edge), ("api", api), ("console", console)];
         let mut listening =
             parts.into_iter().filter(|(role, _)| setup.roles.split(',').any(|it| it == *role));
-        // The hub listens with its parts in this order: the last one that takes a connection is the last to come.
+        // The hub begins to listen in this order: where the last part takes a connection, all do.
         let (_, last) = listening.next_back().context("a hub that listens nowhere")?;
         let process = Process::start(command, &folder, last)?;
         Ok(Self { process, edge, api, console, folder })

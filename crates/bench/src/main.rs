@@ -1,7 +1,7 @@
 //! What the hub costs, beside peers that do the same work: side by side in one run, on one machine.
 //!
-//! Every contender is a process of its own. Servers and their Redis share one core, the load has the other. What is
-//! compared takes turns, round by round, so that the machine's noise falls on all alike.
+//! Every contender is a process of its own. Servers and their Redis share one core, the load has the other.
+//! What is compared takes turns, round by round, so that the machine's noise falls on all alike.
 
 mod bench;
 mod cpu;

@@ -67,7 +67,7 @@ pub(crate) fn has_priority() -> bool {
 }
 
 impl Process {
-    /// Starts a server whose log goes to a file in `folder`, and waits until it takes connections at `address`.
+    /// Starts a server that logs to a file in `folder`, and waits until it takes connections at `address`.
     pub(crate) fn start(mut command: Command, folder: &Path, address: SocketAddr) -> anyhow::Result<Self> {
         let log = folder.join("log");
         let file = File::create(&log)?;

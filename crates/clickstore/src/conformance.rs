@@ -55,9 +55,9 @@ impl Bench {
         }
     }
 
-    /// A click captured now from an address.
+    /// A click captured now from an address, by a browser.
     pub fn click_from(&self, id: &str, ip: &VisitorIp) -> Click {
-        Click { ip: Some(ip.clone()), ..self.click(id) }
+        Click { ip: Some(*ip), user_agent: Some("Mozilla/5.0 (X11; Linux x86_64)".into()), ..self.click(id) }
     }
 
     /// That a click brings a user, as of now.

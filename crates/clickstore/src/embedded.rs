@@ -14,7 +14,7 @@ use postback_core::{
 use postback_redb_file::RedbFile;
 
 use self::tables::{Layout, Tables};
-use crate::{attributions, finding, key, record};
+use crate::{attributions, finding, key};
 
 /// Pages of the file that are kept in memory, in bytes.
 const CACHE: usize = 64 * 1024 * 1024;
@@ -52,7 +52,7 @@ impl ClickStore for Embedded {
         let Some(record) = self.file.read(move |txn| tables::click(txn, &name)).await? else {
             return Ok(None);
         };
-        let click = record::decode(account, id, &record)?;
+        let click = tables::decode(account, id, &record)?;
         Ok((!click.click.is_expired(self.clock.now())).then_some(click))
     }
 
@@ -74,7 +74,7 @@ impl ClickStore for Embedded {
         let mut clicks = Vec::with_capacity(found.len());
         for stored in found {
             let (account, id) = key::parse_click(&stored.name)?;
-            clicks.push(record::decode(&account, &id, &stored.record)?);
+            clicks.push(tables::decode(&account, &id, &stored.record)?);
         }
         Ok(finding::pick(clicks, find, now))
     }

@@ -1,8 +1,11 @@
 //! The Redis engine: several processes share one server, one master behind Sentinel, or one Cluster.
 
+mod agents;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use postback_core::{
     AccountId, Click, ClickId, Error, IpHash, Result, UserId,
@@ -13,6 +16,7 @@ pub use postback_redis_link::{RedisSettings, Topology};
 use redis::{Cmd, cmd};
 use sha2::{Digest, Sha256};
 
+use self::agents::Agents;
 use crate::{attributions, finding, key, record};
 
 /// Puts ARGV[2] in the place of ARGV[1], for ARGV[3] ms; where something else lies there, nothing changes.
@@ -40,9 +44,14 @@ enum Kept {
     User = b'u' as isize,
     /// A sorted set: the names of a place's clicks by their capture.
     Place = b'p' as isize,
+    /// A string: the user agent of many clicks, whose records name it.
+    Agent = b'a' as isize,
 }
 
 /// Clicks in Redis 7 or Valkey, under one key each: the prefix, a letter, and 16 bytes that name the click.
+///
+/// A user agent lies once for all of its clicks. It outlives them by up to a day, and one that is erased; a
+/// click whose user agent was lost is read without it.
 ///
 /// Each step touches one key, so that any Cluster serves it; each may be repeated, so that a lost answer does no harm.
 /// What ends is given its end as it is written: Redis expires it.
@@ -50,6 +59,7 @@ pub struct RedisClicks {
     link: Link,
     confirmed: Option<Confirmed>,
     prefix: String,
+    agents: Agents,
     clock: Arc<dyn Clock>,
 }
 
@@ -72,7 +82,8 @@ impl RedisClicks {
             0 => None,
             replicas => Some(Confirmed { link: Link::new(settings)?, replicas }),
         };
-        Ok(Self { link: Link::new(settings)?, confirmed, prefix: settings.prefix.clone(), clock })
+        let (link, prefix) = (Link::new(settings)?, settings.prefix.clone());
+        Ok(Self { link, confirmed, prefix, agents: Agents::default(), clock })
     }
 
     fn key(&self, kept: Kept, name: &[u8]) -> Vec<u8> {
@@ -101,17 +112,41 @@ impl RedisClicks {
         life: u64,
         now: Timestamp,
     ) -> Result<Option<Arc<Click>>> {
-        let new = record::encode(click);
+        let agent = self.keep_agent(click, now).await?;
+        let new = record::encode(click, agent.as_ref().map(|agent| &agent[..]));
         let set = cmd("SET").arg(key).arg(&new).arg("NX").arg("GET").arg("PX").arg(life).take();
         let Some(old): Option<Vec<u8>> = self.link.ask(&set).await? else {
             return Ok(Some(Arc::clone(click)));
         };
-        let kept = record::decode(&click.click.account, &click.click.id, &old)?;
+        let kept = self.read(&click.click.account, &click.click.id, &old).await?;
         if !kept.click.is_expired(now) {
             return Ok(Some(Arc::new(kept)));
         }
         let swapped: bool = self.link.ask(&swap(key, &old, &new, life)).await?;
         Ok(swapped.then(|| Arc::clone(click)))
+    }
+
+    /// Sees to it that the click's user agent is there as long as the click; what names it in the record.
+    async fn keep_agent(&self, click: &Click, now: Timestamp) -> Result<Option<agents::Name>> {
+        let Some(agent) = &click.user_agent else { return Ok(None) };
+        if let Some(name) = self.agents.written(agent, now) {
+            return Ok(Some(name));
+        }
+        let name = agents::name(agent);
+        let mut set = cmd("SET");
+        set.arg(self.key(Kept::Agent, &name)).arg(agent).arg("PX").arg(agents::LIFE.as_millis() as i64);
+        let _: () = self.link.ask(&set).await?;
+        self.agents.remember(agent, name, now);
+        Ok(Some(name))
+    }
+
+    /// The click of a record, and its user agent with it.
+    async fn read(&self, account: &AccountId, id: &ClickId, record: &[u8]) -> Result<Click> {
+        let (mut click, agent) = record::decode(account, id, record)?;
+        if let Some(name) = agent {
+            click.user_agent = self.link.ask(cmd("GET").arg(self.key(Kept::Agent, name))).await?;
+        }
+        Ok(click)
     }
 
     async fn index(&self, click: &Click, ip: &IpHash, now: Timestamp) -> Result<()> {
@@ -162,7 +197,7 @@ impl ClickStore for RedisClicks {
     async fn click(&self, account: &AccountId, id: &ClickId) -> Result<Option<Click>> {
         let record: Option<Vec<u8>> = self.link.ask(cmd("GET").arg(self.key_of(account, id))).await?;
         let Some(record) = record else { return Ok(None) };
-        let click = record::decode(account, id, &record)?;
+        let click = self.read(account, id, &record).await?;
         Ok((!click.click.is_expired(self.clock.now())).then_some(click))
     }
 
@@ -208,12 +243,8 @@ impl ClickStore for RedisClicks {
             get.arg(self.key_of(account, id));
         }
         let records: Vec<Option<Vec<u8>>> = self.link.ask(&get).await?;
-        let mut clicks = Vec::with_capacity(records.len());
-        for ((account, id), record) in ids.iter().zip(records) {
-            if let Some(record) = record {
-                clicks.push(record::decode(account, id, &record)?);
-            }
-        }
+        let kept = ids.iter().zip(&records).filter_map(|(id, record)| Some((id, record.as_ref()?)));
+        let clicks = try_join_all(kept.map(|((account, id), record)| self.read(account, id, record))).await?;
         Ok(finding::pick(clicks, find, now))
     }
 
@@ -222,7 +253,7 @@ impl ClickStore for RedisClicks {
         let Some(record): Option<Vec<u8>> = self.link.ask(cmd("GET").arg(&key)).await? else {
             return Ok(false);
         };
-        let click = record::decode(account, id, &record).ok();
+        let click = record::decode(account, id, &record).ok().map(|(click, _)| click);
         if let Some(click) = &click
             && let Some(ip) = &click.ip
         {

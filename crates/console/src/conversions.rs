@@ -16,7 +16,9 @@ use crate::{
     desk::{Desk, Shared},
     filter::{self, Filter},
     page::{self, Frame, Shown, Visitor},
-    show, words,
+    show,
+    sift::sift,
+    words,
 };
 
 /// How many stand on a page.
@@ -74,24 +76,16 @@ async fn find(desk: &Shared, filter: &Filter) -> Result<(Vec<Row>, Option<Conver
             state.is_none_or(|state| own.state.as_str() == state) && !(retrying && own.attempts.is_empty())
         })
     };
-    let (mut found, mut looked, mut after) = (Vec::new(), 0, filter.after_conversion()?);
-    loop {
-        let page = desk.hub.conversions(filter.conversions()?, PAGE, after).await?;
-        looked += PAGE;
-        for row in rows(desk, page.items).await? {
-            if found.len() == PAGE {
-                let last = found.last().map(|row: &Row| row.conversion.id);
-                return Ok((found, last));
-            }
-            if fits(&row) {
-                found.push(row);
-            }
-        }
-        after = page.next;
-        if after.is_none() || found.len() == PAGE || looked >= LOOKED {
-            return Ok((found, after.map(ConversionId::from_bytes)));
-        }
-    }
+    let read = |most, after| {
+        let conversions = filter.conversions()?;
+        Ok(async move {
+            let page = desk.hub.conversions(conversions, most, after).await?;
+            Ok(Page { items: rows(desk, page.items).await?, next: page.next })
+        })
+    };
+    let after = filter.after_conversion()?;
+    let (found, next) = sift((PAGE, LOOKED), after, read, fits, |row| *row.conversion.id.as_bytes()).await?;
+    Ok((found, next.map(ConversionId::from_bytes)))
 }
 
 /// Looks up where conversions stand, all at once.

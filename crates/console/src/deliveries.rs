@@ -12,7 +12,9 @@ use crate::{
     desk::{Desk, Shared},
     filter::{self, Filter},
     page::{self, Frame, Shown, Visitor},
-    show, words,
+    show,
+    sift::sift,
+    words,
 };
 
 /// So many deliveries are looked at for one page at most.
@@ -51,24 +53,13 @@ pub(crate) async fn list(
 async fn find(desk: &Shared, filter: &Filter) -> Result<(Vec<Delivery>, Option<DeliveryId>)> {
     let fits = filter.fits(desk.now())?;
     let piece = if filter.is_fine() { PIECE } else { PAGE };
-    let (mut found, mut looked, mut after) = (Vec::new(), 0, filter.after_delivery()?);
-    loop {
-        let page = desk.hub.deliveries(filter.deliveries()?, piece, after).await?;
-        looked += piece;
-        for delivery in page.items {
-            if found.len() == PAGE {
-                let last = found.last().map(|delivery: &Delivery| delivery.id);
-                return Ok((found, last));
-            }
-            if fits(&delivery) {
-                found.push(delivery);
-            }
-        }
-        after = page.next;
-        if after.is_none() || found.len() == PAGE || looked >= LOOKED {
-            return Ok((found, after.map(DeliveryId::from_bytes)));
-        }
-    }
+    let read = |most, after| {
+        let deliveries = filter.deliveries()?;
+        Ok(async move { desk.hub.deliveries(deliveries, most, after).await })
+    };
+    let after = filter.after_delivery()?;
+    let (found, next) = sift((piece, LOOKED), after, read, fits, |delivery| *delivery.id.as_bytes()).await?;
+    Ok((found, next.map(DeliveryId::from_bytes)))
 }
 
 #[derive(Template)]

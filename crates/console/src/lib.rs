@@ -26,6 +26,7 @@ mod render;
 mod server;
 mod session;
 mod show;
+mod sift;
 mod sign_in;
 mod trail;
 mod words;

@@ -1,8 +1,13 @@
 //! A click: one visitor that a network sent, kept for the 30 days in which it may become a conversion.
 
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{AccountId, CampaignId, ClickId, IpHash};
+use crate::{AccountId, CampaignId, ClickId, IpHash, Keyring};
 
 /// How long a click can bring conversions: 30 days after its capture.
 pub const CLICK_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -46,12 +51,54 @@ pub struct Utm {
 }
 
 /// A visitor's address: cut for people, hashed under the deployment's key for look-ups.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VisitorIp {
-    /// The network part alone: `192.0.2.0/24` or `2001:db8::/48`.
-    pub shown: String,
+    /// The network part alone.
+    pub network: IpNetwork,
     /// The keyed hash of the whole address.
     pub hash: IpHash,
+}
+
+impl VisitorIp {
+    /// What is kept of `ip`, hashed under the ring's current key.
+    pub fn new(ip: IpAddr, ring: &Keyring) -> Self {
+        Self { network: ip.into(), hash: ring.hash_ip(ip) }
+    }
+}
+
+/// The network part of an address, shown as `192.0.2.0/24` or `2001:db8::/48`. IPv4 inside IPv6 is IPv4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpNetwork {
+    /// Its first 24 bits.
+    V4([u8; 3]),
+    /// Its first 48 bits.
+    V6([u8; 6]),
+}
+
+impl From<IpAddr> for IpNetwork {
+    fn from(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => {
+                let [a, b, c, _] = ip.octets();
+                Self::V4([a, b, c])
+            }
+            IpAddr::V6(ip) => {
+                let [a, b, c, d, e, f, ..] = ip.octets();
+                Self::V6([a, b, c, d, e, f])
+            }
+        }
+    }
+}
+
+impl fmt::Display for IpNetwork {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::V4([a, b, c]) => write!(out, "{}/24", Ipv4Addr::new(a, b, c, 0)),
+            Self::V6([a, b, c, d, e, f]) => {
+                write!(out, "{}/48", Ipv6Addr::from([a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]))
+            }
+        }
+    }
 }
 
 /// What a click was, beside a visitor; such clicks are kept and told apart, never refused.
@@ -84,4 +131,21 @@ pub struct Click {
     pub user_agent: Option<String>,
     /// Bot, prefetch.
     pub flags: Flags,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_cut_to_its_network() {
+        for (ip, shown) in [
+            ("192.0.2.77", "192.0.2.0/24"),
+            ("::ffff:192.0.2.77", "192.0.2.0/24"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+            ("::1", "::/48"),
+        ] {
+            assert_eq!(IpNetwork::from(ip.parse::<IpAddr>().unwrap()).to_string(), shown);
+        }
+    }
 }

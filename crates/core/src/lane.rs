@@ -74,13 +74,13 @@ impl fmt::Debug for LaneId {
 
 /// The first 16 bytes of the SHA-256 of the parts, each preceded by its length.
 pub(crate) fn digest(parts: &[&str]) -> [u8; 16] {
-    let mut hash = Sha256::new();
+    let mut text = Vec::with_capacity(parts.iter().map(|part| 8 + part.len()).sum());
     for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
+        text.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        text.extend_from_slice(part.as_bytes());
     }
     let mut first = [0; 16];
-    first.copy_from_slice(&hash.finalize()[..16]);
+    first.copy_from_slice(&Sha256::digest(text)[..16]);
     first
 }
 

@@ -74,9 +74,7 @@ impl ClickToken {
         let sealed = Aes256Siv::new(key.sealing().into())
             .encrypt([[key.id()]], &plain)
             .map_err(|_| Error::internal("a click token could not be sealed"))?;
-        let mut bytes = vec![key.id()];
-        bytes.extend_from_slice(&sealed);
-        Ok(Self(BASE64.encode(bytes)))
+        Ok(Self(BASE64.encode([&[key.id()], &sealed[..]].concat())))
     }
 
     /// Opens the token.
@@ -132,7 +130,11 @@ fn pack_hex(id: &str) -> Option<Vec<u8>> {
     if !rest.is_empty() {
         return None;
     }
-    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
+    let mut packed = Vec::with_capacity(pairs.len());
+    for &[high, low] in pairs {
+        packed.push(digit(high)? << 4 | digit(low)?);
+    }
+    Some(packed)
 }
 
 impl FromStr for ClickToken {

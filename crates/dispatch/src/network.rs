@@ -36,9 +36,8 @@ type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(feature = "failpoints")]
 type Connector = crate::wire::Wired;
 
-/// How long an idle connection is kept for the next call.
+/// How long an idle connection is kept for the next call; there are never more than calls were under way at once.
 const IDLE: Duration = Duration::from_secs(15);
-const IDLE_PER_HOST: usize = 32;
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("postback/", env!("CARGO_PKG_VERSION")));
 
 /// Sends requests. No redirect is followed, no body decompressed, no proxy asked.
@@ -75,7 +74,6 @@ impl Network {
         let pool = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
             .build(connector.clone());
         Self { connector, pool }
     }

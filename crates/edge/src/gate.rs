@@ -199,7 +199,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Gate<S> {
-    /// What a write came to (under TLS a flush or the end may be one too), or its end where the peer takes nothing for too long.
+    /// What a write came to (under TLS a flush or the end may be one too), or its end where the peer takes nothing for
+    /// too long.
     fn watch<T>(&mut self, cx: &mut Context<'_>, write: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if write.is_ready() {
             self.writing.met();

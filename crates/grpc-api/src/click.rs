@@ -21,7 +21,7 @@ const FOUND_MOST: usize = 100;
 impl Api {
     fn shown(&self, click: &Click) -> Result<v1::Click> {
         let token = self.hub.token(&click.click)?.to_string();
-        Ok(v1::Click { ip_hash: Vec::new(), click_token: token, ..click.into() })
+        Ok(v1::Click { click_token: token, ..click.into() })
     }
 
     async fn capture(&self, request: v1::CaptureClickRequest) -> Result<v1::CaptureClickResponse> {

@@ -170,10 +170,7 @@ impl Api {
 
     async fn story(&self, request: v1::GetConversionRequest) -> Result<v1::ConversionStory> {
         let (story, click) = self.hub.story(request.conversion_id.parse()?).await?;
-        Ok(v1::ConversionStory {
-            click: click.as_ref().map(|click| v1::Click { ip_hash: Vec::new(), ..click.into() }),
-            ..(&story).into()
-        })
+        Ok(v1::ConversionStory { click: click.as_ref().map(Into::into), ..(&story).into() })
     }
 }
 

@@ -15,6 +15,6 @@ pub mod testing;
 pub use self::{
     connection::Connection,
     link::{Link, Question},
-    refusal::{refused, unconfirmed},
+    refusal::{late, refused, unconfirmed},
     settings::{RedisSettings, Topology},
 };

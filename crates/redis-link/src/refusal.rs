@@ -41,7 +41,7 @@ fn by_code(code: &str) -> Error {
 }
 
 /// The error for an answer that did not come in time.
-pub(crate) fn late(timeout: Duration) -> Error {
+pub fn late(timeout: Duration) -> Error {
     Error::unavailable(format!("redis did not answer within {timeout:?}"))
 }
 

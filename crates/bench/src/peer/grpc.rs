@@ -27,7 +27,7 @@ pub(super) struct Script {
     commands: u32,
 }
 
-/// Writes under as many names as a record has, with what such commands are: fields, sorted sets, lists, look-ups.
+/// Does what a record is made of, so many times: fields, sorted sets, lists, look-ups.
 const SCRIPT: &str = "\
 local id, body, n = KEYS[1], ARGV[1], tonumber(ARGV[2])
 for i = 1, n do

@@ -10,7 +10,8 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::spawn_local};
 
 /// A location and a cookie as long as the hub's.
-const LOCATION: &str = "https://shop.example/welcome?click=AUh5dWxJ0aV9Yb2RqKz7mM3cVbQpTn4sLwEeXgFiDkHjZrNvBuPyCoSaWxtGm&source=x";
+const LOCATION: &str = "https://shop.example/welcome?click=\
+                        AUh5dWxJ0aV9Yb2RqKz7mM3cVbQpTn4sLwEeXgFiDkHjZrNvBuPyCoSaWxtGm0&source=trafficstars";
 const COOKIE: &str = "__Host-postback_click=AUh5dWxJ0aV9Yb2RqKz7mM3cVbQpTn4sLwEeXgFiDkHjZrNvBuPyCoSaWxtGm; \
                       HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=2592000";
 

@@ -1,4 +1,4 @@
-//! What the hub is compared with: servers of our own that do the least that such a server can do, and others'.
+//! What the hub is compared with: servers of our own that do the least that one can do, and foreign ones.
 
 mod grpc;
 mod http;

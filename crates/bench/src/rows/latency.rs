@@ -1,4 +1,4 @@
-//! How long an answer takes at half of what the hub can do, by an open loop: counted from when a request was due.
+//! How long an answer takes at half of what the hub can do, counted from when its request was due.
 
 use super::{Group, orders::Orders};
 use crate::{

@@ -1,17 +1,16 @@
 //! The rows, by groups that are measured together.
 //!
 //! A further group is a file here with a `GROUP`, named in [`GROUPS`]. Its `run` starts what it measures
-//! ([`Redis`](crate::redis::Redis), [`Hub`](crate::hub::Hub), a [`peer`](crate::peer), all of which end when they are
-//! dropped), sends load ([`Load`](crate::load::Load)) or does its own measuring, and returns its
-//! [`Row`](crate::row::Row)s:
+//! ([`Redis`](crate::redis::Redis), [`Hub`](crate::hub::Hub), a [`peer`](crate::peer); all end when they are
+//! dropped), sends load ([`Load`](crate::load::Load)) or does its own measuring, and returns its [`Row`]s:
 //!
-//! - figures that are compared come from [`take_turns`](crate::turns::take_turns) and
-//!   [`compare`](crate::turns::compare); one that stands alone is a [`Row::alone`](crate::row::Row::alone);
-//! - a figure that is aimed at has its [`Target`](crate::row::Target);
-//! - anything that goes wrong is an error, which fails the group: a figure of a server that fails is no figure;
-//! - [`Bench::quick`](crate::bench::Bench) says whether a few seconds must do.
+//! - figures that are compared come from [`take_turns`](crate::turns::take_turns) and [`compare`]; one that
+//!   stands alone is a [`Row::alone`];
+//! - a figure that is aimed at has its [`Target`];
+//! - anything that goes wrong is an error, which fails the group: a server that fails has no figures;
+//! - [`Bench::quick`] says whether a few seconds must do.
 //!
-//! A server of our own to compare with is a file in `peer/`, a further kind of load one in `load/`, and a foreign
+//! A server of our own to compare with is a file in `peer/`, a further kind of load one in `load/`. A foreign
 //! program lies in `peers/` beside `src/`; what it takes to run it is the group's `needs`.
 
 mod edge;
@@ -72,8 +71,8 @@ pub(crate) fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Group>> {
         .collect()
 }
 
-/// A server beside a peer under the same load: requests per second, CPU time per request, and the store's CPU time
-/// where both have one.
+/// A server beside a peer under the same load: requests per second, CPU time per request, and that of the
+/// store where both have one.
 fn beside(
     ours: &Contender<'_, Report>,
     theirs: &Contender<'_, Report>,

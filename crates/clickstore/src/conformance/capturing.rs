@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use postback_core::{CLICK_LIFE, Click, Flags, IpHash, Utm, VisitorIp, ports::Clock};
+use postback_core::{CLICK_LIFE, Click, Flags, IpHash, IpNetwork, Utm, VisitorIp, ports::Clock};
 use tokio::task::JoinSet;
 
 use super::{Bench, SECOND, days};
@@ -37,7 +37,10 @@ pub async fn every_field_of_a_click_is_kept(bench: &Bench) {
         parameters: vec![("a".into(), "1".into()), ("a".into(), String::new())],
         country: some("FR"),
         device: some("mobile"),
-        ip: Some(VisitorIp { shown: "2001:db8::/48".into(), hash: IpHash::from_bytes([7; 16]) }),
+        ip: Some(VisitorIp {
+            network: IpNetwork::V6([0x20, 1, 0xd, 0xb8, 0, 0]),
+            hash: IpHash::from_bytes([7; 8]),
+        }),
         user_agent: some("Mozilla/5.0 (X11; Linux x86_64)"),
         flags: Flags { bot: true, prefetch: true },
         ..bench.click("full")

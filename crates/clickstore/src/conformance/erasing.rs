@@ -1,13 +1,13 @@
 //! Checks of erasing.
 
 use jiff::Timestamp;
-use postback_core::{IpHash, VisitorIp, ports::FindClicks};
+use postback_core::{IpHash, IpNetwork, VisitorIp, ports::FindClicks};
 
 use super::{Bench, days};
 
 /// An erased click is neither read nor found, and its id can be captured again.
 pub async fn an_erased_click_is_gone_from_everywhere(bench: &Bench) {
-    let ip = VisitorIp { shown: "192.0.2.0/24".into(), hash: IpHash::from_bytes([1; 16]) };
+    let ip = VisitorIp { network: IpNetwork::V4([192, 0, 2]), hash: IpHash::from_bytes([1; 8]) };
     let place = FindClicks {
         ip: vec![ip.hash],
         campaign: "spring".parse().unwrap(),

@@ -2,14 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
-    CampaignId, Click, IpHash, VisitorIp,
+    CampaignId, Click, IpHash, IpNetwork, VisitorIp,
     ports::{Clock, FindClicks},
 };
 
 use super::{Bench, SECOND, days};
 
 fn ip(byte: u8) -> VisitorIp {
-    VisitorIp { shown: format!("192.0.{byte}.0/24"), hash: IpHash::from_bytes([byte; 16]) }
+    VisitorIp { network: IpNetwork::V4([192, 0, byte]), hash: IpHash::from_bytes([byte; 8]) }
 }
 
 fn campaign(name: &str) -> CampaignId {

@@ -62,6 +62,21 @@ impl Schema for Layout {
     }
 }
 
+/// The record of a click, whole with its user agent: a file has room for it.
+fn record(click: &Click) -> Vec<u8> {
+    record::encode(click, click.user_agent.as_deref().map(str::as_bytes))
+}
+
+/// The click of a record under the name of `account` and `id`.
+///
+/// # Errors
+/// `Internal` for bytes that are no record.
+pub(super) fn decode(account: &AccountId, id: &ClickId, record: &[u8]) -> Result<Click> {
+    let (click, agent) = record::decode(account, id, record)?;
+    let agent = agent.map(|agent| String::from_utf8(agent.to_vec()).map_err(|_| record::damaged()));
+    Ok(Click { user_agent: agent.transpose()?, ..click })
+}
+
 /// The record of the click with this name.
 pub(super) fn click(txn: &ReadTransaction, name: &[u8]) -> Step<Option<Vec<u8>>> {
     Ok(txn.open_table(CLICKS)?.get(name)?.map(|record| record.value().to_vec()))
@@ -145,7 +160,7 @@ impl Tables<'_> {
     /// Removes a click from everywhere but users' lists; whether it lived. A damaged record is removed likewise.
     pub(super) fn erase_click(&mut self, account: &AccountId, id: &ClickId, now: Timestamp) -> Step<bool> {
         let name = key::of_click(account, id);
-        let stored = self.clicks.get(&name[..])?.map(|record| record::decode(account, id, record.value()));
+        let stored = self.clicks.get(&name[..])?.map(|record| decode(account, id, record.value()));
         match stored {
             Some(Ok(click)) => {
                 self.remove_click(&click)?;
@@ -193,7 +208,7 @@ impl Tables<'_> {
 
     fn stored(&self, account: &AccountId, id: &ClickId) -> Step<Option<Click>> {
         let record = self.clicks.get(&key::of_click(account, id)[..])?;
-        Ok(record.map(|record| record::decode(account, id, record.value())).transpose()?)
+        Ok(record.map(|record| decode(account, id, record.value())).transpose()?)
     }
 
     /// The inner error: the list is damaged.
@@ -204,7 +219,7 @@ impl Tables<'_> {
 
     fn insert_click(&mut self, click: &Click) -> Step<()> {
         let name = key::of_click(&click.click.account, &click.click.id);
-        self.clicks.insert(&name[..], &record::encode(click)[..])?;
+        self.clicks.insert(&name[..], &record(click)[..])?;
         self.ends.insert(&end_row(click.click.expires_at(), Kept::Click, &name)[..], ())?;
         self.changed = true;
         Ok(())

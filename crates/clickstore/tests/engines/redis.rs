@@ -8,11 +8,15 @@ use std::{
     time::Duration,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use postback_clickstore::{
     RedisClicks, RedisSettings, Topology,
     conformance::{Bench, ShiftedClock},
 };
-use postback_core::{Click, ErrorKind, IpHash, VisitorIp, ports::Clock};
+use postback_core::{
+    Click, ErrorKind, IpHash, IpNetwork, VisitorIp,
+    ports::{Clock, FindClicks},
+};
 use postback_redis_link::testing::RedisServer;
 use redis::{Commands, Connection};
 
@@ -46,7 +50,7 @@ fn look_into(server: &RedisServer) -> Connection {
 }
 
 fn ip() -> VisitorIp {
-    VisitorIp { shown: "192.0.2.0/24".into(), hash: IpHash::from_bytes([7; 16]) }
+    VisitorIp { network: IpNetwork::V4([192, 0, 2]), hash: IpHash::from_bytes([7; 8]) }
 }
 
 #[tokio::test]
@@ -166,7 +170,35 @@ async fn ps_2_everything_in_redis_ends_by_itself() {
         })
         .collect();
     hours.sort_unstable();
-    assert_eq!(hours, [('c', 720), ('p', 24), ('u', 720)]);
+    assert_eq!(hours, [('a', 744), ('c', 720), ('p', 24), ('u', 720)]);
+}
+
+#[tokio::test]
+async fn a_user_agent_lies_once_for_all_of_its_clicks_and_is_written_anew_after_a_day() {
+    let server = RedisServer::start();
+    let bench = bench_with(&own(&server, Duration::from_secs(5)));
+    let mut redis = look_into(&server);
+    let [first, second] = ["c1", "c2"].map(|id| bench.click_from(id, &ip()));
+    for click in [&first, &second] {
+        bench.capture(click.clone(), true).await.unwrap();
+    }
+    let agents: Vec<Vec<u8>> = redis.keys("pb:a*").unwrap();
+    assert_eq!(agents.len(), 1);
+    assert_eq!(redis.get::<_, Option<String>>(&agents[0]).unwrap(), first.user_agent);
+
+    redis.del::<_, ()>(&agents[0]).unwrap();
+    let find =
+        FindClicks { ip: vec![ip().hash], campaign: first.campaign.clone(), since: Timestamp::MIN, limit: 9 };
+    let nameless: Vec<_> = bench.store.find(&find).await.unwrap();
+    assert_eq!(nameless.len(), 2);
+    assert!(nameless.iter().all(|click| click.user_agent.is_none()));
+    let read = bench.store.click(&first.click.account, &first.click.id).await.unwrap();
+    assert_eq!(read, Some(Click { user_agent: None, ..first.clone() }));
+
+    bench.clock.advance(SignedDuration::from_hours(24));
+    bench.capture(bench.click_from("c3", &ip()), true).await.unwrap();
+    let read = bench.store.click(&first.click.account, &first.click.id).await.unwrap();
+    assert_eq!(read, Some(first));
 }
 
 #[tokio::test]
@@ -183,12 +215,13 @@ async fn a_place_keeps_a_bounded_index() {
 }
 
 #[tokio::test]
-async fn an_erased_click_leaves_no_trace_in_redis() {
+async fn an_erased_click_leaves_in_redis_what_names_no_visitor() {
     let server = RedisServer::start();
     let bench = bench_with(&own(&server, Duration::from_secs(5)));
     let click = bench.capture(bench.click_from("c1", &ip()), true).await.unwrap();
     bench.store.erase_click(&click.click.account, &click.click.id).await.unwrap();
-    assert_eq!(look_into(&server).keys::<_, Vec<Vec<u8>>>("*").unwrap(), Vec::<Vec<u8>>::new());
+    let left: Vec<Vec<u8>> = look_into(&server).keys("*").unwrap();
+    assert!(left.len() == 1 && left[0].starts_with(b"pb:a"), "{left:?}");
 }
 
 #[tokio::test]

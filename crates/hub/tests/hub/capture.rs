@@ -27,7 +27,7 @@ async fn a_click_is_kept_and_its_visitor_sent_on_with_its_token() {
     assert_eq!(house.clicks.ids(), ["a+b"]);
     let click = house.hub.click(postback_hub::ClickBy::Token(token.to_string())).await.unwrap();
     assert_eq!(
-        (Some(&click.click), click.ip.unwrap().shown.as_str()),
+        (Some(&click.click), click.ip.unwrap().network.to_string().as_str()),
         (landing.click.as_ref(), "192.0.2.0/24")
     );
 }

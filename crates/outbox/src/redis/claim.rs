@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use postback_core::{
-    AccountId, DeliveryId, LaneId, Result,
+    AccountId, LaneId, Result,
     ports::{Claim, Claims, Fence, Outbox},
 };
 
 use super::{
-    PARTITIONS, RedisOutbox,
-    records::{self, StoredConversion, StoredDelivery, unhex},
+    PARTITIONS, RedisOutbox, records,
     scripts::{CLAIM, Call, PEEK},
 };
 use crate::rules;
@@ -17,8 +16,9 @@ use crate::rules;
 /// How much is due in one partition: fresh lanes, lanes to be tried again; the time of the newest fresh one, and of
 /// the next.
 type Due = (usize, usize, Option<i64>, Option<i64>);
-/// A leased lane, its lease, its head with its conversion, and the state of the conversion's own delivery.
-type Leased = (String, u64, StoredDelivery, StoredConversion, (String, Option<String>, Option<String>));
+/// A leased lane, its lease, its head and that one's record, the record of its conversion, and that of the
+/// conversion's own delivery where it is another.
+type Leased = (Vec<u8>, u64, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>);
 
 impl RedisOutbox {
     pub(super) async fn claim_due(
@@ -89,18 +89,21 @@ fn parts(due: &[Due], limit: usize, first: usize, draw: usize) -> Vec<Part> {
     parts
 }
 
-fn claim(account: &AccountId, (lane, token, head, conversion, lead): Leased) -> Result<Claim> {
-    let delivery = records::delivery(head)?;
-    let (word, code, message) = lead;
+fn claim(account: &AccountId, (lane, token, head, record, conversion, lead): Leased) -> Result<Claim> {
+    let delivery = records::delivery(&(head, record))?;
+    let of = delivery.conversion.as_bytes().to_vec();
     Ok(Claim {
         fence: Fence {
             account: account.clone(),
-            lane: LaneId::from_bytes(unhex(&lane)?),
-            delivery: DeliveryId::from_bytes(*delivery.id.as_bytes()),
+            lane: LaneId::from_bytes(records::id(&lane)?),
+            delivery: delivery.id,
             token,
         },
-        conversion: records::conversion(conversion)?,
-        lead: records::state(&word, code.unwrap_or_default(), message.unwrap_or_default())?,
+        conversion: records::conversion(&(of, conversion))?,
+        lead: match lead {
+            Some(lead) => records::state_of(&lead)?,
+            None => delivery.state.clone(),
+        },
         delivery,
     })
 }

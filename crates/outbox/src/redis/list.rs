@@ -1,17 +1,16 @@
 //! Lists over all partitions: each tells its latest ids, the latest of all are read and filtered.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use postback_core::{
     Conversion, Delivery, Result,
     ports::{ConversionFilter, DeliveryFilter, Page},
 };
-use redis::{FromRedisValue, Script};
 
 use super::{
     PARTITIONS, RedisOutbox,
-    records::{self, StoredConversion, StoredDelivery, hex, unhex},
+    records::{self, Stored},
     scripts::{CHANGED, Call, GET, LIST, STORY},
 };
 use crate::rules;
@@ -33,9 +32,9 @@ impl RedisOutbox {
         let exact = exact && filter.since.is_none() && (filter.lane.is_none() || filter.account.is_none());
         let many = looked_at(exact, limit);
         let (list, name) = match (&filter.lane, &filter.account) {
-            (Some(lane), _) => ("lane", hex(lane.as_bytes())),
-            (None, Some(account)) => ("conversions", account.to_string()),
-            (None, None) => ("conversions", String::new()),
+            (Some(lane), _) => ("lane", lane.as_bytes().to_vec()),
+            (None, Some(account)) => ("conversions", account.as_str().into()),
+            (None, None) => ("conversions", Vec::new()),
         };
         let partitions = filter.lane.map_or(PARTITIONS, |lane| {
             let partition = super::partition(lane.shard());
@@ -43,8 +42,7 @@ impl RedisOutbox {
         });
         let call = |partition| below(partition, after, filter.since, many).arg(&name).arg(list);
         let ids = self.latest(partitions.map(call), many).await?;
-        let found: BTreeMap<Id, Conversion> =
-            self.read(&ids, "c", |stored: StoredConversion| records::conversion(stored)).await?;
+        let found = self.read(&ids, "c", records::conversion).await?;
         Ok(page(&ids, many, limit, found, |conversion| rules::lists_conversion(filter, conversion)))
     }
 
@@ -75,9 +73,9 @@ impl RedisOutbox {
         after: Option<Id>,
     ) -> Result<Page<Delivery>> {
         let Some(id) = filter.conversion else { return Ok(Page { items: Vec::new(), next: None }) };
-        let call = Call::new(&STORY, super::partition(id.shard())).arg(hex(id.as_bytes()));
-        let (_, told): (Option<StoredConversion>, Vec<StoredDelivery>) = self.run(call).await?;
-        let told = told.into_iter().map(records::delivery).collect::<Result<Vec<_>>>()?;
+        let call = Call::new(&STORY, super::partition(id.shard())).arg(id.as_bytes());
+        let (_, told): (Option<Stored>, Vec<Stored>) = self.run(call).await?;
+        let told = told.iter().map(records::delivery).collect::<Result<Vec<_>>>()?;
         let mut found: BTreeMap<Id, Delivery> =
             told.into_iter().map(|delivery| (*delivery.id.as_bytes(), delivery)).collect();
         found.retain(|id, _| after.is_none_or(|after| *id < after));
@@ -90,9 +88,9 @@ impl RedisOutbox {
         let since = rules::millis(since);
         let calls = PARTITIONS.map(|partition| Call::new(&CHANGED, partition).arg(since).arg(limit));
         let mut changes = Vec::new();
-        for some in self.run_all::<Vec<(String, i64)>>(calls).await? {
+        for some in self.run_all::<Vec<(Vec<u8>, i64)>>(calls).await? {
             for (id, at) in some {
-                changes.push((at, unhex(&id)?));
+                changes.push((at, records::id(&id)?));
             }
         }
         changes.sort_unstable();
@@ -105,9 +103,9 @@ impl RedisOutbox {
     /// The latest ids of some lists, the latest first, and one more than `many` where there are more.
     async fn latest(&self, calls: impl Iterator<Item = Call>, many: usize) -> Result<Vec<Id>> {
         let mut ids = Vec::new();
-        for some in self.run_all::<Vec<String>>(calls).await? {
+        for some in self.run_all::<Vec<Vec<u8>>>(calls).await? {
             for id in some {
-                ids.push(unhex(&id)?);
+                ids.push(records::id(&id)?);
             }
         }
         ids.sort_unstable_by(|one, other| other.cmp(one));
@@ -116,43 +114,25 @@ impl RedisOutbox {
     }
 
     /// Reads records by their ids, one call for each partition.
-    async fn read<S: FromRedisValue + Stored + Send + 'static, T>(
+    async fn read<T>(
         &self,
         ids: &[Id],
         sort: &str,
-        put_together: impl Fn(S) -> Result<T>,
+        put_together: impl Fn(&Stored) -> Result<T>,
     ) -> Result<BTreeMap<Id, T>> {
-        let script: &'static LazyLock<Script> = &GET;
         let mut calls: BTreeMap<u8, Call> = BTreeMap::new();
         for id in ids {
             let partition = super::partition(postback_core::Shard::from_byte(id[15]));
-            let call = calls.remove(&partition).unwrap_or_else(|| Call::new(script, partition).arg(sort));
-            calls.insert(partition, call.arg(hex(id)));
+            let call = calls.remove(&partition).unwrap_or_else(|| Call::new(&GET, partition).arg(sort));
+            calls.insert(partition, call.arg(id));
         }
         let mut found = BTreeMap::new();
-        for some in self.run_all::<Vec<S>>(calls.into_values()).await? {
+        for some in self.run_all::<Vec<Stored>>(calls.into_values()).await? {
             for stored in some {
-                found.insert(unhex(stored.id())?, put_together(stored)?);
+                found.insert(records::id(&stored.0)?, put_together(&stored)?);
             }
         }
         Ok(found)
-    }
-}
-
-/// A record as it is stored, which knows its id.
-trait Stored {
-    fn id(&self) -> &str;
-}
-
-impl Stored for StoredConversion {
-    fn id(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Stored for StoredDelivery {
-    fn id(&self) -> &str {
-        &self.0
     }
 }
 
@@ -162,8 +142,8 @@ fn looked_at(exact: bool, limit: usize) -> usize {
 
 /// A call for the latest ids below `after`, made since a time, and one more than `many`.
 fn below(partition: u8, after: Option<Id>, since: Option<Timestamp>, many: usize) -> Call {
-    let below = after.map_or_else(|| "+".to_owned(), |after| format!("({}", hex(&after)));
-    let first = format!("[{}", hex(&rules::oldest_id(since)));
+    let below = after.map_or_else(|| b"+".to_vec(), |after| [b"(", after.as_slice()].concat());
+    let first = [b"[", rules::oldest_id(since).as_slice()].concat();
     Call::new(&LIST, partition).arg(below).arg(first).arg(many + 1)
 }
 

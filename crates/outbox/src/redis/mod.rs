@@ -4,18 +4,19 @@
 //! step is one script over one partition, which may run twice, for the client repeats what got no answer. Time
 //! is Redis's own.
 //!
-//! Behind the prefix and `{o:NN}`, the partition, a key is one of these; ids are 32 hex digits:
+//! Behind the prefix and `{o:NN}`, the partition, a key is one of these; ids, lanes and keys are 16 bytes:
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `c:ID`, `c:ID:told` | hash, list | a conversion, the ids of its deliveries |
-//! | `d:ID`, `d:ID:attempts` | hash, list | a delivery, what was tried |
-//! | `l:LANE`, `l:LANE:line` | hash, list | a lane's lease, the deliveries in line |
+//! | `c:ID` | string | a conversion, the ids of its deliveries |
+//! | `d:ID` | string | a delivery, what was tried |
+//! | `l:LANE` | string | a lane's lease, the deliveries in line |
 //! | `fresh:ACCOUNT`, `retry:ACCOUNT` | sorted sets | the schedule: lanes by the time at which each is due |
-//! | `k:KEY`, `r:KEY`, `pause:ACCOUNT` | hashes | a conversion's key, a reserved request, a pause |
+//! | `k:KEY`, `r:KEY` | strings | the id and the words of a conversion's key, a reserved request |
+//! | `pause:ACCOUNT` | hash | a pause |
 //! | `conversions:ACCOUNT`, `lane:LANE`, `user:KEY` | sorted sets | conversions, for lists and for erasing |
 //! | `pending:ACCOUNT` and so on for each state | sorted sets | deliveries, for lists |
-//! | `counts:ACCOUNT`, `accounts` | hash, set | how many of what |
+//! | `accounts` | set | which accounts there are |
 //! | `waiting`, `settled`, `reserved`, `changes` | sorted sets | what a sweep looks at, by time |
 //! | `lease`, `beat` | strings | the last lease's number, what `WAIT` waits for |
 
@@ -45,7 +46,7 @@ use prost::Message;
 use redis::{FromRedisValue, cmd};
 
 use self::{
-    records::{StoredConversion, StoredDelivery, hex, unhex},
+    records::Stored,
     runner::Runner,
     scripts::{
         CHANGE, Call, ERASE, PAUSE, PAUSED, RECORD, RELEASE, REPLAY, RESERVE, RESOLVE, SETTLE, START, STATS,
@@ -64,7 +65,7 @@ const fn partition(shard: Shard) -> u8 {
 
 /// The outbox in Redis.
 pub struct RedisOutbox {
-    runner: Arc<Runner>,
+    runner: Runner,
     clock: Arc<dyn Clock>,
     retention: SignedDuration,
     replicas: usize,
@@ -81,7 +82,7 @@ impl RedisOutbox {
     /// `InvalidArgument` at `urls` or `prefix`.
     pub fn connect(settings: &RedisSettings, clock: Arc<dyn Clock>, retention: Duration) -> Result<Self> {
         Ok(Self {
-            runner: Arc::new(Runner::new(settings)?),
+            runner: Runner::new(settings)?,
             clock,
             retention: rules::retention(retention),
             replicas: settings.wait_replicas,
@@ -89,25 +90,16 @@ impl RedisOutbox {
     }
 
     async fn run<T: FromRedisValue>(&self, call: Call) -> Result<T> {
-        self.runner.run(&call, self.clock.ahead_ms()).await
+        self.runner.run(call, self.clock.ahead_ms()).await
     }
 
     /// Runs calls at the same time; their answers, in the order of the calls.
-    async fn run_all<T: FromRedisValue + Send + 'static>(
-        &self,
-        calls: impl Iterator<Item = Call>,
-    ) -> Result<Vec<T>> {
+    async fn run_all<T: FromRedisValue>(&self, calls: impl Iterator<Item = Call>) -> Result<Vec<T>> {
         let ahead = self.clock.ahead_ms();
-        let running: Vec<_> = calls
-            .map(|call| {
-                let runner = Arc::clone(&self.runner);
-                tokio::spawn(async move { runner.run(&call, ahead).await })
-            })
-            .collect();
+        let running: Vec<_> = calls.map(|call| self.runner.run(call, ahead)).collect();
         let mut answers = Vec::with_capacity(running.len());
-        for call in running {
-            let ended = call.await.map_err(|error| Error::internal("a call broke off").caused_by(error))?;
-            answers.push(ended?);
+        for answer in running {
+            answers.push(answer.await?);
         }
         Ok(answers)
     }
@@ -119,12 +111,12 @@ impl RedisOutbox {
 
     /// Pauses or resumes; whether that changed anything.
     async fn set_pause(&self, account: &AccountId, paused: bool, reason: &Reason) -> Result<bool> {
-        let call = Call::acknowledging(&PAUSE, 0).arg(account.as_str()).arg(i64::from(paused));
+        let call = Call::acknowledging(&PAUSE, 0).named().arg(account.as_str()).arg(i64::from(paused));
         self.run(call.arg(&reason.code).arg(&reason.message)).await
     }
 
     /// Erases in the partitions; how many conversions were touched.
-    async fn erase(&self, partitions: Range<u8>, list: &str, name: &str) -> Result<usize> {
+    async fn erase(&self, partitions: Range<u8>, list: &str, name: &[u8; 16]) -> Result<usize> {
         let calls = partitions.map(|partition| Call::acknowledging(&ERASE, partition).arg(list).arg(name));
         Ok(self.run_all::<usize>(calls).await?.into_iter().sum())
     }
@@ -132,7 +124,7 @@ impl RedisOutbox {
 
 /// A call of a step that a fence guards.
 fn fenced(call: Call, fence: &Fence) -> Call {
-    call.arg(hex(fence.lane.as_bytes())).arg(hex(fence.delivery.as_bytes())).arg(fence.token)
+    call.arg(fence.lane.as_bytes()).arg(fence.delivery.as_bytes()).arg(fence.token)
 }
 
 /// What a script says of a step.
@@ -146,9 +138,8 @@ fn unheard(word: &str) -> Error {
 fn decided(id: DeliveryId, (word, rest): Said<redis::Value>, refused: fn(&str) -> Error) -> Result<Delivery> {
     match word.as_str() {
         "done" => {
-            let stored: StoredDelivery =
-                redis::from_redis_value(rest).map_err(postback_redis_link::refused)?;
-            records::delivery(stored)
+            let stored: Stored = redis::from_redis_value(rest).map_err(postback_redis_link::refused)?;
+            records::delivery(&stored)
         }
         "none" => Err(rules::no_delivery(id)),
         "not" => {
@@ -167,7 +158,7 @@ impl Outbox for RedisOutbox {
     async fn reserve(&self, key: RequestKey, mine: Reservation) -> Result<Reservation> {
         let partition = partition(Shard::from_byte(key.as_bytes()[0]));
         let record = v1::ReservationRecord::from(&mine).encode_to_vec();
-        let call = Call::acknowledging(&RESERVE, partition).arg(hex(key.as_bytes()));
+        let call = Call::acknowledging(&RESERVE, partition).arg(key.as_bytes());
         let kept: Vec<u8> = self.run(call.arg(rules::ends(&mine)).arg(record)).await?;
         let kept = v1::ReservationRecord::decode(kept.as_slice());
         kept.map_err(|error| Error::internal("a stored record cannot be read").caused_by(error))?.try_into()
@@ -182,25 +173,26 @@ impl Outbox for RedisOutbox {
         rules::together(&conversion.lane, conversion.id.shard(), delivery.id.shard())?;
         let parts = records::split(&conversion);
         let call = Call::acknowledging(&RECORD, partition(conversion.lane.shard()))
-            .arg(hex(conversion.id.as_bytes()))
-            .arg(hex(conversion.lane.as_bytes()))
+            .named()
+            .arg(conversion.id.as_bytes())
+            .arg(conversion.lane.as_bytes())
             .arg(conversion.account.as_str())
-            .arg(conversion.key().map(|key| hex(key.as_bytes())).unwrap_or_default())
-            .arg(fingerprint.as_bytes().as_slice())
+            .arg(conversion.key().map(|key| key.as_bytes().to_vec()).unwrap_or_default())
+            .arg(fingerprint.as_bytes())
             .arg(parts.body)
             .arg(parts.customer)
             .arg(parts.person)
-            .arg(conversion.user.as_ref().map(|user| hex(&rules::user_key(user))).unwrap_or_default())
-            .arg(hex(delivery.id.as_bytes()))
+            .arg(conversion.user.as_ref().map(|user| rules::user_key(user).to_vec()).unwrap_or_default())
+            .arg(delivery.id.as_bytes())
             .arg(records::split_delivery(&delivery).0)
             .arg(delivery.due_at.map(|due| rules::millis(due).to_string()).unwrap_or_default())
             .arg(rules::millis(delivery.expires_at))
             .arg(rules::MOST_TOLD);
-        let (word, id, lead): (String, String, String) = self.run(call).await?;
+        let (word, id, lead): (String, Vec<u8>, Vec<u8>) = self.run(call).await?;
         match word.as_str() {
             "new" | "old" => Ok(Recorded {
-                conversion: ConversionId::from_bytes(unhex(&id)?),
-                delivery: DeliveryId::from_bytes(unhex(&lead)?),
+                conversion: ConversionId::from_bytes(records::id(&id)?),
+                delivery: DeliveryId::from_bytes(records::id(&lead)?),
                 fresh: word == "new",
             }),
             "other" => Err(Error::conflict("transaction_id")),
@@ -217,21 +209,22 @@ impl Outbox for RedisOutbox {
         rules::together(&delivery.lane, id.shard(), delivery.id.shard())?;
         let (body, fields) = records::split_delivery(&delivery);
         let call = Call::acknowledging(&CHANGE, partition(id.shard()))
-            .arg(hex(delivery.id.as_bytes()))
-            .arg(hex(id.as_bytes()))
-            .arg(key.map(|key| hex(key.as_bytes())).unwrap_or_default())
-            .arg(hex(delivery.conversion.as_bytes()))
+            .named()
+            .arg(delivery.id.as_bytes())
+            .arg(id.as_bytes())
+            .arg(key.map(|key| key.as_bytes().to_vec()).unwrap_or_default())
+            .arg(delivery.conversion.as_bytes())
             .arg(delivery.account.as_str())
-            .arg(hex(delivery.lane.as_bytes()))
+            .arg(delivery.lane.as_bytes())
             .arg(body)
             .arg(fields)
             .arg(delivery.due_at.map(|due| rules::millis(due).to_string()).unwrap_or_default())
             .arg(rules::millis(delivery.expires_at))
             .arg(rules::MOST_TOLD);
-        let (word, conversion): Said<String> = self.run(call).await?;
+        let (word, conversion): Said<Vec<u8>> = self.run(call).await?;
         match word.as_str() {
             "new" | "old" => Ok(Recorded {
-                conversion: ConversionId::from_bytes(unhex(&conversion)?),
+                conversion: ConversionId::from_bytes(records::id(&conversion)?),
                 delivery: delivery.id,
                 fresh: word == "new",
             }),
@@ -280,13 +273,14 @@ impl Outbox for RedisOutbox {
             Resolution::Delivered => "delivered",
             Resolution::Resend => "resend",
         };
-        let call = Call::acknowledging(&RESOLVE, partition(id.shard())).arg(hex(id.as_bytes())).arg(word);
+        let call = Call::acknowledging(&RESOLVE, partition(id.shard())).named().arg(id.as_bytes()).arg(word);
         decided(id, self.run(call).await?, rules::not_in_doubt)
     }
 
     async fn replay(&self, id: DeliveryId) -> Result<Delivery> {
         let call = Call::acknowledging(&REPLAY, partition(id.shard()))
-            .arg(hex(id.as_bytes()))
+            .named()
+            .arg(id.as_bytes())
             .arg(rules::LEAD_NOT_DELIVERED)
             .arg(rules::MOST_TOLD);
         decided(id, self.run(call).await?, rules::not_dead)
@@ -310,17 +304,17 @@ impl Outbox for RedisOutbox {
     }
 
     async fn story(&self, id: ConversionId) -> Result<Option<Story>> {
-        let call = Call::new(&STORY, partition(id.shard())).arg(hex(id.as_bytes()));
-        let (conversion, told): (Option<StoredConversion>, Vec<StoredDelivery>) = self.run(call).await?;
+        let call = Call::new(&STORY, partition(id.shard())).arg(id.as_bytes());
+        let (conversion, told): (Option<Stored>, Vec<Stored>) = self.run(call).await?;
         let Some(conversion) = conversion else { return Ok(None) };
-        let deliveries = told.into_iter().map(records::delivery).collect::<Result<_>>()?;
-        Ok(Some(Story { conversion: records::conversion(conversion)?, deliveries }))
+        let deliveries = told.iter().map(records::delivery).collect::<Result<_>>()?;
+        Ok(Some(Story { conversion: records::conversion(&conversion)?, deliveries }))
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
-        let call = Call::new(&scripts::GET, partition(id.shard())).arg("d").arg(hex(id.as_bytes()));
-        let found: Vec<StoredDelivery> = self.run(call).await?;
-        found.into_iter().next().map(records::delivery).transpose()
+        let call = Call::new(&scripts::GET, partition(id.shard())).arg("d").arg(id.as_bytes());
+        let found: Vec<Stored> = self.run(call).await?;
+        found.first().map(records::delivery).transpose()
     }
 
     async fn conversions(
@@ -348,7 +342,7 @@ impl Outbox for RedisOutbox {
     async fn stats(&self, account: &AccountId) -> Result<AccountStats> {
         let calls = PARTITIONS.map(|partition| Call::new(&STATS, partition).arg(account.as_str()));
         let mut stats = AccountStats::default();
-        for (counts, oldest) in self.run_all::<([u64; 6], Vec<StoredDelivery>)>(calls).await? {
+        for (counts, oldest) in self.run_all::<([u64; 6], Vec<Stored>)>(calls).await? {
             let [conversions, pending, waiting, in_doubt, delivered, dead] = counts;
             stats.conversions += conversions;
             stats.pending += pending;
@@ -357,7 +351,7 @@ impl Outbox for RedisOutbox {
             stats.delivered += delivered;
             stats.dead += dead;
             for stored in oldest {
-                let created = records::delivery(stored)?.created_at;
+                let created = records::delivery(&stored)?.created_at;
                 stats.oldest_pending =
                     Some(stats.oldest_pending.map_or(created, |oldest| oldest.min(created)));
             }
@@ -368,11 +362,11 @@ impl Outbox for RedisOutbox {
     async fn erase_click(&self, account: &AccountId, click: &ClickId) -> Result<usize> {
         let lane = LaneId::of(account, &Source::Click(click.clone()), "");
         let partition = partition(lane.shard());
-        self.erase(partition..partition + 1, "lane", &hex(lane.as_bytes())).await
+        self.erase(partition..partition + 1, "lane", lane.as_bytes()).await
     }
 
     async fn erase_user(&self, user: &UserId) -> Result<usize> {
-        self.erase(PARTITIONS, "user", &hex(&rules::user_key(user))).await
+        self.erase(PARTITIONS, "user", &rules::user_key(user)).await
     }
 
     async fn sweep(&self) -> Result<usize> {

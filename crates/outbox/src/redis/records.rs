@@ -1,8 +1,6 @@
-//! How conversions and deliveries lie in Redis: a hash each. What never changes is one protobuf message; what a
-//! script removes lies beside it, as a message of the same type that is merged when it is read; what a script
-//! changes has a field of its own.
-
-use std::collections::HashMap;
+//! How a conversion and a delivery are kept: each as one string, whose parts the scripts put together. What never
+//! changes is one protobuf message, and so is each attempt. What may be forgotten before the rest is a part beside
+//! it, as a message of the same type that is merged when it is read.
 
 use jiff::Timestamp;
 use postback_core::{
@@ -13,27 +11,55 @@ use prost::Message;
 
 use crate::rules;
 
-/// The fields of a hash.
-pub(super) type Fields = HashMap<String, Vec<u8>>;
-/// A conversion as the scripts return it: its id and its fields.
-pub(super) type StoredConversion = (String, Fields);
-/// A delivery as the scripts return it: its id, its fields and its attempts.
-pub(super) type StoredDelivery = (String, Fields, Vec<Vec<u8>>);
+/// A conversion or a delivery as the scripts return it: its id and its record.
+pub(super) type Stored = (Vec<u8>, Vec<u8>);
 
-/// An id, a key or a lane as it stands in a key: 32 hex digits, in the order of its bytes.
-pub(super) fn hex(bytes: &[u8; 16]) -> String {
-    bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            text.extend(char::from_digit(digit.into(), 16));
-        }
-        text
-    })
+/// What is left of a record.
+struct Left<'a>(&'a [u8]);
+
+impl<'a> Left<'a> {
+    fn take(&mut self, many: usize) -> Result<&'a [u8]> {
+        let (part, rest) = self.0.split_at_checked(many).ok_or_else(damaged)?;
+        self.0 = rest;
+        Ok(part)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        self.take(N)?.try_into().map_err(|_| damaged())
+    }
+
+    fn skip<const N: usize>(&mut self) -> Result<()> {
+        self.array::<N>().map(drop)
+    }
+
+    /// A number as Lua has them.
+    fn number(&mut self) -> Result<f64> {
+        self.array().map(f64::from_le_bytes)
+    }
+
+    /// A time; 0 is none.
+    fn time(&mut self) -> Result<Option<Timestamp>> {
+        let millis = self.number()?;
+        #[expect(clippy::cast_possible_truncation, reason = "the scripts count in whole milliseconds")]
+        Ok((millis != 0.0).then(|| rules::from_millis(millis as i64)))
+    }
+
+    /// Bytes after their number in one byte.
+    fn short(&mut self) -> Result<&'a [u8]> {
+        let [many] = self.array()?;
+        self.take(many.into())
+    }
+
+    /// Bytes after their number in four.
+    fn long(&mut self) -> Result<&'a [u8]> {
+        let many = u32::from_le_bytes(self.array()?);
+        self.take(usize::try_from(many).map_err(|_| damaged())?)
+    }
 }
 
-/// The bytes of 32 hex digits.
-pub(super) fn unhex(text: &str) -> Result<[u8; 16]> {
-    let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32);
-    number.map(u128::to_be_bytes).ok_or_else(damaged)
+/// The 16 bytes of an id.
+pub(super) fn id(bytes: &[u8]) -> Result<[u8; 16]> {
+    bytes.try_into().map_err(|_| damaged())
 }
 
 fn damaged() -> Error {
@@ -61,6 +87,9 @@ pub(super) struct Parts {
 /// Takes a conversion apart.
 pub(super) fn split(conversion: &Conversion) -> Parts {
     let mut body = v1::Conversion::from(conversion);
+    for known in [&mut body.conversion_id, &mut body.account, &mut body.lane] {
+        known.clear();
+    }
     let mut details = body.details.take().unwrap_or_default();
     let fields = std::mem::take(&mut details.fields);
     let user_id = std::mem::take(&mut body.user_id);
@@ -83,19 +112,29 @@ pub(super) fn split(conversion: &Conversion) -> Parts {
 }
 
 /// Puts a conversion together.
-pub(super) fn conversion((id, mut fields): StoredConversion) -> Result<Conversion> {
-    let mut record = fields.remove("body").ok_or_else(damaged)?;
-    for part in ["customer", "person"] {
-        record.extend(fields.remove(part).unwrap_or_default());
-    }
-    let conversion = Conversion::try_from(read::<v1::Conversion>(&record)?).map_err(unreadable)?;
-    Ok(Conversion { id: ConversionId::from_bytes(unhex(&id)?), ..conversion })
+pub(super) fn conversion((name, record): &Stored) -> Result<Conversion> {
+    let mut left = Left(record);
+    let lane = LaneId::from_bytes(left.array()?);
+    left.skip::<16>()?;
+    left.long()?;
+    left.skip::<4>()?;
+    let account = text(left.short()?)?;
+    left.short()?;
+    left.short()?;
+    let body = [left.long()?, left.long()?, left.long()?].concat();
+    let id = ConversionId::from_bytes(id(name)?);
+    let conversion_id = id.to_string();
+    let body = v1::Conversion { conversion_id, account, lane: lane.to_string(), ..read(&body)? };
+    Conversion::try_from(body).map_err(unreadable)
 }
 
 /// What stays of a delivery, and the network's fields of its change.
 pub(super) fn split_delivery(delivery: &Delivery) -> (Vec<u8>, Vec<u8>) {
     let mut body = v1::Delivery::from(delivery);
     body.attempts.clear();
+    for known in [&mut body.delivery_id, &mut body.conversion_id, &mut body.account, &mut body.lane] {
+        known.clear();
+    }
     let fields = body.change.as_mut().map(|change| std::mem::take(&mut change.fields)).unwrap_or_default();
     let fields = (!fields.is_empty()).then(|| v1::Change { fields, ..v1::Change::default() });
     let fields = v1::Delivery { change: fields, ..v1::Delivery::default() };
@@ -103,50 +142,66 @@ pub(super) fn split_delivery(delivery: &Delivery) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Puts a delivery together.
-pub(super) fn delivery((id, mut fields, attempts): StoredDelivery) -> Result<Delivery> {
-    let mut record = fields.remove("body").ok_or_else(damaged)?;
-    record.extend(fields.remove("fields").unwrap_or_default());
-    let was = Delivery::try_from(read::<v1::Delivery>(&record)?).map_err(unreadable)?;
-    let attempt = |bytes: Vec<u8>| Attempt::try_from(read::<v1::Attempt>(&bytes)?).map_err(unreadable);
+pub(super) fn delivery((name, record): &Stored) -> Result<Delivery> {
+    let mut left = Left(record);
+    let id = DeliveryId::from_bytes(id(name)?);
+    let (conversion, lane) = (ConversionId::from_bytes(left.array()?), LaneId::from_bytes(left.array()?));
+    left.skip::<24>()?;
+    let (due_at, updated_at, started_at) = (left.time()?, left.time()?, left.time()?);
+    left.skip::<10>()?;
+    let (word, account) = (left.short()?, text(left.short()?)?);
+    left.short()?;
+    let reason = Reason { code: text(left.long()?)?, message: text(left.long()?)? };
+    let (remote, fields, attempts) = (text(left.long()?)?, left.long()?, attempts(left.long()?)?);
+    let body = [left.long()?, fields].concat();
+    let body = v1::Delivery {
+        delivery_id: id.to_string(),
+        conversion_id: conversion.to_string(),
+        account,
+        lane: lane.to_string(),
+        ..read(&body)?
+    };
     Ok(Delivery {
-        id: DeliveryId::from_bytes(unhex(&id)?),
-        conversion: ConversionId::from_bytes(unhex(&text(&mut fields, "conversion")?)?),
-        lane: LaneId::from_bytes(unhex(&text(&mut fields, "lane")?)?),
-        state: state(
-            &text(&mut fields, "state")?,
-            text(&mut fields, "code").unwrap_or_default(),
-            text(&mut fields, "message").unwrap_or_default(),
-        )?,
-        attempts: attempts.into_iter().map(attempt).collect::<Result<_>>()?,
-        started_at: time(&mut fields, "started")?,
-        remote_id: text(&mut fields, "remote").ok(),
-        updated_at: time(&mut fields, "updated")?.ok_or_else(damaged)?,
-        due_at: time(&mut fields, "due")?,
-        ..was
+        state: state(word, reason)?,
+        attempts,
+        started_at,
+        remote_id: (!remote.is_empty()).then_some(remote),
+        updated_at: updated_at.ok_or_else(damaged)?,
+        due_at,
+        ..Delivery::try_from(body).map_err(unreadable)?
     })
 }
 
-/// A state, from its word and its reason.
-pub(super) fn state(word: &str, code: String, message: String) -> Result<DeliveryState> {
-    let reason = Reason { code, message };
+/// The state in a delivery's record.
+pub(super) fn state_of(record: &[u8]) -> Result<DeliveryState> {
+    let mut left = Left(record);
+    left.skip::<90>()?;
+    let (word, _, _) = (left.short()?, left.short()?, left.short()?);
+    state(word, Reason { code: text(left.long()?)?, message: text(left.long()?)? })
+}
+
+fn attempts(bytes: &[u8]) -> Result<Vec<Attempt>> {
+    let mut left = Left(bytes);
+    let mut attempts = Vec::new();
+    while !left.0.is_empty() {
+        attempts.push(Attempt::try_from(read::<v1::Attempt>(left.long()?)?).map_err(unreadable)?);
+    }
+    Ok(attempts)
+}
+
+fn state(word: &[u8], reason: Reason) -> Result<DeliveryState> {
     match word {
-        "pending" => Ok(DeliveryState::Pending),
-        "waiting" => Ok(DeliveryState::Waiting),
-        "in_doubt" => Ok(DeliveryState::InDoubt(reason)),
-        "delivered" => Ok(DeliveryState::Delivered),
-        "dead" => Ok(DeliveryState::Dead(reason)),
+        b"pending" => Ok(DeliveryState::Pending),
+        b"waiting" => Ok(DeliveryState::Waiting),
+        b"in_doubt" => Ok(DeliveryState::InDoubt(reason)),
+        b"delivered" => Ok(DeliveryState::Delivered),
+        b"dead" => Ok(DeliveryState::Dead(reason)),
         _ => Err(damaged()),
     }
 }
 
-fn text(fields: &mut Fields, name: &str) -> Result<String> {
-    let bytes = fields.remove(name).ok_or_else(damaged)?;
-    String::from_utf8(bytes).map_err(|error| damaged().caused_by(error))
-}
-
-fn time(fields: &mut Fields, name: &str) -> Result<Option<Timestamp>> {
-    let Ok(millis) = text(fields, name) else { return Ok(None) };
-    Ok(Some(rules::from_millis(millis.parse().map_err(|_| damaged())?)))
+fn text(bytes: &[u8]) -> Result<String> {
+    String::from_utf8(bytes.to_vec()).map_err(|error| damaged().caused_by(error))
 }
 
 #[cfg(test)]
@@ -154,13 +209,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hex_keeps_the_order_of_bytes_and_comes_back() {
-        let id = *uuid::Uuid::now_v7().as_bytes();
-        assert_eq!(unhex(&hex(&id)).unwrap(), id);
-        assert_eq!(hex(&[0x0f; 16]), "0f".repeat(16));
-        assert!(hex(&[1; 16]) < hex(&[0x10; 16]));
-        for wrong in ["", "0f", &"g".repeat(32)] {
-            assert!(unhex(wrong).is_err(), "{wrong}");
+    fn a_record_that_ends_too_early_is_damaged_and_no_panic() {
+        let whole = [&[2, b'o', b'k'][..], &4_u32.to_le_bytes(), b"long", &7.0_f64.to_le_bytes()].concat();
+        let read = |record: &[u8]| {
+            let mut left = Left(record);
+            Ok::<_, Error>((left.short()?.to_vec(), left.long()?.to_vec(), left.number()?))
+        };
+        assert_eq!(read(&whole).unwrap(), (b"ok".to_vec(), b"long".to_vec(), 7.0));
+        for end in 0..whole.len() {
+            assert!(read(&whole[..end]).is_err(), "{end}");
         }
     }
 }

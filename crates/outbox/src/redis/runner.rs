@@ -1,79 +1,235 @@
-//! How a script is sent, and its replicas waited for.
+//! How steps are sent, and replicas waited for: what is asked while a run is under way goes together in the next.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    error::Error as _,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use postback_core::Result;
-use postback_redis_link::{Connection, Link, Question, RedisSettings, refused, unconfirmed};
-use redis::{ErrorKind as Cause, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use postback_core::{Error, Result};
+use postback_redis_link::{Connection, Link, Question, RedisSettings, Topology, late, refused, unconfirmed};
+use redis::{
+    ErrorKind as Cause, FromRedisValue, Pipeline, RedisError, RedisResult, RedisWrite, Script,
+    ServerErrorKind, ToRedisArgs, Value,
+};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 
 use super::scripts::Call;
 
+/// The most steps of one run.
+const TOGETHER: usize = 128;
 /// How often a script is sent again whose slot moved, or that a server did not know.
 const SENDINGS: usize = 4;
 
-/// Runs the scripts of an outbox over one link.
+/// Runs the steps of an outbox over one link.
 pub(super) struct Runner {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     link: Link,
     prefix: String,
     timeout: Duration,
-    replicas: Option<usize>,
+    replicas: usize,
+    is_cluster: bool,
+    /// What waits for the run before it. A queue is here as long as somebody runs what is in it.
+    queues: Mutex<HashMap<Queue, Vec<Waiting>>>,
+}
+
+/// What may go together.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Queue {
+    /// The script, by its hash.
+    script: &'static str,
+    /// The partition, where not all are on one server or the steps take long.
+    partition: Option<u8>,
+    /// Whether replicas are waited for.
+    confirmed: bool,
+    /// By how much tests run ahead of Redis's clock, in milliseconds.
+    ahead: i64,
+}
+
+/// A call, and who waits for its answer.
+struct Waiting {
+    call: Call,
+    tell: oneshot::Sender<Result<Value>>,
 }
 
 impl Runner {
     /// A runner that is not connected yet.
     pub(super) fn new(settings: &RedisSettings) -> Result<Self> {
-        Ok(Self {
+        let shared = Shared {
             link: Link::new(settings)?,
             prefix: settings.prefix.clone(),
             timeout: settings.timeout,
-            replicas: (settings.wait_replicas > 0).then_some(settings.wait_replicas),
-        })
+            replicas: settings.wait_replicas,
+            is_cluster: settings.topology == Topology::Cluster,
+            queues: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The link, for what is no script.
-    pub(super) const fn link(&self) -> &Link {
-        &self.link
+    pub(super) fn link(&self) -> &Link {
+        &self.shared.link
     }
 
-    /// Runs a script `ahead` milliseconds ahead of Redis's clock, and waits for replicas where it acknowledges.
-    pub(super) async fn run<T: FromRedisValue>(&self, call: &Call, ahead: i64) -> Result<T> {
-        let base = format!("{}{{o:{:02}}}", self.prefix, call.partition);
-        let run = Run { call, ahead, absent: format!("{base}:absent"), base };
+    /// Runs a step `ahead` milliseconds ahead of Redis's clock, and waits for replicas where it acknowledges. It is
+    /// under way before the answer is waited for.
+    pub(super) fn run<T: FromRedisValue>(
+        &self,
+        call: Call,
+        ahead: i64,
+    ) -> impl Future<Output = Result<T>> + use<T> {
         if call.acknowledges {
             fail::fail_point!("commit");
         }
-        let value = match self.replicas.filter(|_| call.acknowledges) {
-            None => self.link.put(&run).await?,
-            Some(replicas) => {
-                let patience = u64::try_from(self.timeout.as_millis() / 4).unwrap_or(u64::MAX);
-                let (value, reached) = self.link.put(&Confirmed { run, replicas, patience }).await?;
-                if reached < replicas {
-                    return Err(unconfirmed(reached, replicas));
-                }
-                value
-            }
+        let (timeout, ends) = (self.shared.timeout, Instant::now() + self.shared.timeout);
+        let answer = self.shared.send(call, ahead);
+        async move {
+            let answer = timeout_at(ends, answer).await.map_err(|_| late(timeout))?;
+            let broken_off = |error| Error::internal("a run broke off").caused_by(error);
+            redis::from_redis_value(answer.map_err(broken_off)??).map_err(refused)
+        }
+    }
+}
+
+impl Shared {
+    fn send(self: &Arc<Self>, call: Call, ahead: i64) -> oneshot::Receiver<Result<Value>> {
+        let queue = Queue {
+            script: call.step.sort.script.get_hash(),
+            partition: (self.is_cluster || !call.step.sort.is_short).then_some(call.partition),
+            confirmed: self.replicas > 0 && call.acknowledges,
+            ahead,
         };
-        redis::from_redis_value(value).map_err(refused)
+        let (tell, answer) = oneshot::channel();
+        let waiting = Waiting { call, tell };
+        match self.queues.lock().unwrap_or_else(PoisonError::into_inner).entry(queue) {
+            Entry::Occupied(mut queue) => queue.get_mut().push(waiting),
+            Entry::Vacant(place) => {
+                place.insert(vec![waiting]);
+                tokio::spawn(Arc::clone(self).work(queue));
+            }
+        }
+        answer
+    }
+
+    /// Runs what is in a queue until nothing is.
+    async fn work(self: Arc<Self>, queue: Queue) {
+        // Who is ready to ask now asks first.
+        tokio::task::yield_now().await;
+        while let Some(batch) = self.next(queue) {
+            let (calls, tell): (Vec<_>, Vec<_>) =
+                batch.into_iter().map(|waiting| (waiting.call, waiting.tell)).unzip();
+            match self.put(queue, &calls).await {
+                Ok(answers) => {
+                    tell.into_iter().zip(answers).for_each(|(tell, answer)| drop(tell.send(answer)))
+                }
+                Err(error) => tell.into_iter().for_each(|tell| drop(tell.send(Err(again(&error))))),
+            }
+        }
+    }
+
+    /// What goes together next, without those whose caller went away. Takes the queue away where nothing is in it.
+    fn next(&self, queue: Queue) -> Option<Vec<Waiting>> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = queues.get_mut(&queue)?;
+        waiting.retain(|waiting| !waiting.tell.is_closed());
+        if waiting.is_empty() {
+            queues.remove(&queue);
+            return None;
+        }
+        Some(waiting.drain(..waiting.len().min(TOGETHER)).collect())
+    }
+
+    /// The answer to each call.
+    async fn put(&self, queue: Queue, calls: &[Call]) -> Result<Vec<Result<Value>>> {
+        let Some(first) = calls.first() else { return Ok(Vec::new()) };
+        let run = Run::new(&self.prefix, queue, &first.step.sort.script, calls);
+        let value = if queue.confirmed {
+            let patience = u64::try_from(self.timeout.as_millis() / 4).unwrap_or(u64::MAX);
+            let (value, reached) =
+                self.link.put(&Confirmed { run, replicas: self.replicas, patience }).await?;
+            if reached < self.replicas {
+                return Err(unconfirmed(reached, self.replicas));
+            }
+            value
+        } else {
+            self.link.put(&run).await?
+        };
+        let answers: Vec<(bool, Value)> = redis::from_redis_value(value).map_err(refused)?;
+        Ok(answers.into_iter().map(answer).collect())
+    }
+}
+
+/// What a step answers; the words of what broke it off.
+fn answer((is_done, answer): (bool, Value)) -> Result<Value> {
+    if is_done {
+        return Ok(answer);
+    }
+    let words = redis::from_redis_value(answer).map_err(refused)?;
+    Err(refused(redis::make_extension_error("ERR".into(), Some(words))))
+}
+
+/// The same error for one more caller.
+fn again(error: &Error) -> Error {
+    let copy = Error::new(error.kind(), error.reason(), error.message());
+    match error.source().and_then(|source| source.downcast_ref::<RedisError>()) {
+        Some(cause) => copy.caused_by(cause.clone()),
+        None => copy,
     }
 }
 
 /// One run of a script.
 struct Run<'a> {
-    call: &'a Call,
+    script: &'a Script,
+    /// What every key of each partition begins with, and a key that never exists.
+    keys: Vec<String>,
+    steps: Steps<'a>,
+}
+
+/// What the script reads after its keys.
+struct Steps<'a> {
     ahead: i64,
-    /// What every key of the partition begins with.
-    base: String,
-    /// The key that never exists.
-    absent: String,
+    /// Each call with the place of its partition among the keys.
+    calls: Vec<(usize, &'a Call)>,
+}
+
+impl<'a> Run<'a> {
+    fn new(prefix: &str, queue: Queue, script: &'a Script, calls: &'a [Call]) -> Self {
+        let mut partitions: Vec<u8> = calls.iter().map(|call| call.partition).collect();
+        partitions.sort_unstable();
+        partitions.dedup();
+        let place = |call: &Call| partitions.partition_point(|partition| *partition < call.partition) + 1;
+        let calls = calls.iter().map(|call| (place(call), call)).collect();
+        let base = |partition| format!("{prefix}{{o:{partition:02}}}");
+        let mut keys: Vec<_> = partitions.iter().map(base).collect();
+        keys.extend(partitions.first().map(|first| base(first) + ":absent"));
+        Self { script, keys, steps: Steps { ahead: queue.ahead, calls } }
+    }
+}
+
+impl ToRedisArgs for Steps<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        self.ahead.write_redis_args(out);
+        for (place, Call { step, arguments, .. }) in &self.calls {
+            (step.name, *place, arguments.len()).write_redis_args(out);
+            arguments.write_redis_args(out);
+        }
+    }
 }
 
 impl Question for Run<'_> {
     type Answer = Value;
 
     async fn put(&self, connection: &mut Connection) -> RedisResult<Value> {
-        let mut script = self.call.script.prepare_invoke();
-        script.key(&self.base).key(&self.absent);
-        script.arg(self.ahead).arg(&self.call.arguments).invoke_async(connection).await
+        let mut script = self.script.prepare_invoke();
+        script.key(&self.keys).arg(&self.steps).invoke_async(connection).await
     }
 }
 
@@ -86,13 +242,12 @@ struct Confirmed<'a> {
 
 impl Confirmed<'_> {
     /// The script, and `WAIT` behind it on the same connection. A write of one key stands between the two, so that
-    /// a script that was made before, and now writes nothing, is waited for as well.
+    /// steps that were made before, and now write nothing, are waited for as well.
     fn pipeline(&self) -> Pipeline {
-        let Run { call, ahead, base, absent } = &self.run;
+        let Run { script, keys, steps } = &self.run;
         let mut pipe = Pipeline::with_capacity(3);
-        pipe.cmd("EVALSHA").arg(call.script.get_hash()).arg(2).arg(base).arg(absent);
-        pipe.arg(ahead).arg(&call.arguments);
-        pipe.cmd("SET").arg(format!("{base}:beat")).arg(ahead);
+        pipe.cmd("EVALSHA").arg(script.get_hash()).arg(keys.len()).arg(keys).arg(steps);
+        pipe.cmd("SET").arg(keys.first().map(|base| format!("{base}:beat"))).arg(steps.ahead);
         pipe.cmd("WAIT").arg(self.replicas).arg(self.patience).ignore_errors();
         pipe
     }

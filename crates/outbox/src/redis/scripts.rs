@@ -1,56 +1,94 @@
-//! The scripts: one for each step, each over the keys of one partition.
+//! The scripts: each runs some steps of one sort, one after another.
 
 use std::sync::LazyLock;
 
 use redis::{Script, ToRedisArgs};
 use uuid::Uuid;
 
+/// Steps that one script runs.
+pub(super) struct Sort {
+    /// The script.
+    pub(super) script: LazyLock<Script>,
+    /// Whether one server runs those of all partitions together. What takes long runs alone.
+    pub(super) is_short: bool,
+}
+
+/// One step.
+pub(super) struct Step {
+    /// What it runs with.
+    pub(super) sort: &'static Sort,
+    /// Its name in the script.
+    pub(super) name: &'static str,
+}
+
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $flags:literal $file:literal;)+) => {
+    ($($(#[$doc:meta])* $sort:ident = $flags:literal $is_short:literal {
+        $($step:ident $name:literal,)+
+    })+) => {
         $(
             $(#[$doc])*
-            pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
-                Script::new(concat!("#!lua", $flags, "\n", include_str!("lua/common.lua"), include_str!($file)))
-            });
+            static $sort: Sort = Sort {
+                script: LazyLock::new(|| {
+                    Script::new(concat!(
+                        "#!lua", $flags, "\n", include_str!("lua/common.lua"),
+                        $(include_str!(concat!("lua/", $name, ".lua")),)+ include_str!("lua/run.lua"),
+                    ))
+                }),
+                is_short: $is_short,
+            };
+            $(pub(super) static $step: Step = Step { sort: &$sort, name: $name };)+
         )+
 
         #[cfg(test)]
-        const ALL: &[(&str, &str)] = &[$(($flags, include_str!($file))),+];
+        const ALL: &[(&str, &str)] = &[$($(($flags, include_str!(concat!("lua/", $name, ".lua"))),)+)+];
     };
 }
 
-// What takes something in is refused when Redis is full, before it writes; what goes on with it is not, lest a
-// delivery be sent and its outcome lost.
 scripts! {
-    RESERVE = "" "lua/reserve.lua";
-    RECORD = "" "lua/record.lua";
-    CHANGE = "" "lua/change.lua";
-    CLAIM = " flags=allow-oom" "lua/claim.lua";
-    START = " flags=allow-oom" "lua/start.lua";
-    SETTLE = " flags=allow-oom" "lua/settle.lua";
-    RELEASE = " flags=allow-oom" "lua/release.lua";
-    RESOLVE = " flags=allow-oom" "lua/resolve.lua";
-    REPLAY = " flags=allow-oom" "lua/replay.lua";
-    PAUSE = " flags=allow-oom" "lua/pause.lua";
-    ERASE = " flags=allow-oom" "lua/erase.lua";
-    SWEEP = " flags=allow-oom" "lua/sweep.lua";
-    PEEK = " flags=no-writes" "lua/peek.lua";
-    PAUSED = " flags=no-writes" "lua/paused.lua";
-    STORY = " flags=no-writes" "lua/story.lua";
-    GET = " flags=no-writes" "lua/get.lua";
-    LIST = " flags=no-writes" "lua/list.lua";
-    CHANGED = " flags=no-writes" "lua/changed.lua";
-    STATS = " flags=no-writes" "lua/stats.lua";
+    /// Takes something in: refused when Redis is full, before it writes.
+    TAKE = "" true {
+        RESERVE "reserve",
+        RECORD "record",
+        CHANGE "change",
+    }
+    /// Goes on with what was taken in, though Redis be full, lest a delivery be sent and its outcome lost.
+    WORK = " flags=allow-oom" true {
+        CLAIM "claim",
+        START "start",
+        SETTLE "settle",
+        RELEASE "release",
+    }
+    /// What is decided or mended.
+    MEND = " flags=allow-oom" false {
+        RESOLVE "resolve",
+        REPLAY "replay",
+        PAUSE "pause",
+        ERASE "erase",
+        SWEEP "sweep",
+    }
+    /// What a worker looks at before it claims.
+    LOOK = " flags=no-writes" true {
+        PEEK "peek",
+        PAUSED "paused",
+    }
+    /// What is read.
+    READ = " flags=no-writes" false {
+        STORY "story",
+        GET "get",
+        LIST "list",
+        CHANGED "changed",
+        STATS "stats",
+    }
 }
 
-/// One call of a script, on one partition.
+/// One call of a step, on one partition.
 #[derive(Clone)]
 pub(super) struct Call {
-    /// The script.
-    pub(super) script: &'static LazyLock<Script>,
+    /// The step.
+    pub(super) step: &'static Step,
     /// The partition.
     pub(super) partition: u8,
-    /// What follows the keys, after the clock's lead.
+    /// What the step is given.
     pub(super) arguments: Vec<Vec<u8>>,
     /// Whether the answer is an acknowledgement, for which replicas are waited for.
     pub(super) acknowledges: bool,
@@ -58,14 +96,18 @@ pub(super) struct Call {
 
 impl Call {
     /// A call that only reads, or whose loss costs nothing but time.
-    pub(super) fn new(script: &'static LazyLock<Script>, partition: u8) -> Self {
-        let call = Self { script, partition, arguments: Vec::new(), acknowledges: false };
-        call.arg(Uuid::now_v7().as_bytes().as_slice())
+    pub(super) const fn new(step: &'static Step, partition: u8) -> Self {
+        Self { step, partition, arguments: Vec::new(), acknowledges: false }
     }
 
     /// A call whose answer is a promise.
-    pub(super) fn acknowledging(script: &'static LazyLock<Script>, partition: u8) -> Self {
-        Self { acknowledges: true, ..Self::new(script, partition) }
+    pub(super) fn acknowledging(step: &'static Step, partition: u8) -> Self {
+        Self { acknowledges: true, ..Self::new(step, partition) }
+    }
+
+    /// The same call with a name of its own, by which the step knows it however often it is sent.
+    pub(super) fn named(self) -> Self {
+        self.arg(Uuid::now_v7().as_bytes().as_slice())
     }
 
     /// The same call with one more argument, or some more.
@@ -80,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_script_says_in_its_first_line_what_it_does() {
+    fn every_step_says_in_its_first_line_what_it_does() {
         for (_, text) in ALL {
             let first = text.lines().next().unwrap();
             assert!(first.starts_with("-- ") && first.ends_with('.'), "{first}");
@@ -88,9 +130,9 @@ mod tests {
     }
 
     #[test]
-    fn a_script_that_only_reads_names_no_command_that_writes() {
+    fn a_step_that_only_reads_names_no_command_that_writes() {
         for (_, text) in ALL.iter().filter(|(flags, _)| flags.contains("no-writes")) {
-            for word in ["HSET", "HDEL", "ZADD", "ZREM", "DEL'", "PUSH", "POP", "INCR", "touch(", "move("] {
+            for word in ["SET'", "SADD", "ZADD", "ZREM", "DEL'", "INCR", "put_", "save(", "move("] {
                 assert!(!text.contains(word), "{word} in {text}");
             }
         }

@@ -139,11 +139,11 @@ async fn while_a_partition_moves_no_step_runs_over_half_of_it() {
     };
     set(to, "IMPORTING", &source);
     set(from, "MIGRATING", &target);
-    let keys: Vec<String> =
+    let keys: Vec<Vec<u8>> =
         cmd("CLUSTER").arg("GETKEYSINSLOT").arg(slot).arg(100).query(&mut look_into(&urls[from])).unwrap();
     let port: u16 = urls[to].rsplit(':').next().unwrap().parse().unwrap();
     let (first, rest) = keys.split_at(keys.len() / 2);
-    let migrate = |keys: &[String]| {
+    let migrate = |keys: &[Vec<u8>]| {
         let mut migrate = cmd("MIGRATE");
         migrate.arg("127.0.0.1").arg(port).arg("").arg(0).arg(5_000).arg("KEYS").arg(keys);
         migrate.query::<String>(&mut look_into(&urls[from])).unwrap();

@@ -1,25 +1,26 @@
 -- Puts a change into its conversion's lane, or lets it wait for the conversion.
-local delivery, id, name, promised = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local d = {account = ARGV[7], lane = ARGV[8], body = ARGV[9], fields = ARGV[10], due = ARGV[11], expires = ARGV[12]}
-local most = tonumber(ARGV[13])
+function steps.change(this, id, target, name, promised, account, lane, body, fields, due, expires, most)
+  most = tonumber(most)
+  local was = delivery(id)
+  if was then return {was.made == this and 'new' or 'old', was.conversion} end
+  local entry = name ~= '' and call('GET', key('k', name))
+  if name ~= '' then target = entry and sub(entry, 1, 16) or promised end
+  local c = conversion(target)
+  if name == '' and not c then return {'none', ''} end
+  c = c or unknown(target, name)
+  if c.lane ~= NONE then lane = c.lane end
+  local l = lane_of(lane)
+  if #l.line / 16 + 1 > most or #c.told / 16 + 1 > most then return {'full', ''} end
 
-local was = call('HMGET', key('d', delivery), 'conversion', 'made')
-if was[1] then return {was[2] == this and 'new' or 'old', was[1]} end
-if name ~= '' then id = call('HGET', key('k', name), 'conversion') or promised end
-local c = call('HMGET', key('c', id), 'made', 'lane', 'key')
-if name == '' and not c[1] and not c[3] then return {'none', ''} end
-d.lane = c[2] or d.lane
-if call('LLEN', key('l', d.lane, 'line')) + 1 > most then return {'full', ''} end
-if call('LLEN', key('c', id, 'told')) + 1 > most then return {'full', ''} end
-
-if c[1] then
-  create(delivery, id, 'pending', d)
-  enter(d.lane, d.account, delivery)
-else
-  if name ~= '' then
-    call('HSET', key('k', name), 'conversion', id)
-    call('HSET', key('c', id), 'key', name)
+  if name ~= '' and not entry then call('SET', key('k', name), target) end
+  local state = c.made ~= NONE and 'pending' or 'waiting'
+  local d = create(c, id, this, account, lane, body, fields, due, expires, state)
+  c.told = c.told .. id
+  if state == 'pending' then
+    enter(l, d)
+    put_lane(l)
   end
-  create(delivery, id, 'waiting', d)
+  save(d)
+  put_conversion(c)
+  return {'new', target}
 end
-return {'new', id}

@@ -1,2 +1,4 @@
 -- When deliveries changed at or after a time, and which.
-return call('ZRANGE', key('changes'), ARGV[3], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[4], 'WITHSCORES')
+function steps.changed(since, many)
+  return call('ZRANGE', key('changes'), since, '+inf', 'BYSCORE', 'LIMIT', 0, many, 'WITHSCORES')
+end

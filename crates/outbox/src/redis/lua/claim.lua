@@ -1,28 +1,31 @@
 -- Leases due lanes of an account: so many of the oldest fresh ones, of the newest, and of those to be tried again.
 -- Says when the next one is due.
-local account, ends = ARGV[3], now + ARGV[4]
-local function oldest(lanes, most)
-  return call('ZRANGE', lanes, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
-end
-local function newest(lanes, most)
-  return call('ZRANGE', lanes, now, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, most)
-end
-local claims = {}
-for place, share in ipairs({{'fresh', oldest}, {'fresh', newest}, {'retry', oldest}}) do
-  local lanes = key(share[1], account)
-  for _, lane in ipairs(share[2](lanes, ARGV[4 + place])) do
-    local head = call('LINDEX', key('l', lane, 'line'), 0)
-    local conversion = head and call('HGET', key('d', head), 'conversion')
-    if conversion then
-      local token = call('INCR', key('lease'))
-      call('ZADD', lanes, ends, lane)
-      call('HSET', key('l', lane), 'lease', token, 'ends', ends)
-      local lead = call('LINDEX', key('c', conversion, 'told'), 0)
-      local stands = call('HMGET', key('d', lead), 'state', 'code', 'message')
-      table.insert(claims, {lane, token, whole(head), record(conversion), stands})
-    else
-      call('ZREM', lanes, lane)
+function steps.claim(account, lease, oldest, newest, retries)
+  local ends = now + lease
+  local claims = {}
+  local function take(class, most, ...)
+    if most == '0' then return end
+    local lanes = key(class, account)
+    for _, lane in ipairs(call('ZRANGE', lanes, ...)) do
+      local l = lane_of(lane)
+      local head = sub(l.line, 1, 16)
+      local d = l.line ~= '' and call('GET', key('d', head))
+      if d then
+        l.lease, l.ends = call('INCR', key('lease')), ends
+        call('ZADD', lanes, ends, lane)
+        put_lane(l)
+        -- Both begin with ids: a delivery with its conversion's; a conversion with two, and after four bytes its lead's.
+        local c = call('GET', key('c', sub(d, 1, 16)))
+        local lead = c and sub(c, 37, 52)
+        table.insert(claims, {lane, l.lease, head, d, c, lead and lead ~= head and call('GET', key('d', lead))})
+      else
+        call('ZREM', lanes, lane)
+      end
     end
   end
+  take('fresh', oldest, '-inf', now, 'BYSCORE', 'LIMIT', 0, oldest)
+  take('fresh', newest, now, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, newest)
+  take('retry', retries, '-inf', now, 'BYSCORE', 'LIMIT', 0, retries)
+  local fresh, retry = next_of('fresh', account), next_of('retry', account)
+  return {claims, earlier(fresh, retry)}
 end
-return {claims, next_due(account)}

@@ -1,150 +1,205 @@
--- What the scripts share. Every key begins with KEYS[1], so that all of them lie in one slot. KEYS[2] never
--- exists: while the slot moves to another node, Redis refuses a script that names a missing key (TRYAGAIN), so
--- that none runs over half of its records. ARGV[1] is by how much tests run ahead of Redis, ARGV[2] names this
--- call, however often it is sent. Scripts are not rolled back: each decides first and writes then.
+-- What the steps share. Every key of a step begins with its base, so that all of them lie in one slot. The last of
+-- KEYS never exists: while a slot moves to another node, Redis refuses a script that names a missing key
+-- (TRYAGAIN), so that none runs over half of its records. ARGV[1] is by how much tests run ahead of Redis. Scripts
+-- are not rolled back: each step decides first and writes then.
 
-local call = redis.call
-local this = ARGV[2]
+local call, sub = redis.call, string.sub
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
+local steps = {}
+local base
 
-local function key(...)
-  return KEYS[1] .. ':' .. table.concat({...}, ':')
+local function key(sort, name)
+  return name and base .. ':' .. sort .. ':' .. name or base .. ':' .. sort
 end
+
+-- A record is one string, its parts one behind the other; an id or the name of a call that is not there is NONE, and
+-- a time or a lease's number 0.
+local NONE = string.rep('\0', 16)
+local DELIVERY = '<c16c16c16dddddBBBc0Bc0Bc0I4c0I4c0I4c0I4c0I4c0I4c0'
+local CONVERSION = '<c16c16I4c0I4Bc0Bc0Bc0I4c0I4c0I4c0'
+local LANE = '<ddddBI4c0'
 
 -- Which states still want something.
 local open = {pending = 1, waiting = 1, in_doubt = 1, delivered = 0, dead = 0}
+-- How a lease ended.
+local SETTLED, RELEASED = 1, 2
+-- The parts of the schedule.
+local classes = {'fresh', 'retry'}
 
--- A delivery as it is read: its fields and its attempts.
-local function whole(id)
-  return {id, call('HGETALL', key('d', id)), call('LRANGE', key('d', id, 'attempts'), 0, -1)}
+-- The ids in a text.
+local function each(text)
+  local all = {}
+  for at = 1, #text, 16 do all[#all + 1] = sub(text, at, at + 15) end
+  return all
 end
 
--- A conversion as it is read.
-local function record(id)
-  return {id, call('HGETALL', key('c', id))}
+local function delivery(id)
+  local text = call('GET', key('d', id))
+  if not text then return nil end
+  local d = {id = id}
+  d.conversion, d.lane, d.made, d.expires, d.due, d.updated, d.started, d.ended, d.how, d.tries, d.state, d.account,
+    d.decided, d.code, d.message, d.remote, d.fields, d.attempts, d.body = struct.unpack(DELIVERY, text)
+  return d
 end
 
--- Enters a delivery into the feed of changes.
-local function touch(id)
-  call('HSET', key('d', id), 'updated', now)
-  call('ZADD', key('changes'), now, id)
+local function put_delivery(d)
+  call('SET', key('d', d.id), struct.pack(DELIVERY, d.conversion, d.lane, d.made, d.expires, d.due, d.updated, d.started,
+    d.ended, d.how, d.tries, #d.state, d.state, #d.account, d.account, #d.decided, d.decided, #d.code, d.code,
+    #d.message, d.message, #d.remote, d.remote, #d.fields, d.fields, #d.attempts, d.attempts, #d.body, d.body))
+end
+
+-- Keeps a delivery that changed, and enters it into the feed of changes.
+local function save(d)
+  d.updated = now
+  put_delivery(d)
+  call('ZADD', key('changes'), now, d.id)
+end
+
+-- A conversion; one that is only awaited has no name of the call that made it.
+local function conversion(id)
+  local text = call('GET', key('c', id))
+  if not text then return nil end
+  local c = {id = id}
+  c.lane, c.made, c.told, c.open, c.account, c.user, c.name, c.body, c.customer, c.person =
+    struct.unpack(CONVERSION, text)
+  return c
+end
+
+-- A conversion that nothing is known of.
+local function unknown(id, name)
+  return {id = id, lane = NONE, made = NONE, told = '', open = 0, account = '', user = '', name = name, body = '',
+    customer = '', person = '', is_new = true}
+end
+
+local function put_conversion(c)
+  call('SET', key('c', c.id), struct.pack(CONVERSION, c.lane, c.made, #c.told, c.told, c.open, #c.account, c.account,
+    #c.user, c.user, #c.name, c.name, #c.body, c.body, #c.customer, c.customer, #c.person, c.person))
+end
+
+-- A lane; one that is not kept is empty.
+local function lane_of(id)
+  local l = {id = id, lease = 0, ends = 0, mark = 0, before = 0, class = 0, line = ''}
+  local text = call('GET', key('l', id))
+  if text then l.lease, l.ends, l.mark, l.before, l.class, l.line = struct.unpack(LANE, text) end
+  return l
+end
+
+local function put_lane(l)
+  if l.line == '' then
+    call('DEL', key('l', l.id))
+  else
+    call('SET', key('l', l.id), struct.pack(LANE, l.lease, l.ends, l.mark, l.before, l.class, #l.line, l.line))
+  end
 end
 
 -- Counts what a conversion waits for. Once that is nothing, it is settled, and its customer forgotten.
-local function await(conversion, by)
-  local c = key('c', conversion)
-  if call('HINCRBY', c, 'open', by) == 0 then
-    call('HDEL', c, 'customer')
-    call('ZADD', key('settled'), now, conversion)
-  else
-    call('ZREM', key('settled'), conversion)
+local function await(c, by)
+  if by == 0 then return end
+  c.open = c.open + by
+  if c.open == 0 then
+    c.customer = ''
+    call('ZADD', key('settled'), now, c.id)
+  elseif c.open == by and not c.is_new then
+    call('ZREM', key('settled'), c.id)
   end
 end
 
--- Takes a delivery into the list and the count of its state, or out of it.
-local function count(id, account, state, by)
-  if by > 0 then
-    call('ZADD', key(state, account), 0, id)
-  else
-    call('ZREM', key(state, account), id)
-  end
-  call('HINCRBY', key('counts', account), state, by)
-end
+local accounts = {}
 
--- Keeps a new delivery.
-local function create(id, conversion, state, d)
-  call('HSET', key('d', id), 'conversion', conversion, 'account', d.account, 'lane', d.lane,
-    'body', d.body, 'expires', d.expires, 'state', state, 'made', this)
-  if d.fields ~= '' then call('HSET', key('d', id), 'fields', d.fields) end
-  if d.due ~= '' and state == 'pending' then call('HSET', key('d', id), 'due', d.due) end
-  if state == 'waiting' then call('ZADD', key('waiting'), d.expires, id) end
-  call(d.lead and 'LPUSH' or 'RPUSH', key('c', conversion, 'told'), id)
-  call('SADD', key('accounts'), d.account)
-  count(id, d.account, state, 1)
-  await(conversion, 1)
-  touch(id)
+-- A new delivery of a conversion.
+local function create(c, id, made, account, lane, body, fields, due, expires, state)
+  local name = key('accounts')
+  if not accounts[name .. account] then
+    accounts[name .. account] = call('SADD', name, account)
+  end
+  call('ZADD', key(state, account), 0, id)
+  if state == 'waiting' then call('ZADD', key('waiting'), expires, id) end
+  await(c, 1)
+  return {id = id, conversion = c.id, lane = lane, made = made, expires = tonumber(expires),
+    due = state == 'pending' and tonumber(due) or 0, started = 0, ended = 0, how = 0, tries = 0, state = state,
+    account = account, decided = '', code = '', message = '', remote = '', fields = fields, attempts = '', body = body}
 end
 
 -- Moves a delivery to another state.
-local function move(id, state, code, message)
-  local d = key('d', id)
-  local was = call('HMGET', d, 'account', 'state', 'conversion')
-  call('HSET', d, 'state', state, 'code', code, 'message', message)
-  if was[2] ~= state then
-    count(id, was[1], was[2], -1)
-    count(id, was[1], state, 1)
-    if was[2] == 'waiting' then call('ZREM', key('waiting'), id) end
-    await(was[3], open[state] - open[was[2]])
-  end
-  touch(id)
-end
-
--- When the next lane of an account is due; false where none is scheduled.
-local function next_due(account)
-  local fresh = call('ZRANGE', key('fresh', account), 0, 0, 'WITHSCORES')[2]
-  local retry = call('ZRANGE', key('retry', account), 0, 0, 'WITHSCORES')[2]
-  if fresh and retry then return tonumber(fresh) < tonumber(retry) and fresh or retry end
-  return fresh or retry or false
+local function move(d, c, state, code, message)
+  local was = d.state
+  d.state, d.code, d.message = state, code, message
+  if was == state then return end
+  call('ZREM', key(was, d.account), d.id)
+  call('ZADD', key(state, d.account), 0, d.id)
+  if was == 'waiting' then call('ZREM', key('waiting'), d.id) end
+  await(c, open[state] - open[was])
 end
 
 -- Takes a lane off the schedule.
-local function hide(lane, account)
-  call('ZREM', key('fresh', account), lane)
-  call('ZREM', key('retry', account), lane)
+local function hide(l, account)
+  if l.class > 0 then call('ZREM', key(classes[l.class], account), l.id) end
+  l.class = 0
 end
 
 -- Gives a lane its place in the schedule, by what its head went through.
-local function schedule(lane, account, head, due)
-  local tried = call('EXISTS', key('d', head, 'attempts')) + call('HEXISTS', key('d', head), 'started')
-  hide(lane, account)
-  call('ZADD', key(tried > 0 and 'retry' or 'fresh', account), due, lane)
+local function schedule(l, head, due)
+  local class = (head.tries > 0 or head.started > 0) and 2 or 1
+  if l.class ~= class then hide(l, head.account) end
+  l.class = class
+  call('ZADD', key(classes[class], head.account), due, l.id)
 end
 
 -- Makes a delivery the head of its lane. One that was never put off is due since it was created, which its id begins
 -- with, and has its place in the schedule by that: what comes after an old conversion is not new.
-local function turn(lane, account, head)
-  local created = tonumber(string.sub(head, 1, 12), 16)
-  local due = tonumber(call('HGET', key('d', head), 'due') or math.min(created, now))
-  call('HSET', key('d', head), 'due', due)
-  schedule(lane, account, head, due)
+local function turn(l, head)
+  if head.due == 0 then
+    local high, low = struct.unpack('>I2I4', head.id)
+    head.due = math.min(high * 4294967296 + low, now)
+  end
+  schedule(l, head, head.due)
 end
 
 -- Puts a pending delivery at the end of its lane.
-local function enter(lane, account, id)
-  if call('RPUSH', key('l', lane, 'line'), id) == 1 then
-    call('HSET', key('l', lane), 'account', account)
-    turn(lane, account, id)
-  end
+local function enter(l, d)
+  l.line = l.line .. d.id
+  if #l.line == 16 then turn(l, d) end
 end
 
 -- Goes on with a lane whose head was delivered or died.
-local function pop(lane, account)
-  call('LPOP', key('l', lane, 'line'))
-  local head = call('LINDEX', key('l', lane, 'line'), 0)
-  if head then
-    turn(lane, account, head)
-    touch(head)
-  else
-    hide(lane, account)
-    call('DEL', key('l', lane))
-  end
+local function pop(l, account)
+  l.line = sub(l.line, 17)
+  if l.line == '' then return hide(l, account) end
+  local head = delivery(sub(l.line, 1, 16))
+  turn(l, head)
+  save(head)
 end
 
 -- Whether a lease still holds its lane's head.
-local function held(lane, id, token)
-  return call('HGET', key('l', lane), 'lease') == token and call('LINDEX', key('l', lane, 'line'), 0) == id
+local function held(l, id, token)
+  return l.lease == token and sub(l.line, 1, 16) == id
 end
 
 -- Ends a lane's lease; `how` is remembered so that ending it twice is once.
-local function finish(lane, id, token, how)
-  call('HDEL', key('l', lane), 'lease', 'ends', 'mark', 'before')
-  call('HSET', key('d', id), 'ended', token, 'how', how)
+local function finish(l, d, how)
+  d.ended, d.how = l.lease, how
+  l.lease, l.ends, l.mark, l.before = 0, 0, 0, 0
 end
 
 -- Whether a lease ended before, and in this way: 1 or 0.
 local function ended(id, token, how)
-  local was = call('HMGET', key('d', id), 'ended', 'how')
-  return (was[1] == token and was[2] == how) and 1 or 0
+  local d = delivery(id)
+  return (d and d.ended == token and d.how == how) and 1 or 0
 end
 
+-- A delivery as it is read.
+local function whole(id)
+  return {id, call('GET', key('d', id))}
+end
+
+-- When the next lane of a part of an account's schedule is due; nil where there is none.
+local function next_of(class, account)
+  return call('ZRANGE', key(class, account), 0, 0, 'WITHSCORES')[2]
+end
+
+-- The earlier one of two times, of which there may be none: false.
+local function earlier(one, other)
+  if one and other then return tonumber(one) < tonumber(other) and one or other end
+  return one or other or false
+end

@@ -1,7 +1,9 @@
--- Reads conversions or deliveries by their ids; those that are gone are left out.
-local read = ARGV[3] == 'c' and record or whole
-local all = {}
-for place = 4, #ARGV do
-  if call('HEXISTS', key(ARGV[3], ARGV[place]), 'body') == 1 then table.insert(all, read(ARGV[place])) end
+-- Reads conversions or deliveries by their ids; those that are gone or only awaited are left out.
+function steps.get(sort, ...)
+  local all = {}
+  for _, id in ipairs({...}) do
+    local text = call('GET', key(sort, id))
+    if text and (sort == 'd' or sub(text, 17, 32) ~= NONE) then table.insert(all, {id, text}) end
+  end
+  return all
 end
-return all

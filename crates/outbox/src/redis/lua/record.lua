@@ -1,53 +1,47 @@
 -- Records a conversion with its first delivery, unless its id or its key was recorded before.
-local id, lane, account, name, words = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local body, customer, person, user = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local delivery = ARGV[12]
-local d = {account = account, lane = lane, body = ARGV[13], fields = '', due = ARGV[14], expires = ARGV[15], lead = true}
-local most = tonumber(ARGV[16])
+function steps.record(this, id, lane, account, name, words, body, customer, person, user, lead, lead_body, due, expires, most)
+  most = tonumber(most)
+  local function known(c)
+    return {c.made == this and 'new' or 'old', c.id, sub(c.told, 1, 16)}
+  end
 
-local function known(conversion)
-  local made = call('HGET', key('c', conversion), 'made')
-  if not made then return nil end
-  return {made == this and 'new' or 'old', conversion, call('LINDEX', key('c', conversion, 'told'), 0)}
-end
+  local c = conversion(id)
+  if c and c.made ~= NONE then return known(c) end
+  local entry = name ~= '' and call('GET', key('k', name))
+  if entry and #entry == 16 then
+    id = entry
+    c = conversion(id)
+  elseif entry and sub(entry, 17) ~= words then
+    return {'other', '', ''}
+  elseif entry then
+    local found = conversion(sub(entry, 1, 16))
+    if found then return known(found) end
+  end
+  c = c or unknown(id, name)
+  local waiting = {}
+  for _, change in ipairs(each(c.told)) do
+    local d = delivery(change)
+    if d.state == 'waiting' then table.insert(waiting, d) end
+  end
+  local l = lane_of(lane)
+  if #l.line / 16 + #waiting + 1 > most or #c.told / 16 + 1 > most then return {'full', '', ''} end
 
-local found = known(id)
-if found then return found end
-local entry = name ~= '' and call('HMGET', key('k', name), 'conversion', 'words') or {}
-if entry[1] and not entry[2] then
-  id = entry[1]
-elseif entry[1] and entry[2] ~= words then
-  return {'other', '', ''}
-elseif entry[1] then
-  found = known(entry[1])
-  if found then return found end
+  c.lane, c.made, c.account, c.user = lane, this, account, user
+  c.body, c.customer, c.person, c.told = body, customer, person, lead .. c.told
+  if user ~= '' then call('ZADD', key('user', user), 0, id) end
+  if name ~= '' then call('SET', key('k', name), id .. words) end
+  call('ZADD', key('conversions', account), 0, id)
+  call('ZADD', key('lane', lane), 0, id)
+  local d = create(c, lead, this, account, lane, lead_body, '', due, expires, 'pending')
+  enter(l, d)
+  save(d)
+  for _, change in ipairs(waiting) do
+    change.lane = lane
+    move(change, c, 'pending', '', '')
+    enter(l, change)
+    save(change)
+  end
+  put_conversion(c)
+  put_lane(l)
+  return {'new', id, lead}
 end
-local told = call('LRANGE', key('c', id, 'told'), 0, -1)
-local waiting = {}
-for _, change in ipairs(told) do
-  if call('HGET', key('d', change), 'state') == 'waiting' then table.insert(waiting, change) end
-end
-if call('LLEN', key('l', lane, 'line')) + #waiting + 1 > most or #told + 1 > most then return {'full', '', ''} end
-
-call('HSET', key('c', id), 'account', account, 'lane', lane, 'body', body, 'made', this)
-if customer ~= '' then call('HSET', key('c', id), 'customer', customer) end
-if person ~= '' then call('HSET', key('c', id), 'person', person) end
-if user ~= '' then
-  call('HSET', key('c', id), 'user', user)
-  call('ZADD', key('user', user), 0, id)
-end
-if name ~= '' then
-  call('HSET', key('c', id), 'key', name)
-  call('HSET', key('k', name), 'conversion', id, 'words', words)
-end
-call('ZADD', key('conversions', account), 0, id)
-call('ZADD', key('lane', lane), 0, id)
-call('HINCRBY', key('counts', account), 'conversions', 1)
-create(delivery, id, 'pending', d)
-enter(lane, account, delivery)
-for _, change in ipairs(waiting) do
-  call('HSET', key('d', change), 'lane', lane)
-  move(change, 'pending', '', '')
-  enter(lane, account, change)
-end
-return {'new', id, delivery}

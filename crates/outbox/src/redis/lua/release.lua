@@ -1,13 +1,14 @@
 -- Gives a claim back: the lane is due after a wait, and a mark of this lease is taken back.
-local lane, id, token, at = ARGV[3], ARGV[4], ARGV[5], now + ARGV[6]
-if not held(lane, id, token) then return ended(id, token, 'released') end
-local d = key('d', id)
-local mark = call('HMGET', key('l', lane), 'mark', 'before')
-if mark[1] == token then
-  if mark[2] then call('HSET', d, 'started', mark[2]) else call('HDEL', d, 'started') end
+function steps.release(lane, id, token, wait)
+  token = tonumber(token)
+  local l = lane_of(lane)
+  if not held(l, id, token) then return ended(id, token, RELEASED) end
+  local d = delivery(id)
+  if l.mark == token then d.started = l.before end
+  d.due = now + wait
+  finish(l, d, RELEASED)
+  schedule(l, d, d.due)
+  put_lane(l)
+  save(d)
+  return 1
 end
-call('HSET', d, 'due', at)
-finish(lane, id, token, 'released')
-schedule(lane, call('HGET', d, 'account'), id, at)
-touch(id)
-return 1

@@ -1,8 +1,9 @@
 -- Keeps what a request was resolved to, unless something is kept; returns what is.
-local name, ends, mine = ARGV[3], ARGV[4], ARGV[5]
-local r = key('r', name)
-local kept = call('HMGET', r, 'ends', 'record')
-if kept[1] and tonumber(kept[1]) > now then return kept[2] end
-call('HSET', r, 'ends', ends, 'record', mine)
-call('ZADD', key('reserved'), ends, name)
-return mine
+function steps.reserve(name, ends, mine)
+  local r = key('r', name)
+  local kept = call('GET', r)
+  if kept and struct.unpack('<d', kept) > now then return sub(kept, 9) end
+  call('SET', r, struct.pack('<d', ends) .. mine)
+  call('ZADD', key('reserved'), ends, name)
+  return mine
+end

@@ -1,18 +1,21 @@
 -- Decides a delivery in doubt: the network has it, or it is sent again.
-local id, delivered = ARGV[3], ARGV[4] == 'delivered'
-local d = key('d', id)
-local was = call('HMGET', d, 'state', 'decided', 'account', 'lane')
-if not was[1] then return {'none', ''} end
-if was[2] == this then return {'done', whole(id)} end
-if was[1] ~= 'in_doubt' then return {'not', was[1]} end
+function steps.resolve(this, id, to)
+  local d = delivery(id)
+  if not d then return {'none', ''} end
+  if d.decided == this then return {'done', whole(id)} end
+  if d.state ~= 'in_doubt' then return {'not', d.state} end
 
-call('HSET', d, 'decided', this)
-call('HDEL', d, 'started')
-if delivered then
-  move(id, 'delivered', '', '')
-  pop(was[4], was[3])
-else
-  move(id, 'pending', '', '')
-  turn(was[4], was[3], id)
+  local c, l = conversion(d.conversion), lane_of(d.lane)
+  d.decided, d.started = this, 0
+  if to == 'delivered' then
+    move(d, c, 'delivered', '', '')
+    pop(l, d.account)
+  else
+    move(d, c, 'pending', '', '')
+    turn(l, d)
+  end
+  save(d)
+  put_conversion(c)
+  put_lane(l)
+  return {'done', whole(id)}
 end
-return {'done', whole(id)}

@@ -1,43 +1,49 @@
 -- Ends a claim: keeps the attempt, and lets the lane go on, wait or stand.
 -- A change that is to die with its lead goes behind it where that one was replayed meanwhile, and waits in the same
 -- lane: among the other changes in the order in which they came.
-local lane, id, token = ARGV[3], ARGV[4], ARGV[5]
-local state, code, message, remote, wait, attempt = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local most, with_lead = tonumber(ARGV[12]), ARGV[13]
-if not held(lane, id, token) then return ended(id, token, 'settled') end
+function steps.settle(lane, id, token, state, code, message, remote, wait, attempt, most, with_lead)
+  token, most = tonumber(token), tonumber(most)
+  local l = lane_of(lane)
+  if not held(l, id, token) then return ended(id, token, SETTLED) end
 
-local d, attempts = key('d', id), key('d', id, 'attempts')
-local account = call('HGET', d, 'account')
-local told = call('LRANGE', key('c', call('HGET', d, 'conversion'), 'told'), 0, -1)
-local lead = told[1]
-local follows = state == 'dead' and code == with_lead and lead ~= id and call('HGET', key('d', lead), 'state') == 'pending'
-if follows then state, code, message, wait = 'pending', '', '', 0 end
-local at = wait ~= '' and now + wait
-if attempt ~= '' and call('RPUSH', attempts, attempt) > most then
-  local first = call('LPOP', attempts)
-  call('LPOP', attempts)
-  call('LPUSH', attempts, first)
-end
-if attempt ~= '' or state ~= 'in_doubt' then call('HDEL', d, 'started') end
-if remote ~= '' then call('HSET', d, 'remote', remote) end
-if at then call('HSET', d, 'due', at) else call('HDEL', d, 'due') end
-finish(lane, id, token, 'settled')
-move(id, state, code, message)
-if follows then
-  local came, behind, pivot = {}, false, nil
-  for place, one in ipairs(told) do came[one] = place end
-  local line = key('l', lane, 'line')
-  for _, one in ipairs(call('LRANGE', line, 0, -1)) do
-    if behind and not pivot and (came[one] or 0) > came[id] then pivot = one end
-    behind = behind or one == lead
+  local d = delivery(id)
+  local c = conversion(d.conversion)
+  local lead = sub(c.told, 1, 16)
+  local follows = state == 'dead' and code == with_lead and lead ~= id and delivery(lead).state == 'pending'
+  if follows then state, code, message, wait = 'pending', '', '', 0 end
+  if attempt ~= '' then
+    d.tries, d.attempts = d.tries + 1, d.attempts .. struct.pack('<I4c0', #attempt, attempt)
+    if d.tries > most then
+      local second = struct.unpack('<I4', d.attempts) + 5
+      local third = second + struct.unpack('<I4', d.attempts, second) + 4
+      d.tries, d.attempts = most, sub(d.attempts, 1, second - 1) .. sub(d.attempts, third)
+    end
   end
-  if pivot then call('LINSERT', line, 'BEFORE', pivot, id) else call('RPUSH', line, id) end
-  pop(lane, account)
-elseif state == 'pending' then
-  schedule(lane, account, id, at)
-elseif state == 'in_doubt' then
-  hide(lane, account)
-else
-  pop(lane, account)
+  if attempt ~= '' or state ~= 'in_doubt' then d.started = 0 end
+  if remote ~= '' then d.remote = remote end
+  d.due = wait ~= '' and now + wait or 0
+  finish(l, d, SETTLED)
+  local waited_for = c.open
+  move(d, c, state, code, message)
+  if c.open ~= waited_for then put_conversion(c) end
+  save(d)
+  if follows then
+    local came, line, place = {}, each(l.line), nil
+    for at, one in ipairs(each(c.told)) do came[one] = at end
+    for at, one in ipairs(line) do
+      if one == lead then place = #line + 1 end
+      if place == #line + 1 and (came[one] or 0) > came[id] then place = at end
+    end
+    table.insert(line, place or #line + 1, id)
+    l.line = table.concat(line)
+    pop(l, d.account)
+  elseif state == 'pending' then
+    schedule(l, d, d.due)
+  elseif state == 'in_doubt' then
+    hide(l, d.account)
+  else
+    pop(l, d.account)
+  end
+  put_lane(l)
+  return 1
 end
-return 1

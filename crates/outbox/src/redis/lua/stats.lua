@@ -1,6 +1,9 @@
 -- How many deliveries of an account stand where, and the oldest that is pending.
-local account = ARGV[3]
-local counts = call('HMGET', key('counts', account), 'conversions', 'pending', 'waiting', 'in_doubt', 'delivered', 'dead')
-for place = 1, 6 do counts[place] = counts[place] or '0' end
-local oldest = call('ZRANGE', key('pending', account), 0, 0)[1]
-return {counts, oldest and {whole(oldest)} or {}}
+function steps.stats(account)
+  local counts = {}
+  for place, list in ipairs({'conversions', 'pending', 'waiting', 'in_doubt', 'delivered', 'dead'}) do
+    counts[place] = call('ZCARD', key(list, account))
+  end
+  local oldest = call('ZRANGE', key('pending', account), 0, 0)[1]
+  return {counts, oldest and {whole(oldest)} or {}}
+end

@@ -1,5 +1,7 @@
 -- A conversion, where it is recorded, with what was told of it.
-local id = ARGV[3]
-local told = {}
-for _, delivery in ipairs(call('LRANGE', key('c', id, 'told'), 0, -1)) do table.insert(told, whole(delivery)) end
-return {call('HEXISTS', key('c', id), 'made') == 1 and record(id), told}
+function steps.story(id)
+  local c, told = conversion(id), {}
+  for _, one in ipairs(each(c and c.told or '')) do table.insert(told, whole(one)) end
+  local is_recorded = c and c.made ~= NONE
+  return {is_recorded and {id, call('GET', key('c', id))} or false, told}
+end
