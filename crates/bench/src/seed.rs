@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use jiff::Timestamp;
 use postback_clickstore::{Embedded as EmbeddedClicks, RedisClicks, RedisSettings};
 use postback_core::{
@@ -198,8 +198,6 @@ impl Maker {
             let mut form = LandingQuery::new(query).form();
             form.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
         };
-        let ip = header("x-forwarded-for")?.parse()?;
-        let network = format!("{}.0/24", header("x-forwarded-for")?.rsplit_once('.').context("no IPv4")?.0);
         Ok(Click {
             click: ClickRef {
                 account: self.account.clone(),
@@ -217,7 +215,7 @@ impl Maker {
             parameters: Vec::new(),
             country: None,
             device: None,
-            ip: Some(VisitorIp { shown: network, hash: self.ring.hash_ip(ip) }),
+            ip: Some(VisitorIp::new(header("x-forwarded-for")?.parse()?, &self.ring)),
             user_agent: Some(header("user-agent")?.to_owned()),
             flags: Flags::default(),
         })
@@ -226,16 +224,21 @@ impl Maker {
     fn order(&self, seed: u64, number: u64) -> anyhow::Result<(Conversion, Delivery, Fingerprint)> {
         let report = self.reporter.report(seed, number)?;
         let Some(source::Source::NetworkClick(click)) = report.source.and_then(|it| it.source) else {
-            anyhow::bail!("a report without a click");
+            bail!("a report without a click");
         };
-        let (source, now) = (Source::Click(click.click_id.parse()?), Timestamp::now());
+        let click = ClickRef {
+            account: self.account.clone(),
+            id: click.click_id.parse()?,
+            captured_at: self.captured_at,
+        };
+        let (source, now) = (Source::Click(click.id.clone()), Timestamp::now());
         let lane = LaneId::of(&self.account, &source, "");
         let conversion = Conversion {
             id: ConversionId::new(Uuid::now_v7(), lane.shard()),
             account: self.account.clone(),
             campaign: Some(self.campaign.clone()),
             source,
-            click_time: Some(self.captured_at),
+            click_time: Some(click.captured_at),
             user: None,
             request_id: None,
             lane,
@@ -256,15 +259,10 @@ impl Maker {
             created_at: now,
             updated_at: now,
             due_at: None,
-            expires_at: ClickRef {
-                account: self.account.clone(),
-                id: click.click_id.parse()?,
-                captured_at: self.captured_at,
-            }
-            .expires_at(),
+            expires_at: click.expires_at(),
             trace: None,
         };
-        let fingerprint = Fingerprint::of(&[&click.click_id]);
-        Ok((conversion, delivery, fingerprint))
+        let said = Fingerprint::of(&[click.id.as_str()]);
+        Ok((conversion, delivery, said))
     }
 }

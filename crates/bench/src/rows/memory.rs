@@ -76,8 +76,12 @@ fn delivered(bench: &Bench) -> anyhow::Result<Row> {
     let setup = Setup::of(Store::Redis(&pending.redis), "dispatch,console");
     let mut hub = Hub::start(bench, &Setup { network: Some(network.address), ..setup })?;
     let began = Instant::now();
-    while hub.metric("postback_deliveries{", "state=\"delivered\"")? != count as f64 {
-        ensure!(began.elapsed() < PATIENCE, "not all is delivered");
+    loop {
+        let delivered = hub.metric("postback_deliveries{", "state=\"delivered\"")?;
+        if delivered == count as f64 {
+            break;
+        }
+        ensure!(began.elapsed() < PATIENCE, "of {count} conversions {delivered} are delivered");
         sleep(Duration::from_millis(20));
     }
     hub.process.end()?;
