@@ -3,7 +3,7 @@
 use std::{os::unix::process::ExitStatusExt, time::Duration};
 
 use jiff::Timestamp;
-use postback_core::{ClickToken, Key, Keyring, TokenClaims};
+use postback_core::{AccountTag, ClickToken, Key, Keyring, TokenClaims};
 use postback_proto::v1::{DeliveryState, RecordConversionRequest};
 use postback_redis_link::testing::RedisServer;
 use postback_sandbox::{IssueClicks, Meant, Network, Sandbox, Seed};
@@ -68,7 +68,11 @@ impl Hub {
     /// A lead of a click that the network has just issued, by its token.
     fn report(&self) -> RecordConversionRequest {
         let click = self.sandbox.issue(&IssueClicks::new(self.network)).unwrap().remove(0);
-        let claims = TokenClaims::new(&"main".parse().unwrap(), click.parse().unwrap(), Timestamp::now());
+        let claims = TokenClaims::new(
+            AccountTag::of(&"main".parse().unwrap()),
+            click.parse().unwrap(),
+            Timestamp::now(),
+        );
         let sealed = ClickToken::seal(&claims, &Keyring::new(key(), []).unwrap()).unwrap();
         RecordConversionRequest {
             source: Some(token(sealed.as_str())),

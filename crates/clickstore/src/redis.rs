@@ -50,7 +50,7 @@ enum Kept {
 
 /// Clicks in Redis 7 or Valkey, under one key each: the prefix, a letter, and 16 bytes that name the click.
 ///
-/// A user agent lies once for all of its clicks. It outlives them by up to a day, and one that is erased; a
+/// A user agent lies once for all of its clicks. It outlives them by up to an hour, and one that is erased; a
 /// click whose user agent was lost is read without it.
 ///
 /// Each step touches one key, so that any Cluster serves it; each may be repeated, so that a lost answer does no harm.
@@ -136,17 +136,29 @@ impl RedisClicks {
         let mut set = cmd("SET");
         set.arg(self.key(Kept::Agent, &name)).arg(agent).arg("PX").arg(agents::LIFE.as_millis() as i64);
         let _: () = self.link.ask(&set).await?;
-        self.agents.remember(agent, name, now);
+        self.agents.remember(agent, name, Some(now));
         Ok(Some(name))
     }
 
     /// The click of a record, and its user agent with it.
     async fn read(&self, account: &AccountId, id: &ClickId, record: &[u8]) -> Result<Click> {
         let (mut click, agent) = record::decode(account, id, record)?;
-        if let Some(name) = agent {
-            click.user_agent = self.link.ask(cmd("GET").arg(self.key(Kept::Agent, name))).await?;
+        if let Some(name) = agent.and_then(|name| agents::Name::try_from(name).ok()) {
+            click.user_agent = self.agent(name).await?;
         }
         Ok(click)
+    }
+
+    /// The user agent of this name, unless Redis lost it before it was seen here.
+    async fn agent(&self, name: agents::Name) -> Result<Option<String>> {
+        if let Some(text) = self.agents.text(&name) {
+            return Ok(Some(text));
+        }
+        let text: Option<String> = self.link.ask(cmd("GET").arg(self.key(Kept::Agent, &name))).await?;
+        if let Some(text) = &text {
+            self.agents.remember(text, name, None);
+        }
+        Ok(text)
     }
 
     async fn index(&self, click: &Click, ip: &IpHash, now: Timestamp) -> Result<()> {

@@ -79,7 +79,7 @@ pub(crate) enum By {
 
 /// Who reports.
 pub(crate) struct Reporter {
-    tag: AccountTag,
+    account: AccountId,
     ring: Keyring,
     captured_at: Timestamp,
     by: By,
@@ -89,7 +89,7 @@ pub(crate) struct Reporter {
 impl Reporter {
     pub(crate) fn new(ring: Keyring, by: By, with_request_id: bool) -> anyhow::Result<Self> {
         Ok(Self {
-            tag: AccountTag::of(&AccountId::parse(ACCOUNT)?),
+            account: AccountId::parse(ACCOUNT)?,
             ring,
             captured_at: Timestamp::now(),
             by,
@@ -98,7 +98,7 @@ impl Reporter {
     }
 
     /// The report of an order that a click brought.
-    pub(crate) fn report(&self, seed: u64, number: u64) -> anyhow::Result<RecordConversionRequest> {
+    pub(crate) fn report(pub(super) fn report(&selfself, seed: u64, number: u64) -> anyhow::Result<RecordConversionRequest> {
         let mut random = random(seed, number);
         let id = click(&mut random);
         let mut transaction = String::with_capacity(16);
@@ -108,7 +108,8 @@ impl Reporter {
                 source::Source::NetworkClick(NetworkClick { account: ACCOUNT.to_owned(), click_id: id })
             }
             By::Token => {
-                let claims = TokenClaims::new(self.tag, ClickId::parse(id)?, self.captured_at);
+                let claims =
+                    TokenClaims::new(AccountTag::of(&self.account), ClickId::parse(id)?, self.captured_at);
                 source::Source::ClickToken(ClickToken::seal(&claims, &self.ring)?.to_string())
             }
         };

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,33 +13,55 @@ use sha2::{Digest, Sha256};
 /// two share them one time in 370,000, and all that comes of it is the wrong user agent at some clicks.
 pub(super) type Name = [u8; 8];
 
-/// How long a user agent that was written is not written again.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// How long a user agent that was written is not written again: so long one that Redis lost can be missing from
+/// new clicks.
+const TRUSTED: SignedDuration = SignedDuration::from_hours(1);
 
 /// How long Redis keeps a user agent: that of the last click for which it was not written again.
-pub(super) const LIFE: SignedDuration = SignedDuration::from_hours(CLICK_LIFE.as_hours() + DAY.as_hours());
+pub(super) const LIFE: SignedDuration =
+    SignedDuration::from_hours(CLICK_LIFE.as_hours() + TRUSTED.as_hours());
 
-/// At most so many are remembered: a day of browsers, a few hundred kilobytes.
+/// At most so many are remembered: the browsers of an hour, in two megabytes at most.
 const MOST: usize = 4_096;
 
-/// What was written within a day.
+/// User agents that this process wrote or read.
 #[derive(Default)]
-pub(super) struct Agents(Mutex<HashMap<String, (Name, Timestamp)>>);
+pub(super) struct Agents(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    texts: HashMap<Name, Arc<str>>,
+    /// What was written of late, and when.
+    written: HashMap<Arc<str>, (Name, Timestamp)>,
+}
 
 impl Agents {
-    /// The name of a user agent that was written within a day.
+    /// The name of a user agent that was written of late.
     pub(super) fn written(&self, agent: &str, now: Timestamp) -> Option<Name> {
-        let agents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        agents.get(agent).filter(|(_, at)| now.duration_since(*at) < DAY).map(|(name, _)| *name)
+        let known = self.lock();
+        known.written.get(agent).filter(|(_, at)| now.duration_since(*at) < TRUSTED).map(|(name, _)| *name)
     }
 
-    /// Remembers a user agent that was written at `now`. A full memory is emptied: what is common comes back.
-    pub(super) fn remember(&self, agent: &str, name: Name, now: Timestamp) {
-        let mut agents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if agents.len() == MOST {
-            agents.clear();
+    /// The user agent of this name, where it was seen.
+    pub(super) fn text(&self, name: &Name) -> Option<String> {
+        self.lock().texts.get(name).map(ToString::to_string)
+    }
+
+    /// Remembers a user agent that was read, or written at some time. A full memory is emptied: what is common comes
+    /// back.
+    pub(super) fn remember(&self, agent: &str, name: Name, written_at: Option<Timestamp>) {
+        let mut known = self.lock();
+        if known.texts.len() == MOST {
+            *known = Known::default();
         }
-        agents.insert(agent.to_owned(), (name, now));
+        let agent = Arc::clone(known.texts.entry(name).or_insert_with(|| agent.into()));
+        if let Some(at) = written_at {
+            known.written.insert(agent, (name, at));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -59,12 +81,17 @@ mod tests {
         let (agents, start) = (Agents::default(), Timestamp::UNIX_EPOCH);
         for number in 0..MOST + 10 {
             let agent = number.to_string();
-            agents.remember(&agent, name(&agent), start);
-            assert!(agents.0.lock().unwrap().len() <= MOST);
+            agents.remember(&agent, name(&agent), Some(start));
+            assert!(agents.lock().texts.len() <= MOST && agents.lock().written.len() <= MOST);
         }
         let last = (MOST + 9).to_string();
-        assert_eq!(agents.written(&last, start + DAY - SignedDuration::from_nanos(1)), Some(name(&last)));
-        assert_eq!(agents.written(&last, start + DAY), None);
-        assert_eq!(agents.written("0", start), None);
+        assert_eq!(agents.written(&last, start + TRUSTED - SignedDuration::from_nanos(1)), Some(name(&last)));
+        assert_eq!(agents.written(&last, start + TRUSTED), None);
+        assert_eq!((agents.written("0", start), agents.text(&name("0"))), (None, None));
+        agents.remember("read", name("read"), None);
+        assert_eq!(
+            (agents.written("read", start), agents.text(&name("read"))),
+            (None, Some("read".to_owned()))
+        );
     }
 }

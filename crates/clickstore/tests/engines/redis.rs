@@ -128,7 +128,7 @@ async fn a_full_server_is_exhausted_and_keeps_its_cause() {
 #[tokio::test]
 async fn a_users_click_that_too_few_replicas_have_is_not_acknowledged() {
     let server = RedisServer::start();
-    let timeout = Duration::from_millis(400);
+    let timeout = Duration::from_secs(2);
     let bench = bench_with(&RedisSettings { wait_replicas: 1, ..own(&server, timeout) });
     let click = bench.capture(bench.click("c1"), false).await.unwrap();
     for _ in 0..2 {
@@ -170,11 +170,11 @@ async fn ps_2_everything_in_redis_ends_by_itself() {
         })
         .collect();
     hours.sort_unstable();
-    assert_eq!(hours, [('a', 744), ('c', 720), ('p', 24), ('u', 720)]);
+    assert_eq!(hours, [('a', 721), ('c', 720), ('p', 24), ('u', 720)]);
 }
 
 #[tokio::test]
-async fn a_user_agent_lies_once_for_all_of_its_clicks_and_is_written_anew_after_a_day() {
+async fn a_user_agent_lies_once_for_all_of_its_clicks_and_is_written_anew_after_an_hour() {
     let server = RedisServer::start();
     let bench = bench_with(&own(&server, Duration::from_secs(5)));
     let mut redis = look_into(&server);
@@ -189,16 +189,17 @@ async fn a_user_agent_lies_once_for_all_of_its_clicks_and_is_written_anew_after_
     redis.del::<_, ()>(&agents[0]).unwrap();
     let find =
         FindClicks { ip: vec![ip().hash], campaign: first.campaign.clone(), since: Timestamp::MIN, limit: 9 };
-    let nameless: Vec<_> = bench.store.find(&find).await.unwrap();
+    let other = bench_with(&own(&server, Duration::from_secs(5)));
+    let nameless: Vec<_> = other.store.find(&find).await.unwrap();
     assert_eq!(nameless.len(), 2);
     assert!(nameless.iter().all(|click| click.user_agent.is_none()));
-    let read = bench.store.click(&first.click.account, &first.click.id).await.unwrap();
-    assert_eq!(read, Some(Click { user_agent: None, ..first.clone() }));
+    let read = async |bench: &Bench| bench.store.click(&first.click.account, &first.click.id).await.unwrap();
+    assert_eq!(read(&other).await, Some(Click { user_agent: None, ..first.clone() }));
+    assert_eq!(read(&bench).await, Some(first.clone()), "who wrote it knows it");
 
-    bench.clock.advance(SignedDuration::from_hours(24));
+    bench.clock.advance(SignedDuration::from_hours(1));
     bench.capture(bench.click_from("c3", &ip()), true).await.unwrap();
-    let read = bench.store.click(&first.click.account, &first.click.id).await.unwrap();
-    assert_eq!(read, Some(first));
+    assert_eq!(read(&other).await, Some(first.clone()));
 }
 
 #[tokio::test]
