@@ -2,7 +2,7 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    fmt,
+    fmt, fs,
     io::Write,
     path::{Path, PathBuf},
     process::Command,
@@ -82,6 +82,14 @@ impl Bench {
     pub(crate) fn folder(&self, name: &str) -> anyhow::Result<PathBuf> {
         let folder = tempfile::Builder::new().prefix(name).tempdir_in(self.dir.path())?;
         Ok(folder.keep())
+    }
+
+    /// A directory beside what was built, which stays for the next run.
+    pub(crate) fn kept(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let built = self.dir.path().parent().context("a directory in none")?;
+        let folder = built.join(name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
     }
 
     /// Tells whoever waits what goes on.

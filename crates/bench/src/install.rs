@@ -23,6 +23,12 @@ pub(crate) const NGINX: [Need; 3] = [
     Need { file: "/usr/lib/nginx/modules/ngx_http_lua_module.so", packages: &["libnginx-mod-http-lua"] },
     Need { file: "/usr/share/lua/5.1/nginx/redis.lua", packages: &["lua-nginx-redis"] },
 ];
+/// Node and what installs its packages.
+pub(crate) const NODE: [Need; 2] =
+    [Need { file: "node", packages: &["nodejs"] }, Need { file: "npm", packages: &["npm"] }];
+/// Debian's Python with `requests`.
+pub(crate) const REQUESTS: Need =
+    Need { file: "/usr/lib/python3/dist-packages/requests/__init__.py", packages: &["python3-requests"] };
 
 /// Installs what is missing of all that is needed.
 pub(crate) fn needed<'a>(needs: impl Iterator<Item = &'a Need>) -> anyhow::Result<()> {

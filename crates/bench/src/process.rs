@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use crate::install;
@@ -25,8 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A running server.
 pub(crate) struct Process {
     child: Child,
+    name: String,
     log: PathBuf,
-    /// Where it listens.
+    /// Where it listens, or whom it calls.
     pub(crate) address: SocketAddr,
 }
 
@@ -67,8 +68,15 @@ pub(crate) fn has_priority() -> bool {
 }
 
 impl Process {
-    /// Starts a server that logs to a file in `folder`, and waits until it takes connections at `address`.
-    pub(crate) fn start(mut command: Command, folder: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+    /// Starts a server, and waits until it takes connections at `address`.
+    pub(crate) fn start(command: Command, folder: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+        let mut process = Self::spawn(command, folder, address)?;
+        process.wait_until(|| Ok(TcpStream::connect(address).is_ok()))?;
+        Ok(process)
+    }
+
+    /// Starts a program whose log goes to a file in `folder`.
+    pub(crate) fn spawn(mut command: Command, folder: &Path, address: SocketAddr) -> anyhow::Result<Self> {
         let log = folder.join("log");
         let file = File::create(&log)?;
         let child = command
@@ -78,15 +86,27 @@ impl Process {
             .stderr(file)
             .spawn()
             .context("nice does not start")?;
-        let mut process = Self { child, log, address };
+        let name = command.get_args().nth(8).unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { child, name, log, address })
+    }
+
+    /// Waits until this is so, for as long as the program runs.
+    pub(crate) fn wait_until(&mut self, so: impl Fn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
         let began = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if process.child.try_wait()?.is_some() || began.elapsed() > PATIENCE {
-                bail!("{:?} does not serve: {}", command.get_args().nth(8), process.last_words());
-            }
+        while !so()? {
+            self.check()?;
+            ensure!(began.elapsed() < PATIENCE, "`{}` keeps one waiting: {}", self.name, self.last_words());
             sleep(Duration::from_millis(2));
         }
-        Ok(process)
+        Ok(())
+    }
+
+    /// Makes sure that it has not ended.
+    pub(crate) fn check(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("`{}` ended, {status}: {}", self.name, self.last_words()),
+        }
     }
 
     /// Its number.

@@ -98,7 +98,7 @@ impl Reporter {
     }
 
     /// The report of an order that a click brought.
-    pub(crate) fn report(pub(super) fn report(&selfself, seed: u64, number: u64) -> anyhow::Result<RecordConversionRequest> {
+    pub(crate) fn report(&self, seed: u64, number: u64) -> anyhow::Result<RecordConversionRequest> {
         let mut random = random(seed, number);
         let id = click(&mut random);
         let mut transaction = String::with_capacity(16);

@@ -13,6 +13,7 @@
 //! A server of our own to compare with is a file in `peer/`, a further kind of load one in `load/`. A foreign
 //! program lies in `peers/` beside `src/`; what it takes to run it is the group's `needs`.
 
+mod delivery;
 mod edge;
 mod growth;
 mod latency;
@@ -52,6 +53,7 @@ pub(crate) const GROUPS: &[&Group] = &[
     &edge::EMBEDDED,
     &record::REDIS,
     &record::EMBEDDED,
+    &delivery::GROUP,
     &latency::GROUP,
     &memory::GROUP,
     &growth::GROUP,

@@ -40,6 +40,11 @@ impl<'a> Orders<'a> {
         self.send(Load { count: Some(count), ..Load::reports(self.bench, self.hub.api) })
     }
 
+    /// How many were reported.
+    pub(super) fn reported(&self) -> u64 {
+        self.reported.get()
+    }
+
     /// Reports for a round, of clicks that are captured before it.
     pub(super) fn round(&self, load: Load<'_>) -> anyhow::Result<Report> {
         let time = self.bench.warm_up + self.bench.round;

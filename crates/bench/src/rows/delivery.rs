@@ -1,0 +1,172 @@
+//! Deliveries: from a backlog of conversions in Redis through claim, call and settlement, to a network that answers
+//! at once.
+//!
+//! One hub takes the conversions in and rests while another delivers them. The network answers as Traffic Stars does,
+//! and with less work than the sandbox, so that it hides less of what a sender costs.
+
+use std::{
+    cell::Cell,
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::ensure;
+
+use super::{Group, beside, orders::Orders};
+use crate::{
+    bench::Bench,
+    cpu,
+    hub::{Hub, Setup, Store},
+    install::{NODE, REDIS, REQUESTS},
+    load::Report,
+    peer::{self, BullMq, Network},
+    process::{Process, SERVERS, pinned},
+    redis::Redis,
+    row::{Row, Target},
+    turns::{Contender, take_turns},
+};
+
+pub(super) const GROUP: Group = Group {
+    name: "delivery",
+    about: "deliveries from a backlog in Redis: claim, call, settle; 64 calls under way",
+    needs: &[REDIS, NODE[0], NODE[1], REQUESTS],
+    run,
+};
+
+/// How many calls are under way at once: the hub's config says the same.
+const IN_FLIGHT: usize = 64;
+/// How long the store's own count of what was delivered may take to be seen.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The documents' own example.
+const EXAMPLE: &str = include_str!("../../peers/notify.py");
+
+fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
+    let network = Network::start(bench)?;
+    let redis = Redis::start(bench, &[])?;
+    let setup =
+        |roles| Setup { network: Some(network.process.address), ..Setup::of(Store::Redis(&redis), roles) };
+    let intake = Hub::start(bench, &setup("edge,api,console"))?;
+    let dispatcher = || Hub::start(bench, &setup("dispatch,console"));
+    let orders = Orders::of(bench, &intake)?;
+    let backlog = Backlog::new(orders.reported());
+
+    let its_redis = Redis::start(bench, &[])?;
+    let queue = BullMq::new(bench, &its_redis)?;
+    let jobs = Backlog::new(0);
+
+    let mut contenders = [
+        Contender::new("hub", || {
+            backlog.fill(|count| orders.count(count).map(drop))?;
+            backlog.took(round(bench, &network, dispatcher()?.process, Some(&redis))?)
+        }),
+        Contender::new("bare hyper calls", || {
+            round(bench, &network, peer::caller(bench, &network, IN_FLIGHT)?, None)
+        }),
+        Contender::new("BullMQ + undici", || {
+            jobs.fill(|count| queue.add(count))?;
+            jobs.took(round(bench, &network, queue.work(&network, IN_FLIGHT)?, Some(&its_redis))?)
+        }),
+        Contender::new("requests.get", || round(bench, &network, example(bench, &network)?, None)),
+    ];
+    take_turns(bench, &mut contenders)?;
+    let [ours, bare, bullmq, python] = &contenders;
+    once(orders.reported(), backlog.left.get(), &network, dispatcher()?, &intake)?;
+
+    let mut rows = beside(ours, bare, Some(Target::AtLeast(0.4)), None);
+    rows.extend(beside(ours, bullmq, Some(Target::AtLeast(5.0)), None));
+    rows.extend(beside(ours, python, Some(Target::AtLeast(20.0)), None));
+    Ok(rows.into_iter().map(of_deliveries).collect())
+}
+
+/// Work that waits for a sender, enough of it that a round never sees its end.
+struct Backlog {
+    left: Cell<u64>,
+    /// The most that was sent in a round, its warm-up included.
+    most: Cell<u64>,
+}
+
+impl Backlog {
+    fn new(left: u64) -> Self {
+        Self { left: Cell::new(left), most: Cell::new(20_000) }
+    }
+
+    /// Adds what a round may want beyond what is left.
+    fn fill(&self, add: impl FnOnce(u64) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let more = (self.most.get() * 3 / 2).saturating_sub(self.left.get());
+        self.left.set(self.left.get() + more);
+        if more > 0 { add(more) } else { Ok(()) }
+    }
+
+    /// What a round took of it.
+    fn took(&self, round: Report) -> anyhow::Result<Report> {
+        ensure!(round.sent < self.left.get(), "all that waited was sent before the round was over");
+        self.left.set(self.left.get() - round.sent);
+        self.most.set(self.most.get().max(round.sent));
+        Ok(round)
+    }
+}
+
+/// A round of a sender: counted by the network, from a warm-up after its first call on.
+fn round(
+    bench: &Bench,
+    network: &Network,
+    mut sender: Process,
+    store: Option<&Redis>,
+) -> anyhow::Result<Report> {
+    let first = network.counts()?.taken;
+    sender.wait_until(|| Ok(network.counts()?.taken > first))?;
+    sleep(bench.warm_up);
+    let mut watch = vec![sender.id()];
+    watch.extend(store.map(|store| store.process.id()));
+    watch.push(network.process.id());
+    let used = || watch.iter().map(|process| cpu::used(*process)).collect::<anyhow::Result<Vec<_>>>();
+
+    let (began, before, from) = (Instant::now(), used()?, network.counts()?.taken);
+    sleep(bench.round);
+    let (time, after, to) = (began.elapsed(), used()?, network.counts()?.taken);
+    sender.check()?;
+    sender.end()?;
+    let counts = network.counts()?;
+    ensure!(to > from && counts.refused == 0, "the network refused {} calls", counts.refused);
+
+    let requests = to - from;
+    let spent = after.iter().zip(before).map(|(after, before)| after.saturating_sub(before));
+    let mut cpu_us: Vec<f64> = spent.map(|spent| spent.as_secs_f64() * 1e6 / requests as f64).collect();
+    let own_us = cpu_us.pop().unwrap_or_default();
+    let seconds = time.as_secs_f64();
+    let report =
+        Report { requests, sent: counts.taken - first, seconds, cpu_us, own_us, ..Report::default() };
+    bench.own.borrow_mut().push((report.own_us, report.busy()));
+    Ok(report)
+}
+
+/// Makes sure that every conversion was told once, when the rest is told as well.
+fn once(recorded: u64, left: u64, network: &Network, mut last: Hub, auditor: &Hub) -> anyhow::Result<()> {
+    let before = network.counts()?.taken;
+    last.process.wait_until(|| Ok(network.counts()?.taken >= before + left))?;
+    last.process.end()?;
+    let told = recorded - left + network.counts()?.taken - before;
+    ensure!(told == recorded, "{recorded} conversions were told {told} times");
+    let began = Instant::now();
+    while auditor.metric("postback_deliveries{", "state=\"delivered\"")? != recorded as f64 {
+        ensure!(began.elapsed() < PATIENCE, "not all that was told is settled");
+        sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// The example at work, over and over.
+fn example(bench: &Bench, network: &Network) -> anyhow::Result<Process> {
+    let (folder, address) = (bench.folder("requests-")?, network.process.address);
+    std::fs::write(folder.join("notify.py"), EXAMPLE)?;
+    let mut python = pinned(SERVERS, Path::new("/usr/bin/python3"));
+    python.args(["notify.py", &format!("http://{address}")]);
+    Process::spawn(python, &folder, address)
+}
+
+/// A row whose requests are deliveries.
+fn of_deliveries(row: Row) -> Row {
+    let unit = if row.unit == "requests/s" { "deliveries/s" } else { "us/delivery" };
+    Row { unit, ..row }
+}
