@@ -1,6 +1,9 @@
-//! The rates of the edge, of reports and of deliveries over stores that hold much, beside a store that began empty.
+//! The rates of redirects, reports and deliveries on a Redis that holds much, beside one that began empty.
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use anyhow::ensure;
 
@@ -10,9 +13,11 @@ use super::{
 };
 use crate::{
     bench::Bench,
+    cpu,
     hub::{Hub, Setup, Store},
     install,
     load::{Load, Report},
+    peer::Network,
     redis::Redis,
     row::{Row, Target},
     seed::{Most, many},
@@ -21,16 +26,19 @@ use crate::{
 
 pub(super) const GROUP: Group = Group {
     name: "growth",
-    about: "redirects and reports on a Redis that holds much, beside one that began empty",
+    about: "redirects, reports and deliveries on a Redis that holds much, beside one that began empty",
     needs: &[install::REDIS],
     run,
 };
 
 /// How long clicks are captured at most before they are measured.
 const FILLING: Duration = Duration::from_secs(45);
-/// How many visitors make a round, of whom so many bring an order.
+/// How many visitors make a round, how many of them bring an order, and of how many orders the network is told:
+/// the first ones while the deliveries warm up.
 const VISITORS: u64 = 20_000;
 const ORDERS: u64 = 8_000;
+const DELIVERIES: u64 = 6_000;
+const WARM_UP: u64 = 1_000;
 
 fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let stock = Stock::of(bench)?;
@@ -45,21 +53,22 @@ fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     }
     let empty = Redis::start(bench, &[])?;
     let clicks = |of: &Filled| format!("{} clicks", many(of.count));
+    let network = Network::start(bench)?;
+    let over = |redis, name| Site::over(bench, redis, &network, name);
     let sites = [
-        Site::over(bench, &empty, "empty".to_owned())?,
-        Site::over(bench, &few.redis, clicks(&few))?,
-        Site::over(bench, &stock.clicks.redis, clicks(&stock.clicks))?,
-        Site::over(bench, &most.redis, clicks(&most))?,
-        Site::over(bench, &stock.pending.redis, format!("{} pending", many(stock.pending.count)))?,
+        over(&empty, "empty".to_owned())?,
+        over(&few.redis, clicks(&few))?,
+        over(&stock.clicks.redis, clicks(&stock.clicks))?,
+        over(&most.redis, clicks(&most))?,
+        over(&stock.pending.redis, format!("{} pending", many(stock.pending.count)))?,
     ];
     let visits = sites.iter().map(|site| Contender::new(&site.name, || site.visit()));
     let reports = sites.iter().map(|site| Contender::new(&site.name, || site.report()));
-    let mut contenders: Vec<_> = visits.chain(reports).collect();
+    let deliveries = sites.iter().map(|site| Contender::new(&site.name, || site.deliver()));
+    let mut contenders: Vec<_> = visits.chain(reports).chain(deliveries).collect();
     take_turns(bench, &mut contenders)?;
-    let (visits, reports) = contenders.split_at(sites.len());
-    let mut rows = beside_empty("redirects", visits);
-    rows.extend(beside_empty("reports", reports));
-    Ok(rows)
+    let kinds = contenders.chunks(sites.len()).zip(["redirects", "reports", "deliveries"]);
+    Ok(kinds.flat_map(|(contenders, what)| beside_empty(what, contenders)).collect())
 }
 
 /// A hub over a Redis that holds something.
@@ -67,6 +76,7 @@ struct Site<'a> {
     bench: &'a Bench,
     name: String,
     redis: &'a Redis,
+    network: &'a Network,
     hub: Hub,
     seed: u64,
     came: Cell<u64>,
@@ -74,23 +84,47 @@ struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    fn over(bench: &'a Bench, redis: &'a Redis, name: String) -> anyhow::Result<Self> {
+    fn over(bench: &'a Bench, redis: &'a Redis, network: &'a Network, name: String) -> anyhow::Result<Self> {
         let hub = Hub::start(bench, &Setup::of(Store::Redis(redis), "edge,api,console"))?;
         let [came, ordered] = [0, 0].map(Cell::new);
-        Ok(Self { bench, name, redis, hub, seed: fastrand::u64(..), came, ordered })
+        Ok(Self { bench, name, redis, network, hub, seed: fastrand::u64(..), came, ordered })
+    }
+
+    /// So many in a full run.
+    fn of(&self, full: u64) -> u64 {
+        if self.bench.quick { full / 4 } else { full }
     }
 
     fn visit(&self) -> anyhow::Result<Report> {
-        let count = if self.bench.quick { VISITORS / 4 } else { VISITORS };
-        self.send(Load::visitors(self.hub.edge), count, &self.came)
+        self.send(Load::visitors(self.hub.edge), self.of(VISITORS), &self.came)
     }
 
     /// Orders of the visitors who came.
     fn report(&self) -> anyhow::Result<Report> {
-        let count = if self.bench.quick { ORDERS / 4 } else { ORDERS };
-        let report = self.send(Load::reports(self.bench, self.hub.api), count, &self.ordered)?;
+        let load = Load::reports(self.bench, self.hub.api);
+        let report = self.send(load, self.of(ORDERS), &self.ordered)?;
         ensure!(self.ordered.get() <= self.came.get(), "more reports than clicks were captured for");
         Ok(report)
+    }
+
+    /// Some of the orders, by a hub that does nothing else.
+    fn deliver(&self) -> anyhow::Result<Report> {
+        let setup = Setup::of(Store::Redis(self.redis), "dispatch,console");
+        let setup = Setup { network: Some(self.network.process.address), ..setup };
+        let first = self.network.counts()?.taken;
+        let mut hub = Hub::start(self.bench, &setup)?;
+        let watch = [hub.process.id(), self.redis.process.id()];
+        let mut until = |count| -> anyhow::Result<_> {
+            hub.process.wait_until(|| Ok(self.network.counts()?.taken >= first + count))?;
+            let used = watch.iter().map(|process| cpu::used(*process)).collect::<anyhow::Result<Vec<_>>>()?;
+            Ok((self.network.counts()?.taken, Instant::now(), used))
+        };
+        let (from, began, before) = until(self.of(WARM_UP))?;
+        let (to, ended, after) = until(self.of(DELIVERIES))?;
+        let requests = to - from;
+        let spent = after.iter().zip(before).map(|(after, before)| after.saturating_sub(before));
+        let cpu_us = spent.map(|spent| spent.as_secs_f64() * 1e6 / requests as f64).collect();
+        Ok(Report { requests, seconds: (ended - began).as_secs_f64(), cpu_us, ..Report::default() })
     }
 
     fn send(&self, load: Load<'_>, count: u64, sent: &Cell<u64>) -> anyhow::Result<Report> {
@@ -118,8 +152,8 @@ fn beside_empty(what: &str, contenders: &[Contender<'_, Report>]) -> Vec<Row> {
             )
         };
         [
-            row("", "requests/s", &Report::rate, Some(Target::AtLeast(0.9))),
-            row(", CPU with Redis", "us/request", &both, Some(Target::AtMost(1.1))),
+            row("", "1/s", &Report::rate, Some(Target::AtLeast(0.9))),
+            row(", CPU with Redis", "us", &both, Some(Target::AtMost(1.1))),
         ]
     });
     rows.collect()

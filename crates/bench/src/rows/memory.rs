@@ -1,14 +1,6 @@
 //! What a click and a conversion take: in Redis, on the disk, and in the hub's own memory.
 
-use std::{
-    fs,
-    io::{Read, Write},
-    net::TcpStream,
-    os::unix::fs::MetadataExt,
-    path::Path,
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use anyhow::{Context, ensure};
 
@@ -22,7 +14,7 @@ use crate::{
     hub::{Hub, Setup, Store},
     install,
     load::Load,
-    process::{LOAD, Process, free_address, pinned},
+    peer::Network,
     redis::Redis,
     row::{Row, Target},
     seed::{Most, Stores, many},
@@ -40,7 +32,6 @@ pub(super) const GROUP: Group = Group {
 const PROBE: u64 = 2_000;
 /// What the hub does before its memory is looked at.
 const VISITORS: u64 = 4_000;
-const PATIENCE: Duration = Duration::from_secs(30);
 const MEGABYTE: f64 = 1e6;
 
 fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
@@ -70,42 +61,16 @@ fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 
 /// A conversion that the hub itself has delivered, beside the same while it was pending.
 fn delivered(bench: &Bench) -> anyhow::Result<Row> {
-    let count = if bench.quick { 2_000 } else { 20_000 };
+    let count = if bench.quick { 2_000 } else { 10_000 };
     let pending = Filled::with(bench, |stores| stores.orders(fastrand::u64(..), Most::of(count)))?;
-    let network = network(bench)?;
+    let network = Network::start(bench)?;
     let setup = Setup::of(Store::Redis(&pending.redis), "dispatch,console");
-    let mut hub = Hub::start(bench, &Setup { network: Some(network.address), ..setup })?;
-    let began = Instant::now();
-    loop {
-        let delivered = hub.metric("postback_deliveries{", "state=\"delivered\"")?;
-        if delivered == count as f64 {
-            break;
-        }
-        ensure!(began.elapsed() < PATIENCE, "of {count} conversions {delivered} are delivered");
-        sleep(Duration::from_millis(20));
-    }
+    let mut hub = Hub::start(bench, &Setup { network: Some(network.process.address), ..setup })?;
+    hub.process.wait_until(|| Ok(network.counts()?.taken >= count))?;
+    // What is told is settled before the end.
     hub.process.end()?;
     let name = format!("Redis, a delivered conversion, {} stored", many(count));
     Ok(compare(&name, "bytes", &[pending.each_now()?], "pending", &[pending.each]))
-}
-
-/// A sandbox that takes every call.
-fn network(bench: &Bench) -> anyhow::Result<Process> {
-    let address = free_address();
-    let mut command = pinned(LOAD, &bench.hub);
-    command.args(["sandbox", "--listen", &address.to_string()]);
-    let sandbox = Process::start(command, &bench.folder("sandbox-")?, address)?;
-    let fault = r#"{"network":"trafficstars","kind":"answer","body":"{\"ok\":true}"}"#;
-    let length = fault.len();
-    let mut control = TcpStream::connect(address)?;
-    write!(
-        control,
-        "POST /sandbox/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{fault}"
-    )?;
-    let mut answer = String::new();
-    control.read_to_string(&mut answer)?;
-    ensure!(answer.starts_with("HTTP/1.1 2"), "the sandbox says {answer}");
-    Ok(sandbox)
 }
 
 /// The resident memory of a hub that does everything, after some visitors, while its network is away.
