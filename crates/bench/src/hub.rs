@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use anyhow::Context;
@@ -56,8 +56,6 @@ pub(crate) struct Hub {
     pub(crate) api: SocketAddr,
     /// Where operators look.
     pub(crate) console: SocketAddr,
-    /// Its config, log and embedded store.
-    pub(crate) folder: PathBuf,
 }
 
 impl Hub {
@@ -93,7 +91,7 @@ impl Hub {
         // The hub begins to listen in this order: where the last part takes a connection, all do.
         let (_, last) = listening.next_back().context("a hub that listens nowhere")?;
         let process = Process::start(command, &folder, last)?;
-        Ok(Self { process, edge, api, console, folder })
+        Ok(Self { process, edge, api, console })
     }
 
     /// The sum of a metric over all series with this label.

@@ -13,11 +13,12 @@ use super::{Options, meter::Meter, traffic};
 /// The longest answer that is read: a redirect has no body.
 const LONGEST: usize = 8 * 1024;
 
-pub(super) async fn send(options: &Options, until_closed: bool, meter: &Rc<Meter>) -> anyhow::Result<()> {
+pub(super) async fn send(options: &Options, meter: &Rc<Meter>) -> anyhow::Result<()> {
     let mut visitors = Vec::new();
     for _ in 0..options.connections {
         let stream = TcpStream::connect(options.to).await?;
         stream.set_nodelay(true)?;
+        let until_closed = options.until_closed;
         let visitor = visit(stream, options.to.to_string(), options.seed, Rc::clone(meter));
         visitors.push(async move {
             match visitor.await {
@@ -44,7 +45,7 @@ async fn visit(mut stream: TcpStream, host: String, seed: u64, meter: Rc<Meter>)
         stream.write_all(&request).await.map_err(|_| Closed)?;
         let mut filled = 0;
         loop {
-            // What is reset or at its end before an answer has begun was closed; one that breaks off is an error.
+            // Closed before an answer has begun, or else the answer breaks off.
             let read = match stream.read(&mut answer[filled..]).await {
                 Ok(0) | Err(_) if filled == 0 => return Err(Closed.into()),
                 read => read?,

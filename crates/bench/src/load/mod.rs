@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// At most so many requests in all.
     #[arg(long, global = true, default_value_t = u64::MAX)]
     count: u64,
+    /// Takes a connection of a visitor that the server closes for its end, and no error.
+    #[arg(long, global = true)]
+    until_closed: bool,
     /// Which clicks: equal seeds make equal ones.
     #[arg(long, global = true, default_value_t = 0)]
     seed: u64,
@@ -60,13 +63,9 @@ pub(crate) struct Options {
 #[derive(Clone, Debug, Subcommand)]
 enum Kind {
     /// Visitors with a fresh click each.
-    Http {
-        /// Takes a connection that the server closes for a visitor's end, and no error.
-        #[arg(long)]
-        until_closed: bool,
-    },
+    Http,
     /// Reports of a conversion of a click each.
-    Grpc(grpc::Options),
+    Grpc(Box<grpc::Options>),
 }
 
 /// What came of it.
@@ -190,7 +189,7 @@ impl Load<'_> {
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let meter = Meter::new(&options);
     match &options.kind {
-        Kind::Http { until_closed } => http::send(&options, *until_closed, &meter).await?,
+        Kind::Http => http::send(&options, &meter).await?,
         Kind::Grpc(more) => grpc::send(&options, more, &meter).await?,
     }
     let report = meter.report()?;

@@ -32,13 +32,14 @@ pub(super) const GROUP: Group = Group {
 };
 
 /// How long clicks are captured at most before they are measured.
-const FILLING: Duration = Duration::from_secs(45);
-/// How many visitors make a round, how many of them bring an order, and of how many orders the network is told:
-/// the first ones while the deliveries warm up.
+const FILLING: Duration = Duration::from_secs(30);
+/// How many visitors make a round, and how many of them bring an order.
 const VISITORS: u64 = 20_000;
-const ORDERS: u64 = 8_000;
-const DELIVERIES: u64 = 6_000;
-const WARM_UP: u64 = 1_000;
+const ORDERS: u64 = 10_000;
+/// How many deliveries make one, and how many go before what is measured: a hub that starts counts for once
+/// which of its pending deliveries end soon.
+const DELIVERIES: u64 = 8_000;
+const WARM_UP: u64 = 2_000;
 
 fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let stock = Stock::of(bench)?;
@@ -92,7 +93,7 @@ impl<'a> Site<'a> {
 
     /// So many in a full run.
     fn of(&self, full: u64) -> u64 {
-        if self.bench.quick { full / 4 } else { full }
+        if self.bench.quick { full / 2 } else { full }
     }
 
     fn visit(&self) -> anyhow::Result<Report> {
