@@ -1,5 +1,5 @@
-//! Clicks and conversions that are in a store before it is measured: put there by its own crate, as by the hub,
-//! many at a time and without visitors or callers.
+//! Clicks and conversions that are in a store before it is measured: put there by its own crate, as by a
+//! hub, many at a time and without visitors or callers.
 
 use std::{
     path::Path,
