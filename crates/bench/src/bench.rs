@@ -1,7 +1,7 @@
 //! The run: what is measured, how long, and where everything lies meanwhile.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     fmt, fs,
     io::Write,
     path::{Path, PathBuf},
@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use crate::{
     cpu::Others,
     process::{self, LOAD, Priority, SERVERS},
+    rows::Stock,
     turns::median,
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Bench {
     pub(crate) quick: bool,
     /// What the load itself took: microseconds of CPU per request, and the share of its core.
     pub(crate) own: RefCell<Vec<(f64, f64)>>,
+    /// What is filled for more rows than one.
+    pub(crate) stock: OnceCell<Stock>,
     dir: TempDir,
     began: Instant,
     others: Others,
@@ -66,6 +69,7 @@ impl Bench {
             warm_up: millis(400, 150),
             quick,
             own: RefCell::default(),
+            stock: OnceCell::new(),
             dir,
             began: Instant::now(),
             others: Others::from_now_on()?,
@@ -95,7 +99,9 @@ impl Bench {
     }
 
     /// Under what the figures were taken.
-    pub(crate) fn conditions(&self) -> anyhow::Result<String> {
+    pub(crate) fn conditions(&mut self) -> anyhow::Result<String> {
+        // What others took is known once all of our own has ended.
+        drop(self.stock.take());
         let own = self.own.borrow();
         let own_us: Vec<f64> = own.iter().map(|(us, _)| *us).collect();
         let busiest = own.iter().map(|(_, share)| *share).fold(0.0, f64::max);

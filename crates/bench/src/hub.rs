@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
+    path::Path,
 };
 
 use anyhow::Context;
@@ -25,6 +25,8 @@ pub(crate) enum Store<'a> {
     Redis(&'a Redis),
     /// Files of its own, synced to the disk.
     Embedded,
+    /// The files that are in this directory.
+    Files(&'a Path),
 }
 
 /// What a row wants of its hub.
@@ -54,8 +56,6 @@ pub(crate) struct Hub {
     pub(crate) api: SocketAddr,
     /// Where operators look.
     pub(crate) console: SocketAddr,
-    /// Its config, log and embedded store.
-    pub(crate) folder: PathBuf,
 }
 
 impl Hub {
@@ -66,6 +66,7 @@ impl Hub {
         let store = match setup.store {
             Store::Redis(redis) => format!("engine = \"redis\"\nredis = [\"{}\"]", redis.url()),
             Store::Embedded => "engine = \"embedded\"".to_owned(),
+            Store::Files(path) => format!("engine = \"embedded\"\npath = \"{}\"", path.display()),
         };
         let network = setup.network.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9)));
         let config = format!(
@@ -90,7 +91,7 @@ impl Hub {
         // The hub begins to listen in this order: where the last part takes a connection, all do.
         let (_, last) = listening.next_back().context("a hub that listens nowhere")?;
         let process = Process::start(command, &folder, last)?;
-        Ok(Self { process, edge, api, console, folder })
+        Ok(Self { process, edge, api, console })
     }
 
     /// The sum of a metric over all series with this label.

@@ -13,6 +13,7 @@ mod process;
 mod redis;
 mod row;
 mod rows;
+mod seed;
 mod turns;
 
 use std::{io::Write, path::PathBuf};
@@ -87,7 +88,7 @@ fn measure(options: Options) -> anyhow::Result<()> {
     }
     let chosen = rows::chosen(&options.only)?;
     install::needed(chosen.iter().flat_map(|group| group.needs))?;
-    let bench = Bench::new(options.hub, options.quick)?;
+    let mut bench = Bench::new(options.hub, options.quick)?;
     let (mut rows, mut failed) = (Vec::new(), Vec::new());
     for group in chosen {
         bench.say(format_args!("{}: {}", group.name, group.about));

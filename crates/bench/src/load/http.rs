@@ -18,26 +18,48 @@ pub(super) async fn send(options: &Options, meter: &Rc<Meter>) -> anyhow::Result
     for _ in 0..options.connections {
         let stream = TcpStream::connect(options.to).await?;
         stream.set_nodelay(true)?;
-        visitors.push(visit(stream, options.to.to_string(), options.seed, Rc::clone(meter)));
+        let until_closed = options.until_closed;
+        let visitor = visit(stream, options.to.to_string(), options.seed, Rc::clone(meter));
+        visitors.push(async move {
+            match visitor.await {
+                Err(error) if until_closed && error.is::<Closed>() => Ok(()),
+                ended => ended,
+            }
+        });
     }
     meter.run(visitors).await
 }
+
+/// With what a server announces that it closes the connection.
+const LAST: &[u8] = b"\r\nconnection: close\r\n";
+
+/// The server closed a connection, or said with an answer that it would.
+#[derive(Debug, thiserror::Error)]
+#[error("the server closed a connection")]
+struct Closed;
 
 async fn visit(mut stream: TcpStream, host: String, seed: u64, meter: Rc<Meter>) -> anyhow::Result<()> {
     let (mut request, mut answer) = (Vec::with_capacity(1024), Box::new([0; LONGEST]));
     while let Some(turn) = meter.next().await {
         traffic::visit(&mut request, &host, seed, turn.number);
-        stream.write_all(&request).await?;
+        stream.write_all(&request).await.map_err(|_| Closed)?;
         let mut filled = 0;
         loop {
-            let read = stream.read(&mut answer[filled..]).await?;
-            ensure!(read > 0, "the server closed a connection");
+            // Closed before an answer has begun, or else the answer breaks off.
+            let read = match stream.read(&mut answer[filled..]).await {
+                Ok(0) | Err(_) if filled == 0 => return Err(Closed.into()),
+                read => read?,
+            };
+            ensure!(read > 0, "an answer breaks off");
             filled += read;
             if is_redirect(&answer[..filled])? {
                 break;
             }
         }
         meter.answered(&turn);
+        if answer[..filled].windows(LAST.len()).any(|line| line.eq_ignore_ascii_case(LAST)) {
+            return Err(Closed.into());
+        }
     }
     Ok(())
 }

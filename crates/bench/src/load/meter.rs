@@ -198,6 +198,7 @@ mod tests {
     fn run(rate: Option<f64>) -> Report {
         let options = Options {
             kind: Kind::Http,
+            until_closed: false,
             to: ([127, 0, 0, 1], 9).into(),
             connections: 1,
             streams: 1,

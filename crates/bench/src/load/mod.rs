@@ -5,7 +5,7 @@
 mod grpc;
 mod http;
 mod meter;
-mod traffic;
+pub(crate) mod traffic;
 
 use std::{io::Write, net::SocketAddr, process::Stdio};
 
@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// At most so many requests in all.
     #[arg(long, global = true, default_value_t = u64::MAX)]
     count: u64,
+    /// Takes a connection of a visitor that the server closes for its end, and no error.
+    #[arg(long, global = true)]
+    until_closed: bool,
     /// Which clicks: equal seeds make equal ones.
     #[arg(long, global = true, default_value_t = 0)]
     seed: u64,
@@ -62,7 +65,7 @@ enum Kind {
     /// Visitors with a fresh click each.
     Http,
     /// Reports of a conversion of a click each.
-    Grpc(grpc::Options),
+    Grpc(Box<grpc::Options>),
 }
 
 /// What came of it.
@@ -132,6 +135,12 @@ impl Load<'_> {
             first: 0,
             watch: Vec::new(),
         }
+    }
+
+    /// Goes on until the server has closed all connections.
+    pub(crate) fn until_closed(mut self) -> Self {
+        self.kind.push("--until-closed".to_owned());
+        Self { count: Some(u64::MAX), ..self }
     }
 
     /// Reports over 8 connections with 16 under way on each, of clicks whose tokens this deployment sealed.

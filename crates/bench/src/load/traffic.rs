@@ -43,7 +43,7 @@ fn one<'a>(random: &mut fastrand::Rng, of: &[&'a str]) -> &'a str {
 }
 
 /// Writes a visitor's request.
-pub(super) fn visit(into: &mut Vec<u8>, host: &str, seed: u64, number: u64) {
+pub(crate) fn visit(into: &mut Vec<u8>, host: &str, seed: u64, number: u64) {
     let mut random = random(seed, number);
     let click = click(&mut random);
     let [a, b, c] = random.u32(..).to_le_bytes().first_chunk().copied().unwrap_or_default();
@@ -70,7 +70,7 @@ pub(super) fn visit(into: &mut Vec<u8>, host: &str, seed: u64, number: u64) {
 
 /// How a report names its click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum By {
+pub(crate) enum By {
     /// By its token.
     Token,
     /// By the network's id.
@@ -78,7 +78,7 @@ pub(super) enum By {
 }
 
 /// Who reports.
-pub(super) struct Reporter {
+pub(crate) struct Reporter {
     account: AccountId,
     ring: Keyring,
     captured_at: Timestamp,
@@ -87,7 +87,7 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn new(ring: Keyring, by: By, with_request_id: bool) -> anyhow::Result<Self> {
+    pub(crate) fn new(ring: Keyring, by: By, with_request_id: bool) -> anyhow::Result<Self> {
         Ok(Self {
             account: AccountId::parse(ACCOUNT)?,
             ring,
@@ -98,7 +98,7 @@ impl Reporter {
     }
 
     /// The report of an order that a click brought.
-    pub(super) fn report(&self, seed: u64, number: u64) -> anyhow::Result<RecordConversionRequest> {
+    pub(crate) fn report(&self, seed: u64, number: u64) -> anyhow::Result<RecordConversionRequest> {
         let mut random = random(seed, number);
         let id = click(&mut random);
         let mut transaction = String::with_capacity(16);

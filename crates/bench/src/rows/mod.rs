@@ -15,11 +15,17 @@
 
 mod delivery;
 mod edge;
+mod growth;
 mod latency;
+mod memory;
 mod orders;
 mod record;
+mod start;
+mod stock;
 
 use anyhow::Context;
+
+pub(crate) use self::stock::Stock;
 
 use crate::{
     bench::Bench,
@@ -42,8 +48,17 @@ pub(crate) struct Group {
 }
 
 /// All groups, in the order in which they are run.
-pub(crate) const GROUPS: &[&Group] =
-    &[&edge::REDIS, &edge::EMBEDDED, &record::REDIS, &record::EMBEDDED, &delivery::GROUP, &latency::GROUP];
+pub(crate) const GROUPS: &[&Group] = &[
+    &edge::REDIS,
+    &edge::EMBEDDED,
+    &record::REDIS,
+    &record::EMBEDDED,
+    &delivery::GROUP,
+    &latency::GROUP,
+    &memory::GROUP,
+    &growth::GROUP,
+    &start::GROUP,
+];
 
 /// The groups of these names; all where there are none.
 pub(crate) fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Group>> {
