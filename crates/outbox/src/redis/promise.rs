@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use postback_core::{Error, ErrorKind, Result};
+use postback_core::{Error, Result};
 use postback_redis_link::Link;
 use redis::cmd;
 
@@ -20,7 +20,7 @@ struct Facts {
 
 /// Asks all servers, and says what holds on each of them.
 pub(super) async fn promise(link: &Link, replicas: usize) -> Result<String> {
-    if !link.is_cluster() && is_node(link).await? {
+    if !link.is_cluster() && is_node(link).await {
         let message =
             "redis is a node of a Cluster, and conversions would lie on other nodes; set cluster to true";
         return Err(Error::precondition("CLUSTER_NODE", message));
@@ -31,12 +31,9 @@ pub(super) async fn promise(link: &Link, replicas: usize) -> Result<String> {
 }
 
 /// Whether the one server is a node of a Cluster; not where it does not tell.
-async fn is_node(link: &Link) -> Result<bool> {
-    match link.ask::<String>(cmd("INFO").arg("cluster")).await {
-        Ok(info) => Ok(stated(&info, "cluster_enabled").as_deref() == Some("1")),
-        Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
-        Err(_) => Ok(false),
-    }
+async fn is_node(link: &Link) -> bool {
+    let info: Result<String> = link.ask(cmd("INFO").arg("cluster")).await;
+    info.is_ok_and(|info| stated(&info, "cluster_enabled").as_deref() == Some("1"))
 }
 
 async fn facts(link: &Link) -> Result<Vec<Facts>> {
