@@ -2,7 +2,7 @@
 
 use std::{
     mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use redis::{Cmd, Pipeline, RedisResult, Value};
@@ -37,8 +37,8 @@ impl Gathering {
     }
 
     /// Whoever serves: takes batch after batch until nobody asks.
-    pub(crate) const fn service(&self) -> Service<'_> {
-        Service(self)
+    pub(crate) fn service(self: &Arc<Self>) -> Service {
+        Service(Arc::clone(self))
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -47,9 +47,9 @@ impl Gathering {
 }
 
 /// The service of a gathering.
-pub(crate) struct Service<'a>(&'a Gathering);
+pub(crate) struct Service(Arc<Gathering>);
 
-impl Service<'_> {
+impl Service {
     /// The next batch; none where nobody asks, and then the service is over.
     pub(crate) fn next(&self) -> Option<Batch> {
         let mut waiting = self.0.lock();
@@ -63,7 +63,7 @@ impl Service<'_> {
     }
 }
 
-impl Drop for Service<'_> {
+impl Drop for Service {
     /// Where a service breaks off, those who wait are let go, and the next one who asks serves.
     fn drop(&mut self) {
         let mut waiting = self.0.lock();

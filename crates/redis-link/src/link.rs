@@ -65,7 +65,7 @@ pub struct Link {
 struct Shared {
     servers: Servers,
     state: Mutex<State>,
-    gathering: Gathering,
+    gathering: Arc<Gathering>,
 }
 
 /// What stands now. Of all who want a connection one task makes it, whether or not they go on waiting; where that
@@ -103,8 +103,7 @@ impl Link {
         let servers = Servers::new(settings, settings.servers()?).map_err(|error| {
             Error::invalid("urls", "are not URLs of one Redis with one user and password").caused_by(error)
         })?;
-        let shared =
-            Arc::new(Shared { servers, state: Mutex::new(State::Idle), gathering: Gathering::default() });
+        let shared = Arc::new(Shared { servers, state: Mutex::new(State::Idle), gathering: Arc::default() });
         Ok(Self { shared, timeout: settings.timeout })
     }
 
@@ -204,12 +203,14 @@ impl Shared {
         }
     }
 
-    /// Sends batch after batch until nobody asks.
-    async fn serve(self: Arc<Self>, timeout: Duration) {
+    /// Sends batch after batch until nobody asks. The service is over as well where this is dropped before it begins.
+    fn serve(self: Arc<Self>, timeout: Duration) -> impl Future<Output = ()> + Send {
         let service = self.gathering.service();
-        while let Some(batch) = service.next() {
-            if let Ok(answers) = tokio::time::timeout(timeout, self.put(&batch)).await {
-                batch.tell(answers);
+        async move {
+            while let Some(batch) = service.next() {
+                if let Ok(answers) = tokio::time::timeout(timeout, self.put(&batch)).await {
+                    batch.tell(answers);
+                }
             }
         }
     }

@@ -19,10 +19,8 @@ fn link(server: &RedisServer) -> Link {
 }
 
 /// How many connections the server was asked for, this link's included.
-async fn connections(link: &Link) -> usize {
-    let info: String = link.ask(cmd("INFO").arg("stats")).await.unwrap();
-    let received = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
-    received.unwrap().trim().parse().unwrap()
+async fn connections(link: &Link) -> u64 {
+    counted(link, "total_connections_received").await
 }
 
 #[tokio::test]
@@ -60,6 +58,59 @@ async fn a_command_is_sent_again_once_its_connection_is_made_anew() {
     server.kill();
     server.restart();
     assert_eq!(link.ask::<String>(&mut cmd("PING")).await.unwrap(), "PONG");
+}
+
+/// What the server counted.
+async fn counted(link: &Link, name: &str) -> u64 {
+    let info: String = link.ask(cmd("INFO").arg("stats")).await.unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn three_hundred_who_ask_at_once_go_together_and_each_is_answered() {
+    let server = RedisServer::start();
+    let link = Arc::new(link(&server));
+    let before = counted(&link, "total_reads_processed").await;
+    let mut asking = tokio::task::JoinSet::new();
+    for number in 0..300 {
+        let link = Arc::clone(&link);
+        asking.spawn(async move {
+            assert_eq!(link.ask::<u64>(cmd("ECHO").arg(number)).await.unwrap(), number);
+        });
+    }
+    asking.join_all().await;
+    let reads = counted(&link, "total_reads_processed").await - before;
+    assert!(reads <= 10, "{reads} reads");
+}
+
+#[tokio::test]
+async fn a_refused_command_touches_no_other_of_its_batch() {
+    let server = RedisServer::start();
+    let link = link(&server);
+    let (mut set, mut push, mut get) = (cmd("SET"), cmd("LPUSH"), cmd("GET"));
+    let (set, push, get) = (set.arg("k").arg("v"), push.arg("k").arg("v"), get.arg("k"));
+    let (set, pushed, got) =
+        tokio::join!(link.ask::<String>(set), link.ask::<u64>(push), link.ask::<String>(get));
+    assert_eq!((set.unwrap().as_str(), got.unwrap().as_str()), ("OK", "v"));
+    assert_eq!(pushed.unwrap_err().kind(), ErrorKind::Internal);
+}
+
+#[test]
+fn a_runtime_that_ends_takes_no_later_question_with_it() {
+    let server = RedisServer::start();
+    let link = link(&server);
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = |pong: postback_core::Result<String>| assert_eq!(pong.unwrap(), "PONG");
+    server.freeze();
+    for patience in [Duration::ZERO, Duration::from_millis(20)] {
+        let mut ping = cmd("PING");
+        let asked = async { tokio::time::timeout(patience, link.ask::<String>(&mut ping)).await };
+        assert!(runtime().block_on(asked).is_err(), "a frozen server");
+    }
+    server.thaw();
+    answer(runtime().block_on(link.ask(&mut cmd("PING"))));
+    answer(runtime().block_on(link.ask(&mut cmd("PING"))));
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub(super) const GROUP: Group = Group {
 };
 
 /// How long clicks are captured at most before they are measured.
-const FILLING: Duration = Duration::from_secs(30);
+const FILLING: Duration = Duration::from_secs(60);
 /// How many visitors make a round, and how many of them bring an order.
 const VISITORS: u64 = 20_000;
 const ORDERS: u64 = 10_000;
