@@ -8,7 +8,7 @@ use std::{
 use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::sync::oneshot;
 
-use crate::{Connection, link::Question, refusal::ends_connection};
+use crate::{Connection, Question, refusal::ends_connection};
 
 /// The most commands of a batch.
 const MOST: usize = 256;

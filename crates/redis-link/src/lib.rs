@@ -6,6 +6,7 @@
 mod batch;
 mod connection;
 mod link;
+mod question;
 mod refusal;
 mod settings;
 
@@ -14,7 +15,8 @@ pub mod testing;
 
 pub use self::{
     connection::Connection,
-    link::{Link, Question},
+    link::Link,
+    question::Question,
     refusal::{late, refused, unconfirmed},
     settings::{RedisSettings, Topology},
 };

@@ -7,43 +7,16 @@ use std::{
 };
 
 use postback_core::{Error, Result};
-use redis::{
-    Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value, cluster_routing::MultipleNodeRoutingInfo,
-};
+use redis::{Cmd, FromRedisValue, RedisError, RedisResult, Value, cluster_routing::MultipleNodeRoutingInfo};
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
 use crate::{
-    Connection, RedisSettings,
+    Connection, Question, RedisSettings,
     batch::Gathering,
     connection::Servers,
     refusal::{late, refused, unconfirmed},
 };
-
-/// What is sent in one go. All of it may be sent twice: a lost connection leaves open what it carried.
-pub trait Question: Sync {
-    /// What Redis says to it.
-    type Answer: Send;
-
-    /// Sends it on a connection, and reads the answer.
-    fn put(&self, connection: &mut Connection) -> impl Future<Output = RedisResult<Self::Answer>> + Send;
-}
-
-impl Question for Cmd {
-    type Answer = Value;
-
-    async fn put(&self, connection: &mut Connection) -> RedisResult<Value> {
-        self.query_async(connection).await
-    }
-}
-
-impl Question for Pipeline {
-    type Answer = Vec<Value>;
-
-    async fn put(&self, connection: &mut Connection) -> RedisResult<Vec<Value>> {
-        self.query_async(connection).await
-    }
-}
 
 /// A command for several nodes of a Cluster.
 struct OfNodes<'a>(&'a Cmd, MultipleNodeRoutingInfo);
