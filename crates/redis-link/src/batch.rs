@@ -38,7 +38,7 @@ impl Gathering {
 
     /// Whoever serves: takes batch after batch until nobody asks.
     pub(crate) fn service(self: &Arc<Self>) -> Service {
-        Service(Arc::clone(self))
+        Service { gathering: Arc::clone(self), over: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -47,14 +47,18 @@ impl Gathering {
 }
 
 /// The service of a gathering.
-pub(crate) struct Service(Arc<Gathering>);
+pub(crate) struct Service {
+    gathering: Arc<Gathering>,
+    over: bool,
+}
 
 impl Service {
     /// The next batch; none where nobody asks, and then the service is over.
-    pub(crate) fn next(&self) -> Option<Batch> {
-        let mut waiting = self.0.lock();
+    pub(crate) fn next(&mut self) -> Option<Batch> {
+        let mut waiting = self.gathering.lock();
         if waiting.asked.is_empty() {
             waiting.served = false;
+            self.over = true;
             return None;
         }
         let most = waiting.asked.len().min(MOST);
@@ -66,9 +70,8 @@ impl Service {
 impl Drop for Service {
     /// Where a service breaks off, those who wait are let go, and the next one who asks serves.
     fn drop(&mut self) {
-        let mut waiting = self.0.lock();
-        if mem::take(&mut waiting.served) {
-            waiting.asked.clear();
+        if !self.over {
+            *self.gathering.lock() = Waiting::default();
         }
     }
 }
@@ -111,5 +114,33 @@ impl Question for Batch {
             Some(lost) => Err(lost),
             None => Ok(answers),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::cmd;
+
+    use super::*;
+
+    #[test]
+    fn a_service_that_is_over_lets_the_next_one_be() {
+        let gathering = Arc::<Gathering>::default();
+        let (_first, unserved) = gathering.enter(cmd("PING"));
+        let mut over = gathering.service();
+        assert!(unserved && over.next().is_some() && over.next().is_none());
+        let (_second, unserved) = gathering.enter(cmd("PING"));
+        drop(over);
+        assert!(unserved && gathering.service().next().is_some());
+    }
+
+    #[test]
+    fn a_service_that_breaks_off_lets_go_who_waits_and_the_next_one_serves() {
+        let gathering = Arc::<Gathering>::default();
+        let (mut told, unserved) = gathering.enter(cmd("PING"));
+        assert!(unserved && !gathering.enter(cmd("PING")).1);
+        drop(gathering.service());
+        assert_eq!(told.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
+        assert!(gathering.enter(cmd("PING")).1);
     }
 }

@@ -178,7 +178,7 @@ impl Shared {
 
     /// Sends batch after batch until nobody asks. The service is over as well where this is dropped before it begins.
     fn serve(self: Arc<Self>, timeout: Duration) -> impl Future<Output = ()> + Send {
-        let service = self.gathering.service();
+        let mut service = self.gathering.service();
         async move {
             while let Some(batch) = service.next() {
                 if let Ok(answers) = tokio::time::timeout(timeout, self.put(&batch)).await {
