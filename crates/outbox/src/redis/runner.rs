@@ -19,12 +19,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::scripts::Call;
+use super::scripts::{Call, Replicas};
 
 /// The most steps of one run.
 const TOGETHER: usize = 128;
-/// How often a script is sent again whose slot moved, or that a server did not know.
-const SENDINGS: usize = 4;
 
 /// Runs the steps of an outbox over one link.
 pub(super) struct Runner {
@@ -49,7 +47,7 @@ struct Queue {
     /// The partition, where not all are on one server or the steps take long.
     partition: Option<u8>,
     /// Whether replicas are waited for.
-    confirmed: bool,
+    replicas: Replicas,
     /// By how much tests run ahead of Redis's clock, in milliseconds.
     ahead: i64,
 }
@@ -86,7 +84,7 @@ impl Runner {
         call: Call,
         ahead: i64,
     ) -> impl Future<Output = Result<T>> + use<T> {
-        if call.acknowledges {
+        if call.replicas == Replicas::Needed {
             fail::fail_point!("commit");
         }
         let (timeout, ends) = (self.shared.timeout, Instant::now() + self.shared.timeout);
@@ -104,7 +102,7 @@ impl Shared {
         let queue = Queue {
             script: call.step.sort.script.get_hash(),
             partition: (self.is_cluster || !call.step.sort.is_short).then_some(call.partition),
-            confirmed: self.replicas > 0 && call.acknowledges,
+            replicas: if self.replicas > 0 { call.replicas } else { Replicas::Unasked },
             ahead,
         };
         let (tell, answer) = oneshot::channel();
@@ -145,11 +143,11 @@ impl Shared {
     async fn put(&self, queue: Queue, calls: &[Call]) -> Result<Vec<Result<Value>>> {
         let Some(first) = calls.first() else { return Ok(Vec::new()) };
         let run = Run::new(&self.prefix, queue, &first.step.sort.script, calls);
-        let value = if queue.confirmed {
+        let value = if queue.replicas != Replicas::Unasked {
             let patience = u64::try_from(self.timeout.as_millis() / 4).unwrap_or(u64::MAX);
             let (value, reached) =
                 self.link.put(&Confirmed { run, replicas: self.replicas, patience }).await?;
-            if reached < self.replicas {
+            if reached < self.replicas && queue.replicas == Replicas::Needed {
                 return Err(unconfirmed(reached, self.replicas));
             }
             value
@@ -273,12 +271,18 @@ struct Confirmed<'a> {
 }
 
 impl Confirmed<'_> {
-    /// The script, and `WAIT` behind it on the same connection. A write of one key stands between the two, so that
-    /// steps that were made before, and now write nothing, are waited for as well.
+    /// The script, and `WAIT` behind it on the same connection.
     fn pipeline(&self) -> Pipeline {
         let Run { script, keys, steps } = &self.run;
         let mut pipe = Pipeline::with_capacity(3);
         pipe.cmd("EVALSHA").arg(script.get_hash()).arg(keys.len()).arg(keys).arg(steps);
+        self.wait(pipe)
+    }
+
+    /// A write of one key stands before `WAIT`, so that steps that were made before, and now write nothing, are waited
+    /// for as well.
+    fn wait(&self, mut pipe: Pipeline) -> Pipeline {
+        let Run { keys, steps, .. } = &self.run;
         pipe.cmd("SET").arg(keys.first().map(|base| format!("{base}:beat"))).arg(steps.ahead);
         pipe.cmd("WAIT").arg(self.replicas).arg(self.patience).ignore_errors();
         pipe
@@ -289,24 +293,19 @@ impl Question for Confirmed<'_> {
     type Answer = (Value, usize);
 
     async fn put(&self, connection: &mut Connection) -> RedisResult<(Value, usize)> {
-        let pipe = self.pipeline();
-        for _ in 0..SENDINGS {
-            let answers: Vec<RedisResult<Value>> = pipe.query_async(connection).await?;
-            let mut answers = answers.into_iter();
-            match answers.next() {
-                Some(Ok(value)) => {
-                    let reached = answers.nth(1).and_then(RedisResult::ok);
-                    let reached = reached.and_then(|value| redis::from_redis_value(value).ok());
-                    return Ok((value, reached.unwrap_or(0)));
-                }
-                Some(Err(error)) if is_mended_by_sending(&error) => {
-                    self.run.put(connection).await?;
-                }
-                Some(Err(error)) => return Err(error),
-                None => break,
+        let mut answers: Vec<RedisResult<Value>> = self.pipeline().query_async(connection).await?;
+        let first = if answers.is_empty() { Ok(Value::Nil) } else { answers.remove(0) };
+        let value = match first {
+            Err(error) if is_mended_by_sending(&error) => {
+                let value = self.run.put(connection).await?;
+                answers = self.wait(Pipeline::new()).query_async(connection).await?;
+                value
             }
-        }
-        Err((Cause::Io, "the slot moves faster than its script").into())
+            first => first?,
+        };
+        let reached = answers.pop().and_then(RedisResult::ok);
+        let reached = reached.and_then(|value| redis::from_redis_value(value).ok());
+        Ok((value, reached.unwrap_or(0)))
     }
 }
 

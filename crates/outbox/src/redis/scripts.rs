@@ -90,19 +90,35 @@ pub(super) struct Call {
     pub(super) partition: u8,
     /// What the step is given.
     pub(super) arguments: Vec<Vec<u8>>,
-    /// Whether the answer is an acknowledgement, for which replicas are waited for.
-    pub(super) acknowledges: bool,
+    /// Whether replicas are waited for.
+    pub(super) replicas: Replicas,
+}
+
+/// What replicas have to do with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Replicas {
+    /// Nothing.
+    Unasked,
+    /// They are waited for, and where they do not confirm in time it goes on without them.
+    Awaited,
+    /// The answer is an acknowledgement, which they must confirm.
+    Needed,
 }
 
 impl Call {
     /// A call that only reads, or whose loss costs nothing but time.
     pub(super) const fn new(step: &'static Step, partition: u8) -> Self {
-        Self { step, partition, arguments: Vec::new(), acknowledges: false }
+        Self { step, partition, arguments: Vec::new(), replicas: Replicas::Unasked }
     }
 
     /// A call whose answer is a promise.
     pub(super) fn acknowledging(step: &'static Step, partition: u8) -> Self {
-        Self { acknowledges: true, ..Self::new(step, partition) }
+        Self { replicas: Replicas::Needed, ..Self::new(step, partition) }
+    }
+
+    /// A call after which something is begun that a new master should know of.
+    pub(super) fn beginning(step: &'static Step, partition: u8) -> Self {
+        Self { replicas: Replicas::Awaited, ..Self::new(step, partition) }
     }
 
     /// The same call with a name of its own, by which the step knows it however often it is sent.
