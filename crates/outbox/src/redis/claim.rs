@@ -37,8 +37,8 @@ impl RedisOutbox {
         let draw = fastrand::usize(..rules::DRAWS);
         let parts = parts(&due, limit, fastrand::usize(..due.len().max(1)), draw);
         let calls = parts.iter().map(|part| {
-            // A new master that did not know how far a lane is would begin it again.
-            let call = Call::beginning(&CLAIM, part.partition).arg(account.as_str());
+            // What a replica does not have is not begun: a new master would begin again before it.
+            let call = Call::acknowledging(&CLAIM, part.partition).arg(account.as_str());
             call.arg(lease).arg(part.oldest).arg(part.newest).arg(part.retries)
         });
         let mut claims = Vec::new();

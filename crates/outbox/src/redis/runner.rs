@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::scripts::{Call, Replicas};
+use super::scripts::Call;
 
 /// The most steps of one run.
 const TOGETHER: usize = 128;
@@ -47,7 +47,7 @@ struct Queue {
     /// The partition, where not all are on one server or the steps take long.
     partition: Option<u8>,
     /// Whether replicas are waited for.
-    replicas: Replicas,
+    confirmed: bool,
     /// By how much tests run ahead of Redis's clock, in milliseconds.
     ahead: i64,
 }
@@ -84,7 +84,7 @@ impl Runner {
         call: Call,
         ahead: i64,
     ) -> impl Future<Output = Result<T>> + use<T> {
-        if call.replicas == Replicas::Needed {
+        if call.acknowledges {
             fail::fail_point!("commit");
         }
         let (timeout, ends) = (self.shared.timeout, Instant::now() + self.shared.timeout);
@@ -102,7 +102,7 @@ impl Shared {
         let queue = Queue {
             script: call.step.sort.script.get_hash(),
             partition: (self.is_cluster || !call.step.sort.is_short).then_some(call.partition),
-            replicas: if self.replicas > 0 { call.replicas } else { Replicas::Unasked },
+            confirmed: self.replicas > 0 && call.acknowledges,
             ahead,
         };
         let (tell, answer) = oneshot::channel();
@@ -143,11 +143,11 @@ impl Shared {
     async fn put(&self, queue: Queue, calls: &[Call]) -> Result<Vec<Result<Value>>> {
         let Some(first) = calls.first() else { return Ok(Vec::new()) };
         let run = Run::new(&self.prefix, queue, &first.step.sort.script, calls);
-        let value = if queue.replicas != Replicas::Unasked {
+        let value = if queue.confirmed {
             let patience = u64::try_from(self.timeout.as_millis() / 4).unwrap_or(u64::MAX);
             let (value, reached) =
                 self.link.put(&Confirmed { run, replicas: self.replicas, patience }).await?;
-            if reached < self.replicas && queue.replicas == Replicas::Needed {
+            if reached < self.replicas {
                 return Err(unconfirmed(reached, self.replicas));
             }
             value

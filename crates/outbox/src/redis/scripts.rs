@@ -90,35 +90,19 @@ pub(super) struct Call {
     pub(super) partition: u8,
     /// What the step is given.
     pub(super) arguments: Vec<Vec<u8>>,
-    /// Whether replicas are waited for.
-    pub(super) replicas: Replicas,
-}
-
-/// What replicas have to do with a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Replicas {
-    /// Nothing.
-    Unasked,
-    /// They are waited for, and where they do not confirm in time it goes on without them.
-    Awaited,
-    /// The answer is an acknowledgement, which they must confirm.
-    Needed,
+    /// Whether the answer is an acknowledgement, for which replicas are waited for.
+    pub(super) acknowledges: bool,
 }
 
 impl Call {
     /// A call that only reads, or whose loss costs nothing but time.
     pub(super) const fn new(step: &'static Step, partition: u8) -> Self {
-        Self { step, partition, arguments: Vec::new(), replicas: Replicas::Unasked }
+        Self { step, partition, arguments: Vec::new(), acknowledges: false }
     }
 
     /// A call whose answer is a promise.
     pub(super) fn acknowledging(step: &'static Step, partition: u8) -> Self {
-        Self { replicas: Replicas::Needed, ..Self::new(step, partition) }
-    }
-
-    /// A call after which something is begun that a new master should know of.
-    pub(super) fn beginning(step: &'static Step, partition: u8) -> Self {
-        Self { replicas: Replicas::Awaited, ..Self::new(step, partition) }
+        Self { acknowledges: true, ..Self::new(step, partition) }
     }
 
     /// The same call with a name of its own, by which the step knows it however often it is sent.
