@@ -53,9 +53,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// The next batch; none where nobody asks, and then the service is over.
+    /// The next batch; none where nobody asks any more, and then the service is over.
     pub(crate) fn next(&mut self) -> Option<Batch> {
         let mut waiting = self.gathering.lock();
+        // Who has given up waiting wants nothing sent.
+        waiting.asked.retain(|(_, tell)| !tell.is_closed());
         if waiting.asked.is_empty() {
             waiting.served = false;
             self.over = true;
@@ -86,8 +88,7 @@ impl Batch {
     fn new(asked: Vec<(Cmd, Tell)>) -> Self {
         let mut pipeline = Pipeline::with_capacity(asked.len());
         let mut all = Vec::with_capacity(asked.len());
-        // Who has given up waiting wants nothing sent.
-        for (command, tell) in asked.into_iter().filter(|(_, tell)| !tell.is_closed()) {
+        for (command, tell) in asked {
             pipeline.add_command(command);
             all.push(tell);
         }
@@ -132,6 +133,16 @@ mod tests {
         let (_second, unserved) = gathering.enter(cmd("PING"));
         drop(over);
         assert!(unserved && gathering.service().next().is_some());
+    }
+
+    #[test]
+    fn who_has_given_up_waiting_is_in_no_batch() {
+        let gathering = Arc::<Gathering>::default();
+        drop(gathering.enter(cmd("PING")));
+        assert!(gathering.service().next().is_none());
+        drop(gathering.enter(cmd("PING")));
+        let (_told, _) = gathering.enter(cmd("ECHO"));
+        assert_eq!(gathering.service().next().unwrap().tell.len(), 1);
     }
 
     #[test]
