@@ -96,10 +96,10 @@ impl RedisClicks {
 
     /// Puts a user's list in the place of the one that was read; whether that still lay there.
     async fn swap_list(&self, key: &[u8], old: &[u8], new: &[u8], life: u64) -> Result<bool> {
-        let mut swap = swap(key, old, new, life);
+        let swap = swap(key, old, new, life);
         match &self.confirmed {
             Some(confirmed) => confirmed.link.ask_replicas(swap, confirmed.replicas).await,
-            None => self.link.ask(&mut swap).await,
+            None => self.link.ask(&swap).await,
         }
     }
 
@@ -116,14 +116,14 @@ impl RedisClicks {
         let new = record::encode(click, agent.as_ref().map(|agent| &agent[..]));
         let mut set = Cmd::with_capacity(7, 64 + new.len());
         set.arg("SET").arg(key).arg(&new).arg("NX").arg("GET").arg("PX").arg(life);
-        let Some(old): Option<Vec<u8>> = self.link.ask(&mut set).await? else {
+        let Some(old): Option<Vec<u8>> = self.link.ask(&set).await? else {
             return Ok(Some(Arc::clone(click)));
         };
         let kept = self.read(&click.click.account, &click.click.id, &old).await?;
         if !kept.click.is_expired(now) {
             return Ok(Some(Arc::new(kept)));
         }
-        let swapped: bool = self.link.ask(&mut swap(key, &old, &new, life)).await?;
+        let swapped: bool = self.link.ask(&swap(key, &old, &new, life)).await?;
         Ok(swapped.then(|| Arc::clone(click)))
     }
 
@@ -136,7 +136,7 @@ impl RedisClicks {
         let name = agents::name(agent);
         let mut set = cmd("SET");
         set.arg(self.key(Kept::Agent, &name)).arg(agent).arg("PX").arg(agents::LIFE.as_millis() as i64);
-        let _: () = self.link.ask(&mut set).await?;
+        let _: () = self.link.ask(&set).await?;
         self.agents.remember(agent, name, Some(now));
         Ok(Some(name))
     }
@@ -255,7 +255,7 @@ impl ClickStore for RedisClicks {
         for (account, id) in &ids {
             get.arg(self.key_of(account, id));
         }
-        let records: Vec<Option<Vec<u8>>> = self.link.ask(&mut get).await?;
+        let records: Vec<Option<Vec<u8>>> = self.link.ask(&get).await?;
         let kept = ids.iter().zip(&records).filter_map(|(id, record)| Some((id, record.as_ref()?)));
         let clicks = try_join_all(kept.map(|((account, id), record)| self.read(account, id, record))).await?;
         Ok(finding::pick(clicks, find, now))
@@ -293,7 +293,7 @@ impl ClickStore for RedisClicks {
     }
 
     async fn ping(&self) -> Result<()> {
-        let _: String = self.link.ask(&mut cmd("PING")).await?;
+        let _: String = self.link.ask(&cmd("PING")).await?;
         Ok(())
     }
 }

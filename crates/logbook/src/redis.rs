@@ -89,7 +89,7 @@ impl Logbook for RedisLogbook {
         for (series, count) in &bucket.counts {
             add.arg(format!("{second}/{series}")).arg(i64::try_from(*count).unwrap_or(i64::MAX));
         }
-        let _: i64 = self.link.ask(&mut add).await?;
+        let _: i64 = self.link.ask(&add).await?;
         Ok(())
     }
 
@@ -102,8 +102,8 @@ impl Logbook for RedisLogbook {
             while reads.len() < AT_ONCE
                 && let Some(hour) = hours.next()
             {
-                let (link, mut read) = (Arc::clone(&self.link), cmd("HGETALL").arg(self.counts(hour)).take());
-                reads.spawn(async move { link.ask::<Vec<(String, u64)>>(&mut read).await });
+                let (link, read) = (Arc::clone(&self.link), cmd("HGETALL").arg(self.counts(hour)).take());
+                reads.spawn(async move { link.ask::<Vec<(String, u64)>>(&read).await });
             }
             let Some(read) = reads.join_next().await else { break };
             let fields =

@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use redis::{Cmd, Pipeline, RedisResult, Value};
+use redis::{Cmd, RedisError, RedisResult, Value};
 use tokio::sync::oneshot;
 
-use crate::{Connection, Question, refusal::ends_connection};
+use crate::{refusal::ends_connection, wire::Wire};
 
 /// The most commands of a batch.
 const MOST: usize = 256;
@@ -22,23 +22,36 @@ pub(crate) struct Gathering(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    asked: Vec<(Cmd, Tell)>,
+    asked: Batch,
     /// Whether somebody is at work who takes what is asked.
     served: bool,
+    /// What they are sent on, while nobody is.
+    wire: Option<Wire>,
+}
+
+/// Commands on their way.
+#[derive(Default)]
+pub(crate) struct Batch {
+    /// As they are sent.
+    pub(crate) packed: Vec<u8>,
+    /// Where each ends there, and who waits for its answer.
+    waiting: Vec<(usize, Tell)>,
 }
 
 impl Gathering {
     /// Enters a command. With the flag comes the duty to serve: nobody does yet.
-    pub(crate) fn enter(&self, command: Cmd) -> (oneshot::Receiver<RedisResult<Value>>, bool) {
+    pub(crate) fn enter(&self, command: &Cmd) -> (oneshot::Receiver<RedisResult<Value>>, bool) {
         let (tell, told) = oneshot::channel();
         let mut waiting = self.lock();
-        waiting.asked.push((command, tell));
+        command.write_packed_command(&mut waiting.asked.packed);
+        let end = waiting.asked.packed.len();
+        waiting.asked.waiting.push((end, tell));
         (told, !mem::replace(&mut waiting.served, true))
     }
 
     /// Whoever serves: takes batch after batch until nobody asks.
     pub(crate) fn service(self: &Arc<Self>) -> Service {
-        Service { gathering: Arc::clone(self), over: false }
+        Service { gathering: Arc::clone(self), wire: self.lock().wire.take(), over: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -49,6 +62,8 @@ impl Gathering {
 /// The service of a gathering.
 pub(crate) struct Service {
     gathering: Arc<Gathering>,
+    /// What the next batch is sent on, where it stands.
+    pub(crate) wire: Option<Wire>,
     over: bool,
 }
 
@@ -56,16 +71,15 @@ impl Service {
     /// The next batch; none where nobody asks any more, and then the service is over.
     pub(crate) fn next(&mut self) -> Option<Batch> {
         let mut waiting = self.gathering.lock();
-        // Who has given up waiting wants nothing sent.
-        waiting.asked.retain(|(_, tell)| !tell.is_closed());
-        if waiting.asked.is_empty() {
+        waiting.asked.leave_out();
+        if waiting.asked.waiting.is_empty() {
             waiting.served = false;
+            waiting.wire = self.wire.take();
             self.over = true;
             return None;
         }
-        let most = waiting.asked.len().min(MOST);
-        let rest = waiting.asked.split_off(most);
-        Some(Batch::new(mem::replace(&mut waiting.asked, rest)))
+        let rest = waiting.asked.split();
+        Some(mem::replace(&mut waiting.asked, rest))
     }
 }
 
@@ -78,42 +92,62 @@ impl Drop for Service {
     }
 }
 
-/// Commands on their way.
-pub(crate) struct Batch {
-    pipeline: Pipeline,
-    tell: Vec<Tell>,
-}
-
 impl Batch {
-    fn new(asked: Vec<(Cmd, Tell)>) -> Self {
-        let mut pipeline = Pipeline::with_capacity(asked.len());
-        let mut all = Vec::with_capacity(asked.len());
-        for (command, tell) in asked {
-            pipeline.add_command(command);
-            all.push(tell);
+    /// Leaves out who has given up waiting, and wants nothing sent.
+    fn leave_out(&mut self) {
+        if !self.waiting.iter().any(|(_, tell)| tell.is_closed()) {
+            return;
         }
-        pipeline.ignore_errors();
-        Self { pipeline, tell: all }
+        let (mut kept, mut begin) = (Self::default(), 0);
+        for (end, tell) in mem::take(&mut self.waiting) {
+            if !tell.is_closed() {
+                kept.packed.extend_from_slice(&self.packed[begin..end]);
+                kept.waiting.push((kept.packed.len(), tell));
+            }
+            begin = end;
+        }
+        *self = kept;
+    }
+
+    /// Splits off what is too much for one batch.
+    fn split(&mut self) -> Self {
+        let Some((end, _)) = self.waiting.get(MOST - 1) else {
+            // The next one will be about as long.
+            let (packed, waiting) = (self.packed.len(), self.waiting.len());
+            return Self { packed: Vec::with_capacity(packed), waiting: Vec::with_capacity(waiting) };
+        };
+        let packed = self.packed.split_off(*end);
+        let sent = self.packed.len();
+        let rest = self.waiting.split_off(MOST).into_iter();
+        Self { packed, waiting: rest.map(|(end, tell)| (end - sent, tell)).collect() }
+    }
+
+    /// Sends it, and reads what is answered. Where an answer says that the wire is of no use, that is the error.
+    pub(crate) async fn put(&self, wire: &mut Wire) -> RedisResult<Vec<Value>> {
+        let answers = wire.ask(&self.packed, self.waiting.len()).await?;
+        let mut refusals = answers.iter().filter_map(|answer| match answer {
+            Value::ServerError(refusal) => Some(RedisError::from(refusal.clone())),
+            _ => None,
+        });
+        match refusals.find(ends_connection) {
+            Some(lost) => Err(lost),
+            None => Ok(answers),
+        }
     }
 
     /// Tells each what came of his command.
-    pub(crate) fn tell(self, answers: RedisResult<Vec<RedisResult<Value>>>) {
-        let answers = answers.unwrap_or_else(|error| vec![Err(error); self.tell.len()]);
-        for (tell, answer) in self.tell.into_iter().zip(answers) {
-            let _ = tell.send(answer);
-        }
-    }
-}
-
-impl Question for Batch {
-    type Answer = Vec<RedisResult<Value>>;
-
-    async fn put(&self, connection: &mut Connection) -> RedisResult<Self::Answer> {
-        let answers: Self::Answer = self.pipeline.query_async(connection).await?;
-        let mut refusals = answers.iter().filter_map(|answer| answer.as_ref().err());
-        match refusals.find(|error| ends_connection(error)).cloned() {
-            Some(lost) => Err(lost),
-            None => Ok(answers),
+    pub(crate) fn tell(self, answers: RedisResult<Vec<Value>>) {
+        match answers {
+            Ok(answers) => {
+                for ((_, tell), answer) in self.waiting.into_iter().zip(answers) {
+                    let _ = tell.send(answer.extract_error());
+                }
+            }
+            Err(error) => {
+                for (_, tell) in self.waiting {
+                    let _ = tell.send(Err(error.clone()));
+                }
+            }
         }
     }
 }
@@ -127,10 +161,10 @@ mod tests {
     #[test]
     fn a_service_that_is_over_lets_the_next_one_be() {
         let gathering = Arc::<Gathering>::default();
-        let (_first, unserved) = gathering.enter(cmd("PING"));
+        let (_first, unserved) = gathering.enter(&cmd("PING"));
         let mut over = gathering.service();
         assert!(unserved && over.next().is_some() && over.next().is_none());
-        let (_second, unserved) = gathering.enter(cmd("PING"));
+        let (_second, unserved) = gathering.enter(&cmd("PING"));
         drop(over);
         assert!(unserved && gathering.service().next().is_some());
     }
@@ -138,20 +172,34 @@ mod tests {
     #[test]
     fn who_has_given_up_waiting_is_in_no_batch() {
         let gathering = Arc::<Gathering>::default();
-        drop(gathering.enter(cmd("PING")));
+        drop(gathering.enter(&cmd("PING")));
         assert!(gathering.service().next().is_none());
-        drop(gathering.enter(cmd("PING")));
-        let (_told, _) = gathering.enter(cmd("ECHO"));
-        assert_eq!(gathering.service().next().unwrap().tell.len(), 1);
+        drop(gathering.enter(&cmd("PING")));
+        let (_told, _) = gathering.enter(&cmd("ECHO"));
+        drop(gathering.enter(&cmd("PING")));
+        let batch = gathering.service().next().unwrap();
+        assert_eq!((&batch.packed[..], batch.waiting.len()), (&b"*1\r\n$4\r\nECHO\r\n"[..], 1));
+    }
+
+    #[test]
+    fn what_is_too_much_for_a_batch_goes_in_the_next() {
+        let gathering = Arc::<Gathering>::default();
+        let told: Vec<_> = (0..MOST + 2).map(|number| gathering.enter(cmd("ECHO").arg(number))).collect();
+        let mut service = gathering.service();
+        let [first, second] = [(); 2].map(|()| service.next().unwrap());
+        assert_eq!((first.waiting.len(), second.waiting.len()), (MOST, 2));
+        assert!(first.packed.ends_with(b"255\r\n") && second.packed.ends_with(b"257\r\n"));
+        assert_eq!(second.waiting.last().unwrap().0, second.packed.len());
+        drop(told);
     }
 
     #[test]
     fn a_service_that_breaks_off_lets_go_who_waits_and_the_next_one_serves() {
         let gathering = Arc::<Gathering>::default();
-        let (mut told, unserved) = gathering.enter(cmd("PING"));
-        assert!(unserved && !gathering.enter(cmd("PING")).1);
+        let (mut told, unserved) = gathering.enter(&cmd("PING"));
+        assert!(unserved && !gathering.enter(&cmd("PING")).1);
         drop(gathering.service());
         assert_eq!(told.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
-        assert!(gathering.enter(cmd("PING")).1);
+        assert!(gathering.enter(&cmd("PING")).1);
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 use crate::{
     RedisSettings, Topology,
     refusal::{ends_cluster, ends_connection},
+    wire::Wire,
 };
 
 /// How long making a connection may take, whoever waits for it.
@@ -48,6 +49,20 @@ impl Servers {
 
     pub(crate) const fn is_cluster(&self) -> bool {
         matches!(self, Self::Cluster(_))
+    }
+
+    /// A wire to the one server, or to the master of the moment.
+    pub(crate) async fn wire(&self) -> RedisResult<Wire> {
+        match self {
+            Self::Single(client) => Wire::connect(client.get_connection_info()).await,
+            Self::Sentinel(client) => {
+                let master = client.lock().await.async_get_client().await?;
+                Wire::connect(master.get_connection_info()).await
+            }
+            Self::Cluster(_) => {
+                Err(RedisError::from((redis::ErrorKind::InvalidClientConfig, "a cluster is no one server")))
+            }
+        }
     }
 
     pub(crate) async fn connect(&self) -> RedisResult<Connection> {

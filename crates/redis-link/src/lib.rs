@@ -8,7 +8,9 @@ mod connection;
 mod link;
 mod question;
 mod refusal;
+mod reply;
 mod settings;
+mod wire;
 
 #[cfg(feature = "testing")]
 pub mod testing;

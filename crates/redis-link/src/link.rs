@@ -13,9 +13,10 @@ use tracing::{info, warn};
 
 use crate::{
     Connection, Question, RedisSettings,
-    batch::Gathering,
+    batch::{Batch, Gathering},
     connection::Servers,
     refusal::{late, refused, unconfirmed},
+    wire::Wire,
 };
 
 /// A command for several nodes of a Cluster.
@@ -86,16 +87,15 @@ impl Link {
     }
 
     /// Sends a command that may be repeated, and reads its answer. To one server, what is asked while other commands
-    /// are under way goes in one batch after them, so that an answer takes at most twice the timeout. The command is
-    /// taken out of its place.
+    /// are under way goes in one batch after them, so that an answer takes at most twice the timeout.
     ///
     /// # Errors
     /// As [`put`](Self::put); `Internal` where the answer is of another kind.
-    pub async fn ask<T: FromRedisValue>(&self, command: &mut Cmd) -> Result<T> {
+    pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
         if self.is_cluster() {
             return read(self.put(command).await?);
         }
-        let (told, unserved) = self.shared.gathering.enter(command.take());
+        let (told, unserved) = self.shared.gathering.enter(command);
         if unserved {
             tokio::spawn(Arc::clone(&self.shared).serve(self.timeout));
         }
@@ -156,6 +156,14 @@ impl Link {
     }
 }
 
+/// Says what an attempt to connect came to.
+fn said(error: Option<&RedisError>) {
+    match error {
+        None => info!("connected to redis"),
+        Some(error) => warn!(error = error as &dyn std::error::Error, "cannot connect to redis"),
+    }
+}
+
 fn read<T: FromRedisValue>(answer: Value) -> Result<T> {
     redis::from_redis_value(answer).map_err(refused)
 }
@@ -181,11 +189,30 @@ impl Shared {
         let mut service = self.gathering.service();
         async move {
             while let Some(batch) = service.next() {
-                if let Ok(answers) = tokio::time::timeout(timeout, self.put(&batch)).await {
+                if let Ok(answers) =
+                    tokio::time::timeout(timeout, self.carry(&batch, &mut service.wire)).await
+                {
                     batch.tell(answers);
                 }
             }
         }
+    }
+
+    /// Sends a batch on the wire, which goes where this is cut off: what is on its way there answers nothing else.
+    async fn carry(&self, batch: &Batch, place: &mut Option<Wire>) -> RedisResult<Vec<Value>> {
+        if let Some(mut wire) = place.take() {
+            if let Ok(answers) = batch.put(&mut wire).await {
+                *place = Some(wire);
+                return Ok(answers);
+            }
+            warn!("lost the connection to redis");
+        }
+        let made = self.servers.wire().await;
+        said(made.as_ref().err());
+        let mut wire = made?;
+        let answers = batch.put(&mut wire).await?;
+        *place = Some(wire);
+        Ok(answers)
     }
 
     /// The connection, and whether it was made for this caller.
@@ -212,10 +239,7 @@ impl Shared {
     async fn connect(self: Arc<Self>, tell: watch::Sender<Option<RedisResult<Live>>>) {
         let made = self.servers.connect().await;
         let made = made.map(Live::new);
-        match &made {
-            Ok(_) => info!("connected to redis"),
-            Err(error) => warn!(error = error as &dyn std::error::Error, "cannot connect to redis"),
-        }
+        said(made.as_ref().err());
         self.set(made.as_ref().map_or(State::Idle, |live| State::Live(live.clone())));
         tell.send_replace(Some(made));
     }

@@ -30,7 +30,7 @@ async fn sixty_four_who_ask_first_share_one_connection() {
     let mut asking = tokio::task::JoinSet::new();
     for _ in 0..64 {
         let link = Arc::clone(&link);
-        asking.spawn(async move { link.ask::<String>(&mut cmd("PING")).await.unwrap() });
+        asking.spawn(async move { link.ask::<String>(&cmd("PING")).await.unwrap() });
     }
     assert_eq!(asking.join_all().await, vec!["PONG"; 64]);
     assert_eq!(connections(&link).await, 1);
@@ -43,7 +43,7 @@ async fn who_gives_up_waiting_leaves_the_connection_to_the_next() {
     server.freeze();
     for _ in 0..3 {
         let mut ping = cmd("PING");
-        let asked = link.ask::<String>(&mut ping);
+        let asked = link.ask::<String>(&ping);
         assert!(tokio::time::timeout(Duration::from_millis(20), asked).await.is_err(), "a frozen server");
     }
     server.thaw();
@@ -57,7 +57,7 @@ async fn a_command_is_sent_again_once_its_connection_is_made_anew() {
     assert_eq!(connections(&link).await, 1);
     server.kill();
     server.restart();
-    assert_eq!(link.ask::<String>(&mut cmd("PING")).await.unwrap(), "PONG");
+    assert_eq!(link.ask::<String>(&cmd("PING")).await.unwrap(), "PONG");
 }
 
 /// What the server counted.
@@ -105,12 +105,12 @@ fn a_runtime_that_ends_takes_no_later_question_with_it() {
     server.freeze();
     for patience in [Duration::ZERO, Duration::from_millis(20)] {
         let mut ping = cmd("PING");
-        let asked = async { tokio::time::timeout(patience, link.ask::<String>(&mut ping)).await };
+        let asked = async { tokio::time::timeout(patience, link.ask::<String>(&ping)).await };
         assert!(runtime().block_on(asked).is_err(), "a frozen server");
     }
     server.thaw();
-    answer(runtime().block_on(link.ask(&mut cmd("PING"))));
-    answer(runtime().block_on(link.ask(&mut cmd("PING"))));
+    answer(runtime().block_on(link.ask(&cmd("PING"))));
+    answer(runtime().block_on(link.ask(&cmd("PING"))));
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn a_cluster_that_leaves_questions_unanswered_is_connected_to_anew() {
     let (link, other) = (Link::new(&settings).unwrap(), cluster.urls().remove(1));
     let other = Link::new(&RedisSettings { urls: vec![other], ..RedisSettings::default() }).unwrap();
     let mut of_the_last = cmd("GET").arg("a").take();
-    assert_eq!(link.ask::<Option<String>>(&mut of_the_last).await.unwrap(), None);
+    assert_eq!(link.ask::<Option<String>>(&of_the_last).await.unwrap(), None);
     let before = connections(&other).await;
     cluster.freeze_node(2);
     let mut unanswered = 0;
@@ -135,7 +135,7 @@ async fn a_cluster_that_leaves_questions_unanswered_is_connected_to_anew() {
         assert!(unanswered < 100, "no other connection was made");
     }
     cluster.thaw_node(2);
-    while link.ask::<Option<String>>(&mut of_the_last).await.is_err() {}
+    while link.ask::<Option<String>>(&of_the_last).await.is_err() {}
 }
 
 #[tokio::test]
@@ -145,9 +145,41 @@ async fn one_server_is_all_masters() {
 }
 
 #[tokio::test]
+async fn the_user_the_password_and_the_database_are_those_of_the_url() {
+    let server = RedisServer::start_with(&["--requirepass", "hunter2"]);
+    let ask = async |url: String, command: &redis::Cmd| {
+        let settings = RedisSettings { urls: vec![url], ..RedisSettings::default() };
+        Link::new(&settings).unwrap().ask::<String>(command).await
+    };
+    let url = |user| format!("redis://{user}@127.0.0.1:{}/3", server.port());
+    assert_eq!(ask(url(":hunter2"), cmd("SET").arg("k").arg("v")).await.unwrap(), "OK");
+    let keys = ask(url("default:hunter2"), cmd("INFO").arg("keyspace")).await.unwrap();
+    assert!(keys.contains("db3:keys=1"), "{keys}");
+    for wrong in ["", ":wrong", "nobody:hunter2"] {
+        let refused = ask(url(wrong), &cmd("PING")).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_master_any_more_is_left() {
+    let server = RedisServer::start();
+    let link = link(&server);
+    assert_eq!(connections(&link).await, 1);
+    let _: String = link.ask(cmd("REPLICAOF").arg("127.0.0.1").arg("1")).await.unwrap();
+    let refused = link.ask::<String>(cmd("SET").arg("k").arg("v")).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    assert_eq!(
+        connections(&link).await,
+        3,
+        "one more was tried with the refused command, and then a new one"
+    );
+}
+
+#[tokio::test]
 async fn an_answer_of_another_kind_is_internal() {
     let server = RedisServer::start();
-    let odd = link(&server).ask::<u64>(&mut cmd("PING")).await.unwrap_err();
+    let odd = link(&server).ask::<u64>(&cmd("PING")).await.unwrap_err();
     assert_eq!(
         (odd.kind(), odd.to_string().as_str()),
         (ErrorKind::Internal, "redis answers what is not understood")

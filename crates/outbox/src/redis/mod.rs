@@ -387,7 +387,7 @@ impl Outbox for RedisOutbox {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.runner.link().ask::<String>(&mut cmd("PING")).await.map(drop)
+        self.runner.link().ask::<String>(&cmd("PING")).await.map(drop)
     }
 
     async fn promise(&self) -> Result<String> {

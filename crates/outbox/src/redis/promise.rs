@@ -51,7 +51,7 @@ async fn facts(link: &Link) -> Result<Vec<Facts>> {
     if let Ok(masters) = link.ask_masters::<String>(&cmd("INFO")).await {
         return Ok(masters.iter().map(|info| from_info(info)).collect());
     }
-    link.ask::<String>(&mut cmd("PING")).await?;
+    link.ask::<String>(&cmd("PING")).await?;
     Ok(vec![Facts::default()])
 }
 
