@@ -1,7 +1,8 @@
 //! The query that a visitor lands with.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, iter};
 
+use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode_str;
 
 /// The raw query of a landing URL, read without changing it.
@@ -16,26 +17,35 @@ impl<'a> LandingQuery<'a> {
 
     /// Every parameter as a form has it: percent-decoded, `+` a space, what is not UTF-8 replaced.
     pub fn form(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
-        self.0.split('&').filter(|pair| !pair.is_empty()).flat_map(|pair| {
-            // Most parameters have nothing to decode.
-            let plain =
-                pair.split_once('=').filter(|_| !pair.bytes().any(|byte| matches!(byte, b'%' | b'+')));
-            let decoded = plain.is_none().then(|| form_urlencoded::parse(pair.as_bytes()));
-            let plain = plain.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
-            plain.into_iter().chain(decoded.into_iter().flatten())
+        // Most queries have nothing to decode.
+        let is_plain = !is_encoded(self.0);
+        self.pairs().filter(|pair| !pair.is_empty()).map(move |pair| {
+            if is_plain || !is_encoded(pair) {
+                let (name, value) = parted(pair);
+                (Cow::Borrowed(name), Cow::Borrowed(value))
+            } else {
+                form_urlencoded::parse(pair.as_bytes()).next().unwrap_or_default()
+            }
         })
     }
 
     /// The value of the first parameter whose name `is`, percent-decoded and nothing else: click ids hold no
     /// space, so a `+` that a network forgot to encode stays a plus. `None` inside where it is not UTF-8.
     pub fn exact(&self, is: impl Fn(&str) -> bool) -> Option<Option<Cow<'a, str>>> {
-        self.0.split('&').find_map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = match name.contains('%') {
-                true => percent_decode_str(name).decode_utf8().ok()?,
-                false => Cow::Borrowed(name),
-            };
-            is(&name).then(|| percent_decode_str(value).decode_utf8().ok())
+        self.pairs().find_map(|pair| {
+            let (name, value) = parted(pair);
+            is(&decoded(name)?).then(|| decoded(value))
+        })
+    }
+
+    /// The parameters as they came.
+    fn pairs(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let mut rest = Some(self.0);
+        iter::from_fn(move || {
+            let text = rest?;
+            let end = memchr(b'&', text.as_bytes());
+            rest = end.map(|end| &text[end + 1..]);
+            Some(&text[..end.unwrap_or(text.len())])
         })
     }
 
@@ -49,6 +59,27 @@ impl<'a> LandingQuery<'a> {
             || wrapped("<", '>')
             || (value.len() > 2 && wrapped("%", '%'))
     }
+}
+
+/// A parameter's name and value; without an equals sign it is all name.
+fn parted(pair: &str) -> (&str, &str) {
+    match pair.bytes().position(|byte| byte == b'=') {
+        Some(at) => (&pair[..at], &pair[at + 1..]),
+        None => (pair, ""),
+    }
+}
+
+/// A text without its percent-encoding; none where that is not UTF-8.
+fn decoded(text: &str) -> Option<Cow<'_, str>> {
+    match text.bytes().any(|byte| byte == b'%') {
+        true => percent_decode_str(text).decode_utf8().ok(),
+        false => Some(Cow::Borrowed(text)),
+    }
+}
+
+/// Whether a form reads a text otherwise than it stands.
+fn is_encoded(text: &str) -> bool {
+    memchr2(b'%', b'+', text.as_bytes()).is_some()
 }
 
 #[cfg(test)]
