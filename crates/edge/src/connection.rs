@@ -19,7 +19,11 @@ const LEAST_BUFFER: usize = 8 * 1024;
 /// hyper's settings: its own timers are off, because the gate has them.
 pub(crate) fn protocol(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.half_close(true).header_read_timeout(None).max_buf_size(limits.head.max(LEAST_BUFFER) * 2);
+    builder
+        .half_close(true)
+        .writev(false)
+        .header_read_timeout(None)
+        .max_buf_size(limits.head.max(LEAST_BUFFER) * 2);
     builder
 }
 
@@ -39,7 +43,10 @@ pub(crate) async fn serve(edge: Arc<Edge>, protocol: http1::Builder, stream: Tcp
         ended = connection.as_mut() => ended,
         () = last_call(&edge) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            match edge.cut.run_until_cancelled(connection).await {
+                Some(ended) => ended,
+                None => return,
+            }
         }
     };
     if let Err(error) = ended {
@@ -49,7 +56,7 @@ pub(crate) async fn serve(edge: Arc<Edge>, protocol: http1::Builder, stream: Tcp
 
 async fn last_call(edge: &Edge) {
     edge.shutdown.cancelled().await;
-    sleep(LAST_CALL).await;
+    edge.cut.run_until_cancelled(sleep(LAST_CALL)).await;
 }
 
 /// The connection under its TLS, where there is one.

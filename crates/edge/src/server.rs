@@ -1,6 +1,13 @@
 //! The edge's life: take connections in, and end them all in good order.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use hyper::server::conn::http1;
 use postback_access::{accept, close};
@@ -41,7 +48,6 @@ struct Server {
     protocol: http1::Builder,
     places: Arc<Semaphore>,
     connections: TaskTracker,
-    cut: CancellationToken,
 }
 
 impl Server {
@@ -50,8 +56,13 @@ impl Server {
             protocol: connection::protocol(&settings.limits),
             places: Arc::new(Semaphore::new(settings.limits.connections.min(Semaphore::MAX_PERMITS))),
             connections: TaskTracker::new(),
-            cut: CancellationToken::new(),
-            edge: Arc::new(Edge { hub, settings, shutdown }),
+            edge: Arc::new(Edge {
+                hub,
+                settings,
+                shutdown,
+                ending: AtomicBool::new(false),
+                cut: CancellationToken::new(),
+            }),
         }
     }
 
@@ -66,6 +77,7 @@ impl Server {
             }
         };
         let _: Option<()> = shutdown.run_until_cancelled(forever).await;
+        self.edge.ending.store(true, Relaxed);
     }
 
     fn spawn(&self, stream: TcpStream, peer: SocketAddr, place: Option<OwnedSemaphorePermit>) {
@@ -77,10 +89,9 @@ impl Server {
             stream,
             peer.ip().to_canonical(),
         );
-        let cut = self.cut.clone();
         self.connections.spawn(async move {
             let _place = place;
-            let _: Option<()> = cut.run_until_cancelled(serving).await;
+            serving.await;
         });
     }
 
@@ -92,7 +103,7 @@ impl Server {
                 connections = self.connections.len(),
                 "connections did not end in time and are cut"
             );
-            self.cut.cancel();
+            self.edge.cut.cancel();
             self.connections.wait().await;
         }
     }
