@@ -79,14 +79,15 @@ fn long_line(bytes: &[u8], limits: &Limits) -> Option<Refusal> {
     (target.len() > limits.uri).then_some(Refusal::LongUri)
 }
 
-/// Whether hyper takes this byte anywhere in a path and its query.
-const fn is_plain(byte: u8) -> bool {
-    byte > b' ' && byte < 0x7f && !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'`')
+/// Whether hyper takes this byte anywhere in a path and its query. Without a branch: so many are looked at at once.
+fn is_plain(byte: u8) -> bool {
+    [b'"', b'#', b'<', b'>', b'`', 0x7f]
+        .iter()
+        .fold((byte > b' ') & byte.is_ascii(), |all, no| all & (byte != *no))
 }
 
 /// Whether hyper takes this target.
 fn is_target(target: &str) -> bool {
-    // To the end in any case: so the compiler looks at many bytes at once.
     target.starts_with('/') && target.bytes().fold(true, |all, byte| all & is_plain(byte))
         || Uri::try_from(target).is_ok()
 }
