@@ -29,6 +29,10 @@ pub(super) struct Meter {
     began: Cell<Instant>,
     /// How long each answer that counts took, in nanoseconds.
     took: RefCell<Vec<u64>>,
+    /// How often something was sent or answered.
+    steps: Cell<u64>,
+    /// How long nothing was to be done.
+    idle: Cell<Duration>,
     /// All is answered.
     over: Notify,
     spent: RefCell<Option<Spent>>,
@@ -41,6 +45,7 @@ const LEAST: usize = 20;
 struct Spent {
     time: Duration,
     watched: Vec<Duration>,
+    /// While there was something to do.
     own: Duration,
 }
 
@@ -62,6 +67,8 @@ impl Meter {
             due: Semaphore::new(0),
             began: Cell::new(Instant::now()),
             took: RefCell::default(),
+            steps: Cell::new(0),
+            idle: Cell::default(),
             over: Notify::new(),
             spent: RefCell::default(),
         })
@@ -81,12 +88,14 @@ impl Meter {
             return None;
         }
         self.sent.set(number + 1);
+        self.steps.update(|steps| steps + 1);
         Some(Turn { number: self.options.first + number, due })
     }
 
     /// A request was answered as it should be.
     pub(super) fn answered(&self, turn: &Turn) {
         let now = Instant::now();
+        self.steps.update(|steps| steps + 1);
         let counts_by = if self.options.rate.is_some() { turn.due } else { now };
         let began = self.from.get().is_some_and(|from| from <= counts_by);
         if began && self.until.get().is_none_or(|until| counts_by < until) {
@@ -113,9 +122,11 @@ impl Meter {
             });
         }
         let window = tokio::task::spawn_local(Rc::clone(self).window());
+        let awake = tokio::task::spawn_local(Rc::clone(self).stay_awake());
         while let Some(sender) = sending.join_next().await {
             sender??;
         }
+        awake.abort();
         self.over.notify_one();
         window.await?
     }
@@ -133,13 +144,24 @@ impl Meter {
         self.due.add_permits(Semaphore::MAX_PERMITS / 2);
     }
 
+    /// Keeps the load from sleeping: to wake it would be the server's work, and only because both share a machine.
+    async fn stay_awake(self: Rc<Self>) {
+        loop {
+            let (before, steps) = (Instant::now(), self.steps.get());
+            yield_now().await;
+            if self.steps.get() == steps {
+                self.idle.update(|idle| idle + before.elapsed());
+            }
+        }
+    }
+
     /// Counts from the end of the warm-up on.
     async fn window(self: Rc<Self>) -> anyhow::Result<()> {
         let from = Instant::now() + Duration::from_millis(self.options.warm_up);
         if self.options.warm_up > 0 {
             sleep_until(from.into()).await;
         }
-        let (began, before) = (Instant::now(), self.cpu()?);
+        let (began, before, idle) = (Instant::now(), self.cpu()?, self.idle.get());
         self.from.set(Some(began));
         match self.options.measured {
             Some(millis) => {
@@ -153,15 +175,15 @@ impl Meter {
         }
         let (until, after) = (Instant::now(), self.cpu()?);
         self.until.set(Some(until));
-        let mut spent = after.iter().zip(before).map(|(after, before)| after.saturating_sub(before));
-        let own = spent.next_back().unwrap_or_default();
-        *self.spent.borrow_mut() = Some(Spent { time: until - began, watched: spent.collect(), own });
+        let spent = after.iter().zip(before).map(|(after, before)| after.saturating_sub(before));
+        let (watched, time) = (spent.collect(), until - began);
+        *self.spent.borrow_mut() = Some(Spent { time, watched, own: time - (self.idle.get() - idle) });
         Ok(())
     }
 
-    /// What those who are watched have used so far, and last this process.
+    /// What those who are watched have used so far.
     fn cpu(&self) -> anyhow::Result<Vec<Duration>> {
-        self.options.watch.iter().copied().chain([std::process::id()]).map(cpu::used).collect()
+        self.options.watch.iter().copied().map(cpu::used).collect()
     }
 
     /// What came of it.

@@ -85,7 +85,7 @@ pub(crate) struct Report {
     pub(crate) p999_us: f64,
     /// The CPU time that each watched process took for a request, in microseconds; the server is the first.
     pub(crate) cpu_us: Vec<f64>,
-    /// The load's own CPU time for a request, in microseconds.
+    /// How long the load itself was at work for a request, in microseconds of its core.
     pub(crate) own_us: f64,
 }
 
