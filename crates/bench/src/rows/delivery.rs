@@ -35,8 +35,8 @@ pub(super) const GROUP: Group = Group {
 
 /// How many calls are under way at once: the hub's config says the same.
 const IN_FLIGHT: usize = 64;
-/// How long Node goes on before it is measured: it compiles only what it has run often.
-const COMPILED: Duration = Duration::from_millis(1500);
+/// How long Node goes on before it is measured, in warm-ups: it compiles only what it has run often.
+const COMPILED: u32 = 4;
 /// How long the store's own count of what was delivered may take to be seen.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The documents' own example.
@@ -54,7 +54,8 @@ fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 
     let its_redis = Redis::start(bench, &[])?;
     let queue = BullMq::new(bench, &its_redis)?;
-    let jobs = Backlog::new(0, COMPILED + bench.round);
+    let compiled = bench.warm_up * COMPILED;
+    let jobs = Backlog::new(0, compiled + bench.round);
 
     let mut contenders = [
         Contender::new("hub", || {
@@ -66,7 +67,7 @@ fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         }),
         Contender::new("BullMQ + undici", || {
             let send =
-                || round(bench, &network, queue.work(&network, IN_FLIGHT)?, Some(&its_redis), COMPILED);
+                || round(bench, &network, queue.work(&network, IN_FLIGHT)?, Some(&its_redis), compiled);
             jobs.round(|count| queue.add(count), send)
         }),
         Contender::new("requests.get", || {

@@ -46,7 +46,7 @@ fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let filled =
         |count, time| Filled::with(bench, |stores| stores.clicks(fastrand::u64(..), Most { count, time }));
     let few = filled(10_000, FILLING)?;
-    let wanted = if bench.quick { 100_000 } else { 10_000_000 };
+    let wanted = if bench.quick { 50_000 } else { 10_000_000 };
     let most = filled(wanted, FILLING)?;
     if most.count < wanted {
         let (got, wanted) = (many(most.count), many(wanted));
@@ -93,7 +93,7 @@ impl<'a> Site<'a> {
 
     /// So many in a full run.
     fn of(&self, full: u64) -> u64 {
-        if self.bench.quick { full / 2 } else { full }
+        if self.bench.quick { full / 4 } else { full }
     }
 
     fn visit(&self) -> anyhow::Result<Report> {
