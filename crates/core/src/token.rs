@@ -48,6 +48,8 @@ pub struct ClickToken(String);
 const RAW: u8 = 0;
 const HEX: u8 = 1;
 const LONGEST: usize = 1_024;
+/// Where what is sealed begins: after the key's number and the seal.
+const PLAIN: usize = 1 + aes_siv::siv::IV_SIZE;
 
 impl ClickToken {
     /// Seals claims under the ring's current key.
@@ -58,23 +60,26 @@ impl ClickToken {
         let time = u32::try_from(claims.captured_at.as_second())
             .map_err(|_| Error::invalid("captured_at", "is outside 1970 to 2106"))?;
         let key = ring.current();
-        let mut plain = Vec::with_capacity(9 + claims.click.as_str().len());
-        plain.extend_from_slice(&claims.account.0);
-        plain.extend_from_slice(&time.to_be_bytes());
+        let mut bytes = Vec::with_capacity(PLAIN + 9 + claims.click.as_str().len());
+        bytes.push(key.id());
+        bytes.resize(PLAIN, 0);
+        bytes.extend_from_slice(&claims.account.0);
+        bytes.extend_from_slice(&time.to_be_bytes());
         match pack_hex(claims.click.as_str()) {
             Some(packed) => {
-                plain.push(HEX);
-                plain.extend_from_slice(&packed);
+                bytes.push(HEX);
+                bytes.extend_from_slice(&packed);
             }
             None => {
-                plain.push(RAW);
-                plain.extend_from_slice(claims.click.as_str().as_bytes());
+                bytes.push(RAW);
+                bytes.extend_from_slice(claims.click.as_str().as_bytes());
             }
         }
-        let sealed = Aes256Siv::new(key.sealing().into())
-            .encrypt([[key.id()]], &plain)
+        let tag = Aes256Siv::new(key.sealing().into())
+            .encrypt_inout_detached([[key.id()]], (&mut bytes[PLAIN..]).into())
             .map_err(|_| Error::internal("a click token could not be sealed"))?;
-        Ok(Self(BASE64.encode([&[key.id()], &sealed[..]].concat())))
+        bytes[1..PLAIN].copy_from_slice(&tag);
+        Ok(Self(BASE64.encode(&bytes)))
     }
 
     /// Opens the token.
