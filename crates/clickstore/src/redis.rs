@@ -104,7 +104,7 @@ impl RedisClicks {
     }
 
     /// Keeps `click` under `key` for `life` ms unless one lives there; the one that does, or none where
-    /// another process was at it at the same time.
+    /// another process or Redis's own clock was at it at the same time.
     async fn keep(
         &self,
         key: &[u8],
@@ -114,11 +114,12 @@ impl RedisClicks {
     ) -> Result<Option<Arc<Click>>> {
         let agent = self.keep_agent(click, now).await?;
         let new = record::encode(click, agent.as_ref().map(|agent| &agent[..]));
-        let mut set = Cmd::with_capacity(7, 64 + new.len());
-        set.arg("SET").arg(key).arg(&new).arg("NX").arg("GET").arg("PX").arg(life);
-        let Some(old): Option<Vec<u8>> = self.link.ask(&set).await? else {
+        let mut set = Cmd::with_capacity(6, 64 + new.len());
+        set.arg("SET").arg(key).arg(&new).arg("NX").arg("PX").arg(life);
+        if self.link.ask(&set).await? {
             return Ok(Some(Arc::clone(click)));
-        };
+        }
+        let Some(old): Option<Vec<u8>> = self.link.ask(cmd("GET").arg(key)).await? else { return Ok(None) };
         let kept = self.read(&click.click.account, &click.click.id, &old).await?;
         if !kept.click.is_expired(now) {
             return Ok(Some(Arc::new(kept)));
