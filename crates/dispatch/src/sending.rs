@@ -51,13 +51,13 @@ pub(crate) struct Sending {
 impl Sending {
     /// Sends the claim unless something speaks against it, and settles what came of it. `turn` is its place
     /// among those that wait for the account's limits.
-    pub(crate) async fn run(self, stack: Stack, turn: Option<OwnedSemaphorePermit>) {
+    pub(crate) async fn run(&self, stack: Stack, turn: Option<OwnedSemaphorePermit>) {
         fail::fail_point!("claim");
         let span = spans::delivery(self.account.adapter.network(), &self.claim);
         self.work(stack, turn).instrument(span).await;
     }
 
-    async fn work(self, stack: Stack, turn: Option<OwnedSemaphorePermit>) {
+    async fn work(&self, stack: Stack, turn: Option<OwnedSemaphorePermit>) {
         let call = self.account.adapter.call(&self.postback());
         let step = match judge::before(&self.claim, call, self.now()) {
             ControlFlow::Continue(call) => self.send(call, &stack, turn).await,

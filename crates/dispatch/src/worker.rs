@@ -144,13 +144,14 @@ impl Worker {
         let ended = CancellationToken::new();
         let older = self.lanes.insert(sending.claim.fence.lane, ended.clone());
         let (stack, turn) = (self.stack.clone(), self.turns.clone().try_acquire_owned().ok());
-        self.under_way.spawn(async move {
+        // On the heap from the start: the runtime moves a task's future, and a last time when that has ended.
+        self.under_way.spawn(Box::pin(async move {
             let _ended = ended.drop_guard();
             if let Some(older) = older {
                 older.cancelled().await;
             }
             sending.run(stack, turn).await;
-        });
+        }));
     }
 
     /// Waits with growing waits, deaf to wake-ups: a store that is away is not asked more often for them.

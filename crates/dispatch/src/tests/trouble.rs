@@ -115,7 +115,7 @@ async fn a_process_that_was_frozen_for_two_leases_sends_nothing_that_it_had_not_
     let rig = Rig::new([]).leads(MAIN, ["c"]);
     let lease = Settings::default().lease;
     let (sending, stack) = claimed(&rig, &network, lease).await;
-    let sending = tokio::spawn(sending.run(stack, None));
+    let sending = tokio::spawn(async move { sending.run(stack, None).await });
     yield_now().await;
     assert_eq!(network.calls().len(), 1, "it is connecting");
     tokio::time::advance(2 * lease).await;
