@@ -21,7 +21,7 @@ use crate::{
     backoff::Backoff,
     breakers::Breakers,
     judge::{self, Heard, Step, Trial},
-    meter,
+    meter::{self, Meter},
     outgoing::{Mark, Outgoing},
     settings::Settings,
     spans,
@@ -42,6 +42,7 @@ pub(crate) struct Shared {
 pub(crate) struct Sending {
     pub(crate) shared: Arc<Shared>,
     pub(crate) account: Account,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) claim: Claim,
     /// When the lease ends.
     pub(crate) ends: Instant,
@@ -171,12 +172,12 @@ impl Sending {
     }
 
     fn count_attempt(&self, attempt: &Attempt) {
-        meter::attempt(self.account.adapter.network(), &self.claim, attempt);
+        self.meter.attempt(self.account.adapter.network(), &self.claim, attempt);
         self.count(Series::Attempts(self.account.id.clone(), attempt.outcome));
     }
 
     fn count_settlement(&self, settlement: &Settlement) {
-        meter::settled(&self.account.id, settlement);
+        self.meter.settled(&self.account.id, settlement);
         let account = self.account.id.clone();
         match settlement {
             Settlement::Retry { .. } => {}

@@ -95,7 +95,8 @@ async fn claimed(rig: &Rig, network: &TestNetwork, left: Duration) -> (Sending, 
     let stack = Stack::new(&account, switch, shared.settings.timeout, network.leaf());
     let claim = rig.outbox.claim(&account.id, 1, shared.settings.lease).await.unwrap().claims.remove(0);
     let ends = Instant::now() + left;
-    (Sending { shared, account, claim, ends, stop: CancellationToken::new() }, stack)
+    let (meter, stop) = (Arc::default(), CancellationToken::new());
+    (Sending { shared, account, meter, claim, ends, stop }, stack)
 }
 
 #[tokio::test(start_paused = true)]
