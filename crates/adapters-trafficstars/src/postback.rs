@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderName, HeaderValue, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use postback_core::{
     Call, ClickId, Details, Error, Event, Goal, Kind, Money, NoClick, Postback, Repeat, Result, Source,
@@ -19,6 +19,9 @@ use crate::{
 
 /// Everything but RFC 3986's unreserved characters.
 pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const HTTPS: HeaderValue = HeaderValue::from_static("https");
 
 /// What is told of a click.
 #[derive(Clone, Debug)]
@@ -94,56 +97,62 @@ impl Action<'_> {
     /// The call, or why it may not be sent.
     pub(crate) fn call(&self, settings: &Settings) -> Result<Call> {
         check_click(settings.click_id, &self.click)?;
-        let path = self.path(settings)?;
+        let url = self.url(settings)?;
         let (sent, shown, repeat) = match &settings.key {
             Some(key) => {
                 let code = self.lead_code.as_deref().ok_or_else(no_lead_code)?;
                 let code = checked(code)?;
-                let rest = add(path, "lead_code", code);
-                let repeat = Repeat::Keyed(code.to_owned());
-                (add(rest.clone(), "key", key.expose_secret()), format!("{rest}&key=***"), repeat)
+                let rest = add(url, "lead_code", code);
+                let shown = ["GET ", &rest, "&key=***"].concat();
+                (add(rest, "key", key.expose_secret()), shown, Repeat::Keyed(code.to_owned()))
             }
             None if self.lead_code.is_some() => return Err(no_key()),
-            None => (path.clone(), path, Repeat::Unkeyed(settings.on_ambiguous)),
+            None => {
+                let shown = ["GET ", &url].concat();
+                (url, shown, Repeat::Unkeyed(settings.on_ambiguous))
+            }
         };
-        let mut request = Request::get(settings.base_url.join(&sent));
+        let mut request = Request::get(sent);
         if settings.tls_in_front {
-            request = request.header("x-forwarded-proto", "https");
+            request = request.header(FORWARDED_PROTO, HTTPS);
         }
         let request = request
             .body(Bytes::new())
             .map_err(|_| Error::internal("a call to Traffic Stars has no valid URL"))?;
-        let shown = format!("GET {}", settings.base_url.join(&shown));
         Ok(Call { request, shown, repeat, warnings: Vec::new() })
     }
 
-    /// The path and query of either form (TS-4, TS-7), up to the money.
-    fn path(&self, settings: &Settings) -> Result<String> {
+    /// The URL of either form (TS-4, TS-7), up to the money.
+    fn url(&self, settings: &Settings) -> Result<String> {
         let click = self.click.as_str();
-        let mut path = match settings.form {
-            Form::Path => format!("/api/v1/cpa/action/{}", utf8_percent_encode(click, ESCAPED)),
-            Form::Query => add("/api/v1/cpa/action".to_owned(), "clickid", click),
-        };
+        let mut url = settings.base_url.join("/api/v1/cpa/action");
+        match settings.form {
+            Form::Path => {
+                url.push('/');
+                url.extend(utf8_percent_encode(click, ESCAPED));
+            }
+            Form::Query => url = add(url, "clickid", click),
+        }
         if let Some(goal) = &self.goal {
             query_form(settings.form, "goal")?;
-            path = add(path, "goalid", goal.as_str());
+            url = add(url, "goalid", goal.as_str());
         }
         if let Some(value) = self.value {
-            path = add(path, "value", &amount(settings, "value", value)?.to_string());
+            url = add(url, "value", &amount(settings, "value", value)?.to_string());
         }
         if let Some(price) = self.price {
             query_form(settings.form, "price")?;
-            path = add(path, "price", &amount(settings, "price", price)?.to_string());
+            url = add(url, "price", &amount(settings, "price", price)?.to_string());
         }
-        Ok(path)
+        Ok(url)
     }
 }
 
-fn add(mut path: String, name: &str, value: &str) -> String {
-    path.push(if path.contains('?') { '&' } else { '?' });
-    path.extend([name, "="]);
-    path.extend(utf8_percent_encode(value, ESCAPED));
-    path
+fn add(mut url: String, name: &str, value: &str) -> String {
+    url.push(if url.contains('?') { '&' } else { '?' });
+    url.extend([name, "="]);
+    url.extend(utf8_percent_encode(value, ESCAPED));
+    url
 }
 
 fn check_click(form: ClickIdForm, click: &ClickId) -> Result<()> {

@@ -69,10 +69,10 @@ fn complaint(settings: &Settings, message: &str, answer: &Response<Bytes>, now: 
     }
 }
 
-/// The text without the key, should the network repeat it.
+/// The text without the key, should the network repeat it; most answers are shorter than a key.
 pub(crate) fn masked(settings: &Settings, message: &str) -> String {
-    let Some(key) = &settings.key else { return message.to_owned() };
-    let key = key.expose_secret();
+    let key = settings.key.as_ref().map(ExposeSecret::expose_secret);
+    let Some(key) = key.filter(|key| key.len() <= message.len()) else { return message.to_owned() };
     message.replace(key, "***").replace(&utf8_percent_encode(key, ESCAPED).to_string(), "***")
 }
 

@@ -48,7 +48,7 @@ impl BaseUrl {
 
     /// The address with `path` (which begins with `/`) appended, as text; `path` is already percent-encoded.
     pub fn join(&self, path: &str) -> String {
-        format!("{}{path}", self.0.as_str().trim_end_matches('/'))
+        [self.0.as_str().trim_end_matches('/'), path].concat()
     }
 }
 

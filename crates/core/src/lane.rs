@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::{AccountId, Source, TransactionId};
 
@@ -62,7 +63,7 @@ impl LaneId {
 
 impl fmt::Display for LaneId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+        fmt::Display::fmt(Uuid::from_bytes_ref(&self.0).as_simple(), f)
     }
 }
 
@@ -93,7 +94,7 @@ pub(crate) fn base32(bytes: [u8; 16]) -> String {
         *place = ALPHABET[(rest & 31) as usize];
         rest >>= 5;
     }
-    key.iter().map(|&byte| char::from(byte)).collect()
+    String::from_utf8_lossy(&key).into_owned()
 }
 
 #[cfg(test)]

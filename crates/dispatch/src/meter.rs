@@ -1,8 +1,13 @@
 //! What is counted, measured and logged of the work.
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use std::sync::OnceLock;
+
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
 use postback_core::{
-    AccountId, Attempt,
+    AccountId, Attempt, Outcome,
     ports::{Claim, Settlement},
 };
 use tracing::info;
@@ -56,41 +61,58 @@ pub(crate) fn begin(account: &AccountId) {
     }
 }
 
-/// Logs and counts one call.
-pub(crate) fn attempt(network: &'static str, claim: &Claim, attempt: &Attempt) {
-    let account = &claim.delivery.account;
-    let outcome = attempt.outcome.as_str();
-    counter!(ATTEMPTS, "account" => account.to_string(), "outcome" => outcome).increment(1);
-    histogram!(SECONDS, "account" => account.to_string(), "outcome" => outcome)
-        .record(attempt.duration.as_secs_f64());
-    info!(
-        %account,
-        network,
-        delivery = %claim.delivery.id,
-        conversion = %claim.delivery.conversion,
-        started_at = %attempt.started_at,
-        duration_ms = attempt.duration.as_millis() as u64,
-        outcome,
-        status = attempt.status,
-        reason = attempt.reason.as_ref().map(tracing::field::display),
-        call = attempt.call,
-        "postback"
-    );
+/// What every delivery of an account is counted in, each looked up once and not before there is something to count.
+#[derive(Default)]
+pub(crate) struct Meter {
+    attempts: [OnceLock<(Counter, Histogram)>; Outcome::ALL.len()],
+    ends: [OnceLock<Counter>; 3],
+    in_flight: OnceLock<Gauge>,
 }
 
-/// Counts a delivery that ended.
-pub(crate) fn settled(account: &AccountId, settlement: &Settlement) {
-    let outcome = match settlement {
-        Settlement::Retry { .. } => return,
-        Settlement::Delivered { .. } => "delivered",
-        Settlement::InDoubt(_) => "in_doubt",
-        Settlement::Dead(_) => "dead",
-    };
-    counter!(DELIVERIES, "account" => account.to_string(), "outcome" => outcome).increment(1);
-}
+impl Meter {
+    /// Logs and counts one call.
+    pub(crate) fn attempt(&self, network: &'static str, claim: &Claim, attempt: &Attempt) {
+        let account = &claim.delivery.account;
+        let outcome = attempt.outcome.as_str();
+        let (attempts, seconds) = self.attempts[attempt.outcome as usize].get_or_init(|| {
+            (
+                counter!(ATTEMPTS, "account" => account.to_string(), "outcome" => outcome),
+                histogram!(SECONDS, "account" => account.to_string(), "outcome" => outcome),
+            )
+        });
+        attempts.increment(1);
+        seconds.record(attempt.duration.as_secs_f64());
+        info!(
+            %account,
+            network,
+            delivery = %claim.delivery.id,
+            conversion = %claim.delivery.conversion,
+            started_at = %attempt.started_at,
+            duration_ms = attempt.duration.as_millis() as u64,
+            outcome,
+            status = attempt.status,
+            reason = attempt.reason.as_ref().map(tracing::field::display),
+            call = attempt.call,
+            "postback"
+        );
+    }
 
-pub(crate) fn in_flight(account: &AccountId, deliveries: usize) {
-    gauge!(IN_FLIGHT, "account" => account.to_string()).set(deliveries as f64);
+    /// Counts a delivery that ended.
+    pub(crate) fn settled(&self, account: &AccountId, settlement: &Settlement) {
+        let (place, outcome) = match settlement {
+            Settlement::Retry { .. } => return,
+            Settlement::Delivered { .. } => (0, "delivered"),
+            Settlement::InDoubt(_) => (1, "in_doubt"),
+            Settlement::Dead(_) => (2, "dead"),
+        };
+        let counter = || counter!(DELIVERIES, "account" => account.to_string(), "outcome" => outcome);
+        self.ends[place].get_or_init(counter).increment(1);
+    }
+
+    pub(crate) fn in_flight(&self, account: &AccountId, deliveries: usize) {
+        let gauge = || gauge!(IN_FLIGHT, "account" => account.to_string());
+        self.in_flight.get_or_init(gauge).set(deliveries as f64);
+    }
 }
 
 pub(crate) fn paused(account: &AccountId, paused: bool) {

@@ -21,7 +21,7 @@ use crate::{
     backoff::Backoff,
     breakers::Breakers,
     judge::{self, Heard, Step, Trial},
-    meter,
+    meter::{self, Meter},
     outgoing::{Mark, Outgoing},
     settings::Settings,
     spans,
@@ -42,6 +42,7 @@ pub(crate) struct Shared {
 pub(crate) struct Sending {
     pub(crate) shared: Arc<Shared>,
     pub(crate) account: Account,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) claim: Claim,
     /// When the lease ends.
     pub(crate) ends: Instant,
@@ -51,13 +52,13 @@ pub(crate) struct Sending {
 impl Sending {
     /// Sends the claim unless something speaks against it, and settles what came of it. `turn` is its place
     /// among those that wait for the account's limits.
-    pub(crate) async fn run(self, stack: Stack, turn: Option<OwnedSemaphorePermit>) {
+    pub(crate) async fn run(&self, stack: Stack, turn: Option<OwnedSemaphorePermit>) {
         fail::fail_point!("claim");
         let span = spans::delivery(self.account.adapter.network(), &self.claim);
         self.work(stack, turn).instrument(span).await;
     }
 
-    async fn work(self, stack: Stack, turn: Option<OwnedSemaphorePermit>) {
+    async fn work(&self, stack: Stack, turn: Option<OwnedSemaphorePermit>) {
         let call = self.account.adapter.call(&self.postback());
         let step = match judge::before(&self.claim, call, self.now()) {
             ControlFlow::Continue(call) => self.send(call, &stack, turn).await,
@@ -171,12 +172,12 @@ impl Sending {
     }
 
     fn count_attempt(&self, attempt: &Attempt) {
-        meter::attempt(self.account.adapter.network(), &self.claim, attempt);
+        self.meter.attempt(self.account.adapter.network(), &self.claim, attempt);
         self.count(Series::Attempts(self.account.id.clone(), attempt.outcome));
     }
 
     fn count_settlement(&self, settlement: &Settlement) {
-        meter::settled(&self.account.id, settlement);
+        self.meter.settled(&self.account.id, settlement);
         let account = self.account.id.clone();
         match settlement {
             Settlement::Retry { .. } => {}

@@ -16,7 +16,7 @@ use crate::{
     backoff::Backoff,
     breaker::Gate,
     guard::Switch,
-    meter,
+    meter::{self, Meter},
     sending::{Sending, Shared},
     stack::Stack,
 };
@@ -30,6 +30,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct Worker {
     shared: Arc<Shared>,
     account: watch::Receiver<Account>,
+    meter: Arc<Meter>,
     /// Notified when something new may be due.
     wake: Arc<Notify>,
     stop: CancellationToken,
@@ -76,6 +77,7 @@ impl Worker {
         Self {
             shared,
             account,
+            meter: Arc::default(),
             wake,
             stop,
             switch,
@@ -127,9 +129,10 @@ impl Worker {
                 let all_claimed = claims.len() < limit;
                 for claim in claims {
                     let (shared, account, stop) = (self.shared.clone(), account.clone(), self.stop.clone());
-                    self.send(Sending { shared, account, claim, ends, stop });
+                    let meter = self.meter.clone();
+                    self.send(Sending { shared, account, meter, claim, ends, stop });
                 }
-                meter::in_flight(&account.id, self.under_way.len());
+                self.meter.in_flight(&account.id, self.under_way.len());
                 if all_claimed {
                     self.look(&account).await;
                     self.idle(self.until(next_due)).await;
@@ -144,13 +147,14 @@ impl Worker {
         let ended = CancellationToken::new();
         let older = self.lanes.insert(sending.claim.fence.lane, ended.clone());
         let (stack, turn) = (self.stack.clone(), self.turns.clone().try_acquire_owned().ok());
-        self.under_way.spawn(async move {
+        // On the heap from the start: the runtime moves a task's future, and a last time when that has ended.
+        self.under_way.spawn(Box::pin(async move {
             let _ended = ended.drop_guard();
             if let Some(older) = older {
                 older.cancelled().await;
             }
             sending.run(stack, turn).await;
-        });
+        }));
     }
 
     /// Waits with growing waits, deaf to wake-ups: a store that is away is not asked more often for them.
@@ -212,7 +216,7 @@ impl Worker {
             complain(ended);
         }
         self.lanes.retain(|_, ended| !ended.is_cancelled());
-        meter::in_flight(&self.account.borrow().id, self.under_way.len());
+        self.meter.in_flight(&self.account.borrow().id, self.under_way.len());
     }
 
     async fn drain(mut self) {
@@ -223,7 +227,7 @@ impl Worker {
             let account = self.account.borrow();
             warn!(account = %account.id, left, "deliveries under way are left to their leases");
         }
-        meter::in_flight(&self.account.borrow().id, 0);
+        self.meter.in_flight(&self.account.borrow().id, 0);
     }
 }
 

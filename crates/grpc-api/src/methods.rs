@@ -36,19 +36,23 @@ const METHODS: [(&str, Scope); 27] = [
     ("NetworkService/GetOffer", Read),
 ];
 
-fn find(path: &str) -> Option<(&'static str, Scope)> {
+/// How many methods there are.
+pub(crate) const MANY: usize = METHODS.len();
+
+/// A method's place among all; none for a path that is none of this contract.
+pub(crate) fn place(path: &str) -> Option<usize> {
     let method = path.strip_prefix(PACKAGE)?;
-    METHODS.into_iter().find(|(known, _)| *known == method)
+    METHODS.iter().position(|(known, _)| *known == method)
 }
 
-/// A method's name for a label; every path that is none of this contract has one name.
+/// The name for a label of the method at this place; every path that is none of this contract has one name.
+pub(crate) fn name_of(place: Option<usize>) -> &'static str {
+    place.map_or("other", |place| METHODS[place].0)
+}
+
+/// A method's name for a label.
 pub(crate) fn name(path: &str) -> &'static str {
-    find(path).map_or("other", |(method, _)| method)
-}
-
-/// Whether a path is a method of this contract.
-pub(crate) fn is_known(path: &str) -> bool {
-    find(path).is_some()
+    name_of(place(path))
 }
 
 /// What a caller of this path must be let do; nothing for health. A path that is not known wants the most.
@@ -59,7 +63,7 @@ pub(crate) fn scope(path: &str) -> Option<Scope> {
     if path.starts_with("/grpc.reflection.") {
         return Some(Read);
     }
-    Some(find(path).map_or(Operate, |(_, scope)| scope))
+    Some(place(path).map_or(Operate, |place| METHODS[place].1))
 }
 
 #[cfg(test)]

@@ -3,12 +3,15 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
-use tonic::codegen::http::{HeaderValue, Request, Response};
+use metrics::{
+    Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram,
+};
+use tonic::codegen::http::{HeaderName, HeaderValue, Request, Response};
 use tower::{Layer, Service, layer::layer_fn};
 use tracing::{Instrument, Span, field::Empty, info_span};
 
@@ -39,13 +42,36 @@ pub(crate) fn describe() {
 
 /// The layer that observes a server.
 pub(crate) fn layer<S>() -> impl Layer<S, Service = Observe<S>> + Clone {
-    layer_fn(|inner| Observe { inner })
+    let calls: Arc<[Calls]> = (0..=methods::MANY).map(|_| Calls::default()).collect();
+    layer_fn(move |inner| Observe { inner, calls: calls.clone() })
 }
 
 /// A server that is observed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Observe<S> {
     inner: S,
+    /// Of each method, and last of what is none.
+    calls: Arc<[Calls]>,
+}
+
+/// What every call of a method is counted in, looked up once.
+#[derive(Default)]
+struct Calls {
+    well: OnceLock<Counter>,
+    seconds: OnceLock<Histogram>,
+}
+
+impl Calls {
+    fn count(&self, method: &'static str, code: &str, took: Duration) {
+        let calls = || counter!(CALLS, "method" => method, "code" => code.to_owned());
+        if code == OK {
+            self.well.get_or_init(calls).increment(1);
+        } else {
+            calls().increment(1);
+        }
+        let seconds = || histogram!(SECONDS, "method" => method);
+        self.seconds.get_or_init(seconds).record(took.as_secs_f64());
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for Observe<S>
@@ -64,27 +90,25 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let method = methods::name(request.uri().path());
-        let began = Instant::now();
-        let span = span(&request);
+        let place = methods::place(request.uri().path());
+        let (calls, began) = (self.calls.clone(), Instant::now());
+        let span = span(&request, place);
         let call = self.inner.call(request).instrument(span.clone());
         Box::pin(async move {
             let mut response = call.await?;
             correct_deadline(&mut response);
             let code = code(&response);
-            end(&span, &code);
-            metrics::counter!(CALLS, "method" => method, "code" => code).increment(1);
-            metrics::histogram!(SECONDS, "method" => method).record(began.elapsed().as_secs_f64());
+            end(&span, code);
+            let of = &calls[place.unwrap_or(methods::MANY)];
+            of.count(methods::name_of(place), code, began.elapsed());
             Ok(response)
         })
     }
 }
 
 /// The span of a call, under the caller's own; none for health and reflection.
-fn span<B>(request: &Request<B>) -> Span {
-    let Some(method) =
-        request.uri().path().strip_prefix('/').filter(|_| methods::is_known(request.uri().path()))
-    else {
+fn span<B>(request: &Request<B>, place: Option<usize>) -> Span {
+    let Some(method) = request.uri().path().strip_prefix('/').filter(|_| place.is_some()) else {
         return Span::none();
     };
     let span = info_span!(
@@ -136,16 +160,22 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
+/// Where the code is told of an error that was known at once.
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// The code of a call that went well.
+const OK: &str = "0";
+
 /// The code in the headers: an error that was known at once, else `0` (a stream may still fail later).
-fn code<R>(response: &Response<R>) -> String {
-    let code = response.headers().get("grpc-status").and_then(|code| code.to_str().ok());
-    code.filter(|code| code.len() <= 2).unwrap_or("0").to_owned()
+fn code<R>(response: &Response<R>) -> &str {
+    let code = response.headers().get(STATUS).and_then(|code| code.to_str().ok());
+    code.filter(|code| code.len() <= 2).unwrap_or(OK)
 }
 
 /// tonic answers CANCELLED where a caller's `grpc-timeout` passed; the contract says DEADLINE_EXCEEDED.
 fn correct_deadline<R>(response: &mut Response<R>) {
-    let is = |name: &str, want: &str| response.headers().get(name).is_some_and(|value| value == want);
-    if is("grpc-status", "1") && is("grpc-message", "Timeout%20expired") {
-        response.headers_mut().insert("grpc-status", HeaderValue::from_static("4"));
+    if code(response) == "1"
+        && response.headers().get("grpc-message").is_some_and(|message| message == "Timeout%20expired")
+    {
+        response.headers_mut().insert(STATUS, HeaderValue::from_static("4"));
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use postback_core::{
-    Accounts, CampaignId, Keyring, Result, Tally,
+    AccountId, Accounts, CampaignId, Keyring, Kind, Result, Tally,
     ports::{Caller, ClickStore, Clock, Logbook, Outbox},
 };
 use tokio::sync::{Notify, watch};
@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::{
     Campaign, Registry, Sight, buffer::Buffer, counts::Counts, identity::Mint, journal::Journal,
-    leaps::Leaps, promise::Promise,
+    leaps::Leaps, meters::Conversions, promise::Promise,
 };
 
 /// What a hub is made of.
@@ -86,18 +86,32 @@ pub(crate) struct Inner {
     state: ArcSwap<State>,
 }
 
-/// The registry, with a counter for each campaign that was ever in it.
+/// The registry, with counters for each campaign and each account that was ever in it.
 pub(crate) struct State {
     pub(crate) registry: Arc<Registry>,
     counts: HashMap<CampaignId, Arc<Counts>>,
+    conversions: HashMap<AccountId, Arc<Conversions>>,
 }
 
 impl State {
-    fn new(registry: Arc<Registry>, mut counts: HashMap<CampaignId, Arc<Counts>>) -> Self {
+    fn new(registry: Arc<Registry>, old: Option<&Self>) -> Self {
+        let (mut counts, mut conversions) =
+            old.map(|old| (old.counts.clone(), old.conversions.clone())).unwrap_or_default();
         for campaign in registry.campaigns() {
             counts.entry(campaign.id.clone()).or_default();
         }
-        Self { registry, counts }
+        for account in registry.accounts().keys() {
+            conversions.entry(account.clone()).or_default();
+        }
+        Self { registry, counts, conversions }
+    }
+
+    /// Counts a conversion of an account, one that is new or a repeat.
+    pub(crate) fn count_conversion(&self, account: &AccountId, kind: Kind, fresh: bool) {
+        match self.conversions.get(account) {
+            Some(conversions) => conversions.count(account, kind, fresh),
+            None => Conversions::default().count(account, kind, fresh),
+        }
     }
 
     /// The counters of a campaign of this registry.
@@ -137,7 +151,7 @@ impl Hub {
                 promise: Promise::default(),
                 sights: watch::Sender::default(),
                 accounts: parts.accounts,
-                state: ArcSwap::from_pointee(State::new(registry, HashMap::new())),
+                state: ArcSwap::from_pointee(State::new(registry, None)),
             }),
         }
     }
@@ -151,7 +165,7 @@ impl Hub {
     pub fn replace(&self, registry: Registry) {
         let registry = Arc::new(registry);
         self.inner.accounts.send_replace(registry.accounts().clone());
-        self.inner.state.rcu(|old| State::new(registry.clone(), old.counts.clone()));
+        self.inner.state.rcu(|old| State::new(registry.clone(), Some(old)));
     }
 
     /// The accounts, as they change.

@@ -53,6 +53,9 @@ pub(crate) fn lane(
     transaction: Option<&TransactionId>,
     uuid: Uuid,
 ) -> LaneId {
+    if let Source::Click(_) = source {
+        return LaneId::of(account, source, "");
+    }
     let mut bytes = *uuid.as_bytes();
     bytes[15] = 0;
     let fallback = Uuid::from_bytes(bytes).simple().to_string();

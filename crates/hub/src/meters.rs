@@ -114,10 +114,16 @@ pub(crate) fn dropped(why: Dropped) {
     counter!(DROPPED, "reason" => why.as_str()).increment(1);
 }
 
-pub(crate) fn conversion(account: &AccountId, kind: Kind, fresh: bool) {
-    let result = if fresh { "recorded" } else { "repeated" };
-    counter!(CONVERSIONS, "account" => account.to_string(), "kind" => kind.as_str(), "result" => result)
-        .increment(1);
+/// The counters of an account's conversions, each looked up once: of each kind, of the new ones and of repeats.
+#[derive(Default)]
+pub(crate) struct Conversions([[OnceLock<Counter>; 2]; 3]);
+
+impl Conversions {
+    pub(crate) fn count(&self, account: &AccountId, kind: Kind, fresh: bool) {
+        let result = if fresh { "recorded" } else { "repeated" };
+        let counter = || counter!(CONVERSIONS, "account" => account.to_string(), "kind" => kind.as_str(), "result" => result);
+        self.0[kind as usize][usize::from(fresh)].get_or_init(counter).increment(1);
+    }
 }
 
 pub(crate) fn refused(reason: &'static str) {

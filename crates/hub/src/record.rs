@@ -9,7 +9,7 @@ use postback_core::{
 use tracing::{Instrument, Span, field::Empty, info_span};
 
 use crate::{
-    Hub, Rendered, SourceBy, clicks::expired, fingerprint::Said, meters, render::in_report, settle::Settled,
+    Hub, Rendered, SourceBy, clicks::expired, fingerprint::Said, render::in_report, settle::Settled,
 };
 
 /// How far another clock may be from the hub's.
@@ -146,7 +146,7 @@ impl Hub {
                 _ => error,
             }
         })?;
-        meters::conversion(&account, kind, recorded.fresh);
+        self.state().count_conversion(&account, kind, recorded.fresh);
         if recorded.fresh {
             self.inner.wake.notify_one();
             self.inner.tally.count(now, Series::Conversions(account.clone()), 1);
@@ -185,7 +185,7 @@ impl Hub {
         let created = story.deliveries.iter().find(|delivery| delivery.event == Event::Created);
         let Some(delivery) = created.map(|delivery| delivery.id) else { return Ok(None) };
         let rendered = self.render(&conversion, &Event::Created, in_report)?;
-        meters::conversion(&conversion.account, conversion.details.kind, false);
+        self.state().count_conversion(&conversion.account, conversion.details.kind, false);
         Ok(Some(RecordedConversion { conversion: conversion.id, delivery, already: true, rendered }))
     }
 

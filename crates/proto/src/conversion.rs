@@ -4,6 +4,7 @@ use postback_core::{
     Change, Conversion, Customer, Details, Error, Kind, LaneId, Money, Result, Source, ports::Story,
 };
 use rust_decimal::Decimal;
+use uuid::Uuid;
 
 use crate::{
     v1,
@@ -218,11 +219,10 @@ impl TryFrom<v1::Conversion> for Conversion {
 
 /// A lane from its 32 hex digits.
 pub(crate) fn lane_from(lane: &str) -> Result<LaneId> {
-    let refuse = || Error::invalid("lane", "is not 32 hex digits");
-    if lane.len() != 32 || !lane.is_ascii() {
-        return Err(refuse());
-    }
-    Ok(LaneId::from_bytes(u128::from_str_radix(lane, 16).map_err(|_| refuse())?.to_be_bytes()))
+    // Of 32 bytes a UUID is written in no other way.
+    let bytes = (lane.len() == 32).then(|| Uuid::try_parse(lane).ok()).flatten();
+    let refused = || Error::invalid("lane", "is not 32 hex digits");
+    Ok(LaneId::from_bytes(bytes.ok_or_else(refused)?.into_bytes()))
 }
 
 impl From<&Story> for v1::ConversionStory {

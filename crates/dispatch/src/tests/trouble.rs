@@ -95,7 +95,8 @@ async fn claimed(rig: &Rig, network: &TestNetwork, left: Duration) -> (Sending, 
     let stack = Stack::new(&account, switch, shared.settings.timeout, network.leaf());
     let claim = rig.outbox.claim(&account.id, 1, shared.settings.lease).await.unwrap().claims.remove(0);
     let ends = Instant::now() + left;
-    (Sending { shared, account, claim, ends, stop: CancellationToken::new() }, stack)
+    let (meter, stop) = (Arc::default(), CancellationToken::new());
+    (Sending { shared, account, meter, claim, ends, stop }, stack)
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,7 +116,7 @@ async fn a_process_that_was_frozen_for_two_leases_sends_nothing_that_it_had_not_
     let rig = Rig::new([]).leads(MAIN, ["c"]);
     let lease = Settings::default().lease;
     let (sending, stack) = claimed(&rig, &network, lease).await;
-    let sending = tokio::spawn(sending.run(stack, None));
+    let sending = tokio::spawn(async move { sending.run(stack, None).await });
     yield_now().await;
     assert_eq!(network.calls().len(), 1, "it is connecting");
     tokio::time::advance(2 * lease).await;
