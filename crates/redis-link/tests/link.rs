@@ -42,7 +42,7 @@ async fn who_gives_up_waiting_leaves_the_connection_to_the_next() {
     let link = link(&server);
     server.freeze();
     for _ in 0..3 {
-        let mut ping = cmd("PING");
+        let ping = cmd("PING");
         let asked = link.ask::<String>(&ping);
         assert!(tokio::time::timeout(Duration::from_millis(20), asked).await.is_err(), "a frozen server");
     }
@@ -104,7 +104,7 @@ fn a_runtime_that_ends_takes_no_later_question_with_it() {
     let answer = |pong: postback_core::Result<String>| assert_eq!(pong.unwrap(), "PONG");
     server.freeze();
     for patience in [Duration::ZERO, Duration::from_millis(20)] {
-        let mut ping = cmd("PING");
+        let ping = cmd("PING");
         let asked = async { tokio::time::timeout(patience, link.ask::<String>(&ping)).await };
         assert!(runtime().block_on(asked).is_err(), "a frozen server");
     }
@@ -124,13 +124,13 @@ async fn a_cluster_that_leaves_questions_unanswered_is_connected_to_anew() {
     };
     let (link, other) = (Link::new(&settings).unwrap(), cluster.urls().remove(1));
     let other = Link::new(&RedisSettings { urls: vec![other], ..RedisSettings::default() }).unwrap();
-    let mut of_the_last = cmd("GET").arg("a").take();
+    let of_the_last = cmd("GET").arg("a").take();
     assert_eq!(link.ask::<Option<String>>(&of_the_last).await.unwrap(), None);
     let before = connections(&other).await;
     cluster.freeze_node(2);
     let mut unanswered = 0;
     while connections(&other).await == before {
-        assert_eq!(link.ask::<()>(&mut of_the_last).await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(link.ask::<()>(&of_the_last).await.unwrap_err().kind(), ErrorKind::Unavailable);
         unanswered += 1;
         assert!(unanswered < 100, "no other connection was made");
     }
