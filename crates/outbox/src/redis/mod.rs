@@ -17,7 +17,7 @@
 //! | `conversions:ACCOUNT`, `lane:LANE`, `user:KEY` | sorted sets | conversions, for lists and for erasing |
 //! | `pending:ACCOUNT` and so on for each state | sorted sets | deliveries, for lists |
 //! | `accounts` | set | which accounts there are |
-//! | `waiting`, `settled`, `reserved`, `changes` | sorted sets | what a sweep looks at, by time |
+//! | `waiting`, `reserved`, `changes` | sorted sets | what a sweep looks at, by time; the feed of changes |
 //! | `lease`, `beat` | strings | the last lease's number, what `WAIT` waits for |
 
 mod claim;
@@ -69,6 +69,9 @@ pub struct RedisOutbox {
     clock: Arc<dyn Clock>,
     retention: SignedDuration,
     replicas: usize,
+    /// Whether one server has all partitions, so that a step may look into another one.
+    one_server: bool,
+    sights: claim::Sights,
 }
 
 impl RedisOutbox {
@@ -86,6 +89,8 @@ impl RedisOutbox {
             clock,
             retention: rules::retention(retention),
             replicas: settings.wait_replicas,
+            one_server: settings.topology != Topology::Cluster,
+            sights: claim::Sights::default(),
         })
     }
 
@@ -188,16 +193,16 @@ impl Outbox for RedisOutbox {
             .arg(delivery.due_at.map(|due| rules::millis(due).to_string()).unwrap_or_default())
             .arg(rules::millis(delivery.expires_at))
             .arg(rules::MOST_TOLD);
-        let (word, id, lead): (String, Vec<u8>, Vec<u8>) = self.run(call).await?;
-        match word.as_str() {
-            "new" | "old" => Ok(Recorded {
-                conversion: ConversionId::from_bytes(records::id(&id)?),
-                delivery: DeliveryId::from_bytes(records::id(&lead)?),
-                fresh: word == "new",
+        let answer: Vec<u8> = self.run(call).await?;
+        match answer.split_at_checked(32) {
+            Some((ids, word @ (b"new" | b"old"))) => Ok(Recorded {
+                conversion: ConversionId::from_bytes(records::id(&ids[..16])?),
+                delivery: DeliveryId::from_bytes(records::id(&ids[16..])?),
+                fresh: word == b"new",
             }),
-            "other" => Err(Error::conflict("transaction_id")),
-            "full" => Err(rules::full()),
-            word => Err(unheard(word)),
+            None if answer == b"other" => Err(Error::conflict("transaction_id")),
+            None if answer == b"full" => Err(rules::full()),
+            _ => Err(unheard(&String::from_utf8_lossy(&answer))),
         }
     }
 

@@ -15,16 +15,16 @@ use crate::rules;
 pub(super) type Stored = (Vec<u8>, Vec<u8>);
 
 /// What is left of a record.
-struct Left<'a>(&'a [u8]);
+pub(super) struct Left<'a>(pub(super) &'a [u8]);
 
 impl<'a> Left<'a> {
-    fn take(&mut self, many: usize) -> Result<&'a [u8]> {
+    pub(super) fn take(&mut self, many: usize) -> Result<&'a [u8]> {
         let (part, rest) = self.0.split_at_checked(many).ok_or_else(damaged)?;
         self.0 = rest;
         Ok(part)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         self.take(N)?.try_into().map_err(|_| damaged())
     }
 
@@ -37,11 +37,32 @@ impl<'a> Left<'a> {
         self.array().map(f64::from_le_bytes)
     }
 
-    /// A time; 0 is none.
-    fn time(&mut self) -> Result<Option<Timestamp>> {
+    /// A time in milliseconds; 0 is none.
+    pub(super) fn millis(&mut self) -> Result<Option<i64>> {
         let millis = self.number()?;
         #[expect(clippy::cast_possible_truncation, reason = "the scripts count in whole milliseconds")]
-        Ok((millis != 0.0).then(|| rules::from_millis(millis as i64)))
+        Ok((millis != 0.0).then_some(millis as i64))
+    }
+
+    fn time(&mut self) -> Result<Option<Timestamp>> {
+        Ok(self.millis()?.map(rules::from_millis))
+    }
+
+    /// A lease's number.
+    pub(super) fn whole(&mut self) -> Result<u64> {
+        let number = self.number()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "Redis counts them up from 1"
+        )]
+        Ok(number as u64)
+    }
+
+    /// How many.
+    pub(super) fn count(&mut self) -> Result<usize> {
+        let many = u32::from_le_bytes(self.array()?);
+        usize::try_from(many).map_err(|_| damaged())
     }
 
     /// Bytes after their number in one byte.
@@ -52,8 +73,8 @@ impl<'a> Left<'a> {
 
     /// Bytes after their number in four.
     fn long(&mut self) -> Result<&'a [u8]> {
-        let many = u32::from_le_bytes(self.array()?);
-        self.take(usize::try_from(many).map_err(|_| damaged())?)
+        let many = self.count()?;
+        self.take(many)
     }
 }
 
@@ -113,16 +134,20 @@ pub(super) fn split(conversion: &Conversion) -> Parts {
 
 /// Puts a conversion together.
 pub(super) fn conversion((name, record): &Stored) -> Result<Conversion> {
+    conversion_of(ConversionId::from_bytes(id(name)?), record)
+}
+
+/// Likewise.
+pub(super) fn conversion_of(id: ConversionId, record: &[u8]) -> Result<Conversion> {
     let mut left = Left(record);
     let lane = LaneId::from_bytes(left.array()?);
     left.skip::<16>()?;
     left.long()?;
-    left.skip::<4>()?;
+    let customer = left.long()?;
     let account = text(left.short()?)?;
     left.short()?;
     left.short()?;
-    let body = [left.long()?, left.long()?, left.long()?].concat();
-    let id = ConversionId::from_bytes(id(name)?);
+    let body = [left.long()?, customer, left.long()?].concat();
     let conversion_id = id.to_string();
     let body = v1::Conversion { conversion_id, account, lane: lane.to_string(), ..read(&body)? };
     Conversion::try_from(body).map_err(unreadable)
@@ -143,12 +168,16 @@ pub(super) fn split_delivery(delivery: &Delivery) -> (Vec<u8>, Vec<u8>) {
 
 /// Puts a delivery together.
 pub(super) fn delivery((name, record): &Stored) -> Result<Delivery> {
+    delivery_of(DeliveryId::from_bytes(id(name)?), record)
+}
+
+/// Likewise.
+pub(super) fn delivery_of(id: DeliveryId, record: &[u8]) -> Result<Delivery> {
     let mut left = Left(record);
-    let id = DeliveryId::from_bytes(id(name)?);
     let (conversion, lane) = (ConversionId::from_bytes(left.array()?), LaneId::from_bytes(left.array()?));
     left.skip::<24>()?;
     let (due_at, updated_at, started_at) = (left.time()?, left.time()?, left.time()?);
-    left.skip::<10>()?;
+    left.skip::<11>()?;
     let (word, account) = (left.short()?, text(left.short()?)?);
     left.short()?;
     let reason = Reason { code: text(left.long()?)?, message: text(left.long()?)? };
@@ -175,7 +204,7 @@ pub(super) fn delivery((name, record): &Stored) -> Result<Delivery> {
 /// The state in a delivery's record.
 pub(super) fn state_of(record: &[u8]) -> Result<DeliveryState> {
     let mut left = Left(record);
-    left.skip::<90>()?;
+    left.skip::<91>()?;
     let (word, _, _) = (left.short()?, left.short()?, left.short()?);
     state(word, Reason { code: text(left.long()?)?, message: text(left.long()?)? })
 }

@@ -12,7 +12,7 @@ function steps.change(this, id, target, name, promised, account, lane, body, fie
   local l = lane_of(lane)
   if #l.line / 16 + 1 > most or #c.told / 16 + 1 > most then return {'full', ''} end
 
-  if name ~= '' and not entry then call('SET', key('k', name), target) end
+  if name ~= '' and not entry then put(key('k', name), target) end
   local state = c.made ~= NONE and 'pending' or 'waiting'
   local d = create(c, id, this, account, lane, body, fields, due, expires, state)
   c.told = c.told .. id
@@ -22,5 +22,6 @@ function steps.change(this, id, target, name, promised, account, lane, body, fie
   end
   save(d)
   put_conversion(c)
+  keep()
   return {'new', target}
 end

@@ -18,12 +18,10 @@ end
 -- A record is one string, its parts one behind the other; an id or the name of a call that is not there is
 -- NONE, and a time or a lease's number 0.
 local NONE = string.rep('\0', 16)
-local DELIVERY = '<c16c16c16dddddBBBc0Bc0Bc0I4c0I4c0I4c0I4c0I4c0I4c0'
-local CONVERSION = '<c16c16I4c0I4Bc0Bc0Bc0I4c0I4c0I4c0'
+local DELIVERY = '<c16c16c16dddddBBBBc0Bc0Bc0I4c0I4c0I4c0I4c0I4c0I4c0'
+local CONVERSION = '<c16c16I4c0I4c0Bc0Bc0Bc0I4c0I4c0'
 local LANE = '<ddddBI4c0'
 
--- Which states still want something.
-local open = {pending = 1, waiting = 1, in_doubt = 1, delivered = 0, dead = 0}
 -- How a lease ended.
 local SETTLED, RELEASED = 1, 2
 -- The parts of the schedule.
@@ -36,22 +34,42 @@ local function each(text)
   return all
 end
 
+-- Records that a step changes, which are kept together at its end.
+local puts = {}
+
+local function put(name, text)
+  puts[#puts + 1], puts[#puts + 2] = name, text
+end
+
+local function keep()
+  if #puts > 0 then call('MSET', unpack(puts)) end
+  puts = {}
+end
+
+-- The records of a sort by their ids; false for one that is not there.
+local function all(sort, ids)
+  local names = {}
+  for at, id in ipairs(ids) do names[at] = key(sort, id) end
+  return call('MGET', unpack(names))
+end
+
+-- A delivery; `customer` is 1 where its conversion may know one.
 local function delivery(id)
   local text = call('GET', key('d', id))
   if not text then return nil end
-  local conversion, lane, made, expires, due, updated, started, ended, how, tries, state, account, decided,
-    code, message, remote, fields, attempts, body = struct.unpack(DELIVERY, text)
+  local conversion, lane, made, expires, due, updated, started, ended, how, tries, customer, state, account,
+    decided, code, message, remote, fields, attempts, body = struct.unpack(DELIVERY, text)
   return {id = id, conversion = conversion, lane = lane, made = made, expires = expires, due = due,
-    updated = updated, started = started, ended = ended, how = how, tries = tries, state = state,
-    account = account, decided = decided, code = code, message = message, remote = remote, fields = fields,
-    attempts = attempts, body = body}
+    updated = updated, started = started, ended = ended, how = how, tries = tries, customer = customer,
+    state = state, account = account, decided = decided, code = code, message = message, remote = remote,
+    fields = fields, attempts = attempts, body = body}
 end
 
 local function put_delivery(d)
-  call('SET', key('d', d.id), struct.pack(DELIVERY, d.conversion, d.lane, d.made, d.expires, d.due, d.updated,
-    d.started, d.ended, d.how, d.tries, #d.state, d.state, #d.account, d.account, #d.decided, d.decided,
-    #d.code, d.code, #d.message, d.message, #d.remote, d.remote, #d.fields, d.fields, #d.attempts, d.attempts,
-    #d.body, d.body))
+  put(key('d', d.id), struct.pack(DELIVERY, d.conversion, d.lane, d.made, d.expires, d.due, d.updated,
+    d.started, d.ended, d.how, d.tries, d.customer, #d.state, d.state, #d.account, d.account, #d.decided,
+    d.decided, #d.code, d.code, #d.message, d.message, #d.remote, d.remote, #d.fields, d.fields, #d.attempts,
+    d.attempts, #d.body, d.body))
 end
 
 -- Keeps a delivery that changed, and enters it into the feed of changes.
@@ -62,30 +80,29 @@ local function save(d)
 end
 
 -- A conversion; one that is only awaited has no name of the call that made it.
-local function conversion(id)
-  local text = call('GET', key('c', id))
+local function conversion(id, text)
+  if text == nil then text = call('GET', key('c', id)) end
   if not text then return nil end
-  local lane, made, told, open, account, user, name, body, customer, person = struct.unpack(CONVERSION, text)
-  return {id = id, lane = lane, made = made, told = told, open = open, account = account, user = user,
-    name = name, body = body, customer = customer, person = person}
+  local lane, made, told, customer, account, user, name, body, person = struct.unpack(CONVERSION, text)
+  return {id = id, lane = lane, made = made, told = told, customer = customer, account = account, user = user,
+    name = name, body = body, person = person}
 end
 
 -- A conversion that nothing is known of.
 local function unknown(id, name)
-  return {id = id, lane = NONE, made = NONE, told = '', open = 0, account = '', user = '', name = name,
-    body = '', customer = '', person = '', is_new = true}
+  return {id = id, lane = NONE, made = NONE, told = '', customer = '', account = '', user = '', name = name,
+    body = '', person = ''}
 end
 
 local function put_conversion(c)
-  call('SET', key('c', c.id), struct.pack(CONVERSION, c.lane, c.made, #c.told, c.told, c.open, #c.account,
-    c.account, #c.user, c.user, #c.name, c.name, #c.body, c.body, #c.customer, c.customer, #c.person,
-    c.person))
+  put(key('c', c.id), struct.pack(CONVERSION, c.lane, c.made, #c.told, c.told, #c.customer, c.customer,
+    #c.account, c.account, #c.user, c.user, #c.name, c.name, #c.body, c.body, #c.person, c.person))
 end
 
 -- A lane; one that is not kept is empty.
-local function lane_of(id)
+local function lane_of(id, text)
   local l = {id = id, lease = 0, ends = 0, mark = 0, before = 0, class = 0, line = ''}
-  local text = call('GET', key('l', id))
+  if text == nil then text = call('GET', key('l', id)) end
   if text then l.lease, l.ends, l.mark, l.before, l.class, l.line = struct.unpack(LANE, text) end
   return l
 end
@@ -94,21 +111,25 @@ local function put_lane(l)
   if l.line == '' then
     call('DEL', key('l', l.id))
   else
-    local text = struct.pack(LANE, l.lease, l.ends, l.mark, l.before, l.class, #l.line, l.line)
-    call('SET', key('l', l.id), text)
+    put(key('l', l.id), struct.pack(LANE, l.lease, l.ends, l.mark, l.before, l.class, #l.line, l.line))
   end
 end
 
--- Counts what a conversion waits for. Once that is nothing, it is settled, and its customer forgotten.
-local function await(c, by)
-  if by == 0 then return end
-  c.open = c.open + by
-  if c.open == 0 then
-    c.customer = ''
-    call('ZADD', key('settled'), stamp, c.id)
-  elseif c.open == by and not c.is_new then
-    call('ZREM', key('settled'), c.id)
+-- Whether a delivery was delivered or is dead, by the first letter of its state.
+local function is_over(id)
+  return call('GETRANGE', key('d', id), 92, 92) == 'd'
+end
+
+-- Forgets a conversion's customer where a delivery that is over was the last one that needed it.
+local function forget_customer(d)
+  if d.customer == 0 then return end
+  local c = conversion(d.conversion)
+  if c.customer == '' then return end
+  for _, one in ipairs(each(c.told)) do
+    if one ~= d.id and not is_over(one) then return end
   end
+  c.customer = ''
+  put_conversion(c)
 end
 
 local accounts = {}
@@ -121,22 +142,22 @@ local function create(c, id, made, account, lane, body, fields, due, expires, st
   end
   call('ZADD', key(state, account), '0', id)
   if state == 'waiting' then call('ZADD', key('waiting'), expires, id) end
-  await(c, 1)
   due = state == 'pending' and tonumber(due) or 0
   return {id = id, conversion = c.id, lane = lane, made = made, expires = tonumber(expires), due = due,
-    started = 0, ended = 0, how = 0, tries = 0, state = state, account = account, decided = '', code = '',
-    message = '', remote = '', fields = fields, attempts = '', body = body}
+    started = 0, ended = 0, how = 0, tries = 0, customer = c.customer ~= '' and 1 or 0, state = state,
+    account = account, decided = '', code = '', message = '', remote = '', fields = fields, attempts = '',
+    body = body}
 end
 
 -- Moves a delivery to another state.
-local function move(d, c, state, code, message)
+local function move(d, state, code, message)
   local was = d.state
   d.state, d.code, d.message = state, code, message
   if was == state then return end
   call('ZREM', key(was, d.account), d.id)
   call('ZADD', key(state, d.account), '0', d.id)
   if was == 'waiting' then call('ZREM', key('waiting'), d.id) end
-  await(c, open[state] - open[was])
+  if state == 'delivered' or state == 'dead' then forget_customer(d) end
 end
 
 -- Takes a lane off the schedule.
@@ -200,13 +221,23 @@ local function whole(id)
   return {id, call('GET', key('d', id))}
 end
 
--- When the next lane of a part of an account's schedule is due; nil where there is none.
-local function next_of(class, account)
-  return call('ZRANGE', key(class, account), 0, 0, 'WITHSCORES')[2]
+-- What the keys of another partition begin with; it may be asked where one server has them all.
+local function base_of(number)
+  return sub(base, 1, -4) .. string.format('%02d}', number)
 end
 
--- The earlier one of two times, of which there may be none: false.
+-- Whether an account is paused, which the first partition knows.
+local function is_paused(account)
+  return call('HGET', base_of(0) .. ':pause:' .. account, 'paused') == '1'
+end
+
+-- When the next lane of a part of an account's schedule is due; 0 where there is none.
+local function next_of(class, account)
+  return tonumber(call('ZRANGE', key(class, account), 0, 0, 'WITHSCORES')[2] or 0)
+end
+
+-- The earlier one of two times, of which there may be none.
 local function earlier(one, other)
-  if one and other then return tonumber(one) < tonumber(other) and one or other end
-  return one or other or false
+  if one == 0 or other == 0 then return one + other end
+  return math.min(one, other)
 end

@@ -10,5 +10,6 @@ function steps.release(lane, id, token, wait)
   schedule(l, d, d.due)
   put_lane(l)
   save(d)
+  keep()
   return 1
 end

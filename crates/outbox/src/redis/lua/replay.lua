@@ -21,11 +21,11 @@ function steps.replay(this, id, with_lead, most)
   d.decided = this
   for _, one in ipairs(all) do
     one.due, one.started = 0, 0
-    move(one, c, 'pending', '', '')
+    move(one, 'pending', '', '')
     enter(l, one)
     save(one)
   end
-  put_conversion(c)
   put_lane(l)
+  keep()
   return {'done', whole(id)}
 end

@@ -9,5 +9,6 @@ function steps.start(lane, id, token)
   d.started = now
   put_lane(l)
   save(d)
+  keep()
   return 1
 end
