@@ -151,19 +151,16 @@ impl RedisOutbox {
             let call = call.arg(u8::from(self.one_server)).arg(wanted.lease);
             call.arg(part.oldest).arg(part.newest).arg(part.retries)
         });
-        let leased = self.run_all::<Vec<u8>>(calls).await?;
-        if leased.iter().any(Vec::is_empty) {
-            // It is paused.
-            return Ok(None);
-        }
+        let leased = self.run_all::<Vec<Vec<u8>>>(calls).await?;
         for (part, leased) in parts.iter().zip(leased) {
-            let mut left = Left(&leased);
+            // It is paused: what was seen is forgotten.
+            let Some((next, lanes)) = leased.split_first() else { return Ok(None) };
             let due = &mut sight.due[usize::from(part.partition)];
             due.0 -= part.oldest + part.newest;
             due.1 -= part.retries;
-            due.3 = left.millis()?;
-            while !left.0.is_empty() {
-                match claim(account, &mut left)? {
+            due.3 = Left(next).millis()?;
+            for lane in lanes.chunks(4) {
+                match claim(account, lane) {
                     Ok(claim) => claims.push(claim),
                     // It stays leased, and stops no other.
                     Err(error) => {
@@ -209,20 +206,17 @@ fn parts(due: &[Due], limit: usize, first: usize, draw: usize) -> Vec<Part> {
     parts
 }
 
-/// The next of the leased lanes, unless what is said of them is damaged; an error of its own where its records are.
-fn claim(account: &AccountId, left: &mut Left<'_>) -> Result<Result<Claim>> {
+fn claim(account: &AccountId, leased: &[Vec<u8>]) -> Result<Claim> {
+    let [fence, delivery, conversion, lead] = leased else { return Err(records::damaged()) };
+    let mut left = Left(fence);
     let (lane, head) = (LaneId::from_bytes(left.array()?), DeliveryId::from_bytes(left.array()?));
-    let fence = Fence { account: account.clone(), lane, delivery: head, token: left.whole()? };
-    let lengths = [left.count()?, left.count()?, left.count()?];
-    let [delivery, conversion, lead] = lengths.map(|many| left.take(many));
-    let (delivery, conversion, lead) = (delivery?, conversion?, lead?);
-    Ok(put_together(fence, delivery, conversion, lead))
-}
-
-fn put_together(fence: Fence, delivery: &[u8], conversion: &[u8], lead: &[u8]) -> Result<Claim> {
-    let delivery = records::delivery_of(fence.delivery, delivery)?;
-    let lead = if lead.is_empty() { delivery.state.clone() } else { records::state_of(lead)? };
-    Ok(Claim { conversion: records::conversion_of(delivery.conversion, conversion)?, lead, delivery, fence })
+    let delivery = records::delivery_of(head, delivery)?;
+    Ok(Claim {
+        fence: Fence { account: account.clone(), lane, delivery: head, token: left.whole()? },
+        conversion: records::conversion_of(delivery.conversion, conversion)?,
+        lead: if lead.is_empty() { delivery.state.clone() } else { records::state_of(lead)? },
+        delivery,
+    })
 }
 
 #[cfg(test)]

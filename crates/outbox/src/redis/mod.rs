@@ -129,7 +129,8 @@ impl RedisOutbox {
 
 /// A call of a step that a fence guards.
 fn fenced(call: Call, fence: &Fence) -> Call {
-    call.arg(fence.lane.as_bytes()).arg(fence.delivery.as_bytes()).arg(fence.token)
+    let call = call.arg(fence.lane.as_bytes()).arg(fence.delivery.as_bytes());
+    call.arg(fence.account.as_str()).arg(fence.token)
 }
 
 /// What a script says of a step.

@@ -83,7 +83,7 @@ pub(super) fn id(bytes: &[u8]) -> Result<[u8; 16]> {
     bytes.try_into().map_err(|_| damaged())
 }
 
-fn damaged() -> Error {
+pub(super) fn damaged() -> Error {
     Error::internal("a stored record cannot be read")
 }
 
@@ -142,12 +142,12 @@ pub(super) fn conversion_of(id: ConversionId, record: &[u8]) -> Result<Conversio
     let mut left = Left(record);
     let lane = LaneId::from_bytes(left.array()?);
     left.skip::<16>()?;
+    left.skip::<4>()?;
     left.long()?;
-    let customer = left.long()?;
     let account = text(left.short()?)?;
     left.short()?;
     left.short()?;
-    let body = [left.long()?, customer, left.long()?].concat();
+    let body = [left.long()?, left.long()?, left.0].concat();
     let conversion_id = id.to_string();
     let body = v1::Conversion { conversion_id, account, lane: lane.to_string(), ..read(&body)? };
     Conversion::try_from(body).map_err(unreadable)
@@ -178,11 +178,11 @@ pub(super) fn delivery_of(id: DeliveryId, record: &[u8]) -> Result<Delivery> {
     left.skip::<24>()?;
     let (due_at, updated_at, started_at) = (left.time()?, left.time()?, left.time()?);
     left.skip::<11>()?;
-    let (word, account) = (left.short()?, text(left.short()?)?);
+    let ([state_is], account) = (left.array()?, text(left.short()?)?);
     left.short()?;
     let reason = Reason { code: text(left.long()?)?, message: text(left.long()?)? };
-    let (remote, fields, attempts) = (text(left.long()?)?, left.long()?, attempts(left.long()?)?);
-    let body = [left.long()?, fields].concat();
+    let (remote, fields, body) = (text(left.long()?)?, left.long()?, left.long()?);
+    let (body, attempts) = ([body, fields].concat(), attempts(left.0)?);
     let body = v1::Delivery {
         delivery_id: id.to_string(),
         conversion_id: conversion.to_string(),
@@ -191,7 +191,7 @@ pub(super) fn delivery_of(id: DeliveryId, record: &[u8]) -> Result<Delivery> {
         ..read(&body)?
     };
     Ok(Delivery {
-        state: state(word, reason)?,
+        state: state(state_is, reason)?,
         attempts,
         started_at,
         remote_id: (!remote.is_empty()).then_some(remote),
@@ -205,8 +205,8 @@ pub(super) fn delivery_of(id: DeliveryId, record: &[u8]) -> Result<Delivery> {
 pub(super) fn state_of(record: &[u8]) -> Result<DeliveryState> {
     let mut left = Left(record);
     left.skip::<91>()?;
-    let (word, _, _) = (left.short()?, left.short()?, left.short()?);
-    state(word, Reason { code: text(left.long()?)?, message: text(left.long()?)? })
+    let ([state_is], _, _) = (left.array()?, left.short()?, left.short()?);
+    state(state_is, Reason { code: text(left.long()?)?, message: text(left.long()?)? })
 }
 
 fn attempts(bytes: &[u8]) -> Result<Vec<Attempt>> {
@@ -218,13 +218,13 @@ fn attempts(bytes: &[u8]) -> Result<Vec<Attempt>> {
     Ok(attempts)
 }
 
-fn state(word: &[u8], reason: Reason) -> Result<DeliveryState> {
-    match word {
-        b"pending" => Ok(DeliveryState::Pending),
-        b"waiting" => Ok(DeliveryState::Waiting),
-        b"in_doubt" => Ok(DeliveryState::InDoubt(reason)),
-        b"delivered" => Ok(DeliveryState::Delivered),
-        b"dead" => Ok(DeliveryState::Dead(reason)),
+fn state(number: u8, reason: Reason) -> Result<DeliveryState> {
+    match number {
+        1 => Ok(DeliveryState::Pending),
+        2 => Ok(DeliveryState::Waiting),
+        3 => Ok(DeliveryState::InDoubt(reason)),
+        4 => Ok(DeliveryState::Delivered),
+        5 => Ok(DeliveryState::Dead(reason)),
         _ => Err(damaged()),
     }
 }

@@ -1,11 +1,11 @@
 -- Leases due lanes of an account: so many oldest fresh ones, newest fresh ones, and ones tried before.
--- Says when the next one is due, and of each lane its name, lease and head, and how long the records are of
--- that, of its conversion and of the conversion's own delivery where it is another; and these.
+-- Says when the next one is due, and of each lane its name, head and lease, and the records of the head, of its
+-- conversion, and of the conversion's own delivery where it is another.
 function steps.claim(account, pause_is_here, lease, oldest, newest, retries)
-  if pause_is_here == '1' and is_paused(account) then return '' end
+  if pause_is_here == '1' and is_paused(account) then return {} end
   local ends = now + lease
   local until_then = string.format('%.0f', ends)
-  local said = {}
+  local said = {''}
 
   local function lease_some(schedule, names)
     local lanes, heads, of, due = all('l', names), {}, {}, {}
@@ -14,7 +14,7 @@ function steps.claim(account, pause_is_here, lease, oldest, newest, retries)
       heads[at] = sub(lanes[at].line, 1, 16)
     end
     local deliveries = all('d', heads)
-    -- A delivery begins with its conversion's id; that one has its lead's behind two others and a number.
+    -- A delivery begins with its conversion's id; that one has its lead's behind two others and two numbers.
     for at, d in ipairs(deliveries) do of[at] = d and sub(d, 1, 16) or '' end
     local conversions = all('c', of)
     local before = call('INCRBY', key('lease'), #names) - #names
@@ -24,10 +24,10 @@ function steps.claim(account, pause_is_here, lease, oldest, newest, retries)
         l.lease, l.ends = before + at, ends
         put_lane(l)
         due[#due + 1], due[#due + 2] = until_then, name
-        local lead = sub(c, 37, 52)
+        local lead = sub(c, 41, 56)
         local stands = lead ~= '' and lead ~= heads[at] and call('GET', key('d', lead)) or ''
-        local lengths = struct.pack('<dI4I4I4', l.lease, #d, #c, #stands)
-        said[#said + 1] = name .. heads[at] .. lengths .. d .. c .. stands
+        local fence = name .. heads[at] .. struct.pack('<d', l.lease)
+        said[#said + 1], said[#said + 2], said[#said + 3], said[#said + 4] = fence, d, c, stands
       else
         call('ZREM', schedule, name)
       end
@@ -49,5 +49,6 @@ function steps.claim(account, pause_is_here, lease, oldest, newest, retries)
   take('fresh', newest, 'ZREVRANGEBYSCORE', stamp, '-inf')
   take('retry', retries, 'ZRANGEBYSCORE', '-inf', stamp)
   local next_due = earlier(next_of('fresh', account), next_of('retry', account))
-  return struct.pack('<d', next_due) .. table.concat(said)
+  said[1] = struct.pack('<d', next_due)
+  return said
 end

@@ -18,8 +18,12 @@ end
 -- A record is one string, its parts one behind the other; an id or the name of a call that is not there is
 -- NONE, and a time or a lease's number 0.
 local NONE = string.rep('\0', 16)
-local DELIVERY = '<c16c16c16dddddBBBBc0Bc0Bc0I4c0I4c0I4c0I4c0I4c0I4c0'
-local CONVERSION = '<c16c16I4c0I4c0Bc0Bc0Bc0I4c0I4c0'
+-- Lua hashes every byte of every string, so what is long is read and written as seldom as can be: most steps want
+-- no more of a delivery than its head, which is as long for each, and attempts are appended to it.
+local HEAD, HEAD_IS = '<c16c16c16dddddBBBB', 92
+local TAIL = '<Bc0Bc0I4c0I4c0I4c0I4c0I4c0'
+local STATES = {'pending', 'waiting', 'in_doubt', 'delivered', 'dead'}
+local CONVERSION = '<c16c16I4I4c0Bc0Bc0Bc0I4c0I4c0'
 local LANE = '<ddddBI4c0'
 
 -- How a lease ended.
@@ -53,23 +57,39 @@ local function all(sort, ids)
   return call('MGET', unpack(names))
 end
 
--- A delivery; `customer` is 1 where its conversion may know one.
+-- The head of a delivery of an account; `customer` is 1 where its conversion may know one.
+local function head_of(id, account, text)
+  text = text or call('GETRANGE', key('d', id), 0, HEAD_IS - 1)
+  if text == '' then return nil end
+  local d = {id = id, account = account}
+  d.conversion, d.lane, d.made, d.expires, d.due, d.updated, d.started, d.ended, d.how, d.tries, d.customer,
+    d.state = struct.unpack(HEAD, text)
+  d.state = STATES[d.state]
+  return d
+end
+
+-- A whole delivery.
 local function delivery(id)
   local text = call('GET', key('d', id))
   if not text then return nil end
-  local conversion, lane, made, expires, due, updated, started, ended, how, tries, customer, state, account,
-    decided, code, message, remote, fields, attempts, body = struct.unpack(DELIVERY, text)
-  return {id = id, conversion = conversion, lane = lane, made = made, expires = expires, due = due,
-    updated = updated, started = started, ended = ended, how = how, tries = tries, customer = customer,
-    state = state, account = account, decided = decided, code = code, message = message, remote = remote,
-    fields = fields, attempts = attempts, body = body}
+  local d, at = head_of(id, nil, text), nil
+  d.account, d.decided, d.code, d.message, d.remote, d.fields, d.body, at =
+    struct.unpack(TAIL, text, HEAD_IS + 1)
+  d.attempts = sub(text, at)
+  return d
 end
 
 local function put_delivery(d)
-  put(key('d', d.id), struct.pack(DELIVERY, d.conversion, d.lane, d.made, d.expires, d.due, d.updated,
-    d.started, d.ended, d.how, d.tries, d.customer, #d.state, d.state, #d.account, d.account, #d.decided,
-    d.decided, #d.code, d.code, #d.message, d.message, #d.remote, d.remote, #d.fields, d.fields, #d.attempts,
-    d.attempts, #d.body, d.body))
+  local state = 1
+  while STATES[state] ~= d.state do state = state + 1 end
+  local head = struct.pack(HEAD, d.conversion, d.lane, d.made, d.expires, d.due, d.updated, d.started, d.ended,
+    d.how, d.tries, d.customer, state)
+  if not d.body then
+    call('SETRANGE', key('d', d.id), 0, head)
+  else
+    put(key('d', d.id), head .. struct.pack(TAIL, #d.account, d.account, #d.decided, d.decided, #d.code, d.code,
+      #d.message, d.message, #d.remote, d.remote, #d.fields, d.fields, #d.body, d.body) .. d.attempts)
+  end
 end
 
 -- Keeps a delivery that changed, and enters it into the feed of changes.
@@ -83,9 +103,9 @@ end
 local function conversion(id, text)
   if text == nil then text = call('GET', key('c', id)) end
   if not text then return nil end
-  local lane, made, told, customer, account, user, name, body, person = struct.unpack(CONVERSION, text)
-  return {id = id, lane = lane, made = made, told = told, customer = customer, account = account, user = user,
-    name = name, body = body, person = person}
+  local lane, made, _, told, account, user, name, body, person, at = struct.unpack(CONVERSION, text)
+  return {id = id, lane = lane, made = made, told = told, account = account, user = user, name = name,
+    body = body, person = person, customer = sub(text, at)}
 end
 
 -- A conversion that nothing is known of.
@@ -95,8 +115,8 @@ local function unknown(id, name)
 end
 
 local function put_conversion(c)
-  put(key('c', c.id), struct.pack(CONVERSION, c.lane, c.made, #c.told, c.told, #c.customer, c.customer,
-    #c.account, c.account, #c.user, c.user, #c.name, c.name, #c.body, c.body, #c.person, c.person))
+  put(key('c', c.id), struct.pack(CONVERSION, c.lane, c.made, #c.customer, #c.told, c.told, #c.account,
+    c.account, #c.user, c.user, #c.name, c.name, #c.body, c.body, #c.person, c.person) .. c.customer)
 end
 
 -- A lane; one that is not kept is empty.
@@ -115,21 +135,22 @@ local function put_lane(l)
   end
 end
 
--- Whether a delivery was delivered or is dead, by the first letter of its state.
+-- Whether a delivery was delivered or is dead, by the last byte of its head.
 local function is_over(id)
-  return call('GETRANGE', key('d', id), 92, 92) == 'd'
+  return call('GETRANGE', key('d', id), HEAD_IS - 1, HEAD_IS - 1) > '\3'
 end
 
 -- Forgets a conversion's customer where a delivery that is over was the last one that needed it.
 local function forget_customer(d)
   if d.customer == 0 then return end
-  local c = conversion(d.conversion)
-  if c.customer == '' then return end
-  for _, one in ipairs(each(c.told)) do
+  local name = key('c', d.conversion)
+  local text = call('GET', name)
+  local customer, told = struct.unpack('<I4I4', text, 33)
+  if customer == 0 then return end
+  for _, one in ipairs(each(sub(text, 41, 40 + told))) do
     if one ~= d.id and not is_over(one) then return end
   end
-  c.customer = ''
-  put_conversion(c)
+  put(name, sub(text, 1, 32) .. '\0\0\0\0' .. sub(text, 37, #text - customer))
 end
 
 local accounts = {}
@@ -194,7 +215,7 @@ end
 local function pop(l, account)
   l.line = sub(l.line, 17)
   if l.line == '' then return hide(l, account) end
-  local head = delivery(sub(l.line, 1, 16))
+  local head = head_of(sub(l.line, 1, 16), account)
   turn(l, head)
   save(head)
 end
@@ -212,7 +233,7 @@ end
 
 -- Whether a lease ended before, and in this way: 1 or 0.
 local function ended(id, token, how)
-  local d = delivery(id)
+  local d = head_of(id)
   return (d and d.ended == token and d.how == how) and 1 or 0
 end
 

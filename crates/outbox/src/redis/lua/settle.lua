@@ -1,12 +1,14 @@
 -- Ends a claim: keeps the attempt, and lets the lane go on, wait or stand.
 -- A change that is to die with its lead goes behind it where that one was replayed meanwhile, and waits in
 -- the same lane: among the other changes in the order in which they came.
-function steps.settle(lane, id, token, state, code, message, remote, wait, attempt, most, with_lead)
+function steps.settle(lane, id, account, token, state, code, message, remote, wait, attempt, most, with_lead)
   token, most = tonumber(token), tonumber(most)
   local l = lane_of(lane)
   if not held(l, id, token) then return ended(id, token, SETTLED) end
 
-  local d = delivery(id)
+  -- Of what is to be delivered nothing but the head changes, and what is appended, unless there are words to keep.
+  local d = head_of(id, account)
+  if code ~= '' or remote ~= '' or d.tries == most then d = delivery(id) end
   local follows, told, lead = false, nil, nil
   if state == 'dead' and code == with_lead then
     told = conversion(d.conversion).told
@@ -15,7 +17,13 @@ function steps.settle(lane, id, token, state, code, message, remote, wait, attem
   end
   if follows then state, code, message, wait = 'pending', '', '', 0 end
   if attempt ~= '' then
-    d.tries, d.attempts = d.tries + 1, d.attempts .. struct.pack('<I4c0', #attempt, attempt)
+    d.tries = d.tries + 1
+    local length = struct.pack('<I4', #attempt)
+    if d.body then
+      d.attempts = d.attempts .. length .. attempt
+    else
+      call('APPEND', key('d', id), length .. attempt)
+    end
     if d.tries > most then
       local second = struct.unpack('<I4', d.attempts) + 5
       local third = second + struct.unpack('<I4', d.attempts, second) + 4
