@@ -313,6 +313,32 @@ pub async fn nothing_of_a_paused_account_is_leased(bench: &Bench) {
     assert!(bench.store.pause(&account, reason).await.unwrap());
 }
 
+/// A pause is seen at once, though a moment ago more was due than was claimed.
+pub async fn a_busy_worker_sees_a_pause_at_once(bench: &Bench) {
+    leads(bench, "c", 20).await;
+    let claims = bench.claims(1).await.claims;
+    let account = &claims[0].fence.account;
+    bench.store.pause(account, Reason::new("operator", "lunch")).await.unwrap();
+    assert!(bench.claims(1).await.claims.is_empty());
+    bench.store.resume(account).await.unwrap();
+    assert_eq!(bench.claims(20).await.claims.len(), 19);
+}
+
+/// What became due since a busy worker's last claim is found before it is told that no more is.
+pub async fn a_busy_worker_finds_what_came_meanwhile(bench: &Bench) {
+    let mut all = leads(bench, "early", 20).await;
+    let first = bench.claims(5).await;
+    assert_eq!(first.claims.len(), 5);
+    assert!(first.next_due.is_some_and(|due| due <= bench.now() + SECOND), "more is due");
+    all.extend(leads(bench, "late", 20).await);
+    let rest = bench.claims(50).await;
+    assert_eq!(rest.claims.len(), 35);
+    for claim in first.claims.iter().chain(&rest.claims) {
+        assert!(all.remove(&claim.fence.delivery), "{:?} was leased twice", claim.fence);
+    }
+    assert!(rest.next_due.is_some_and(|due| due > bench.now() + SECOND), "the first lease ends");
+}
+
 /// A delivery that fails for weeks keeps a bounded proof.
 pub async fn the_first_and_the_latest_attempts_are_kept(bench: &Bench) {
     let (_, delivery) = bench.recorded("c1").await;
