@@ -44,9 +44,10 @@ use postback_proto::v1;
 pub use postback_redis_link::{RedisSettings, Topology};
 use prost::Message;
 use redis::{FromRedisValue, cmd};
+use uuid::Uuid;
 
 use self::{
-    records::Stored,
+    records::{Made, Stored},
     runner::Runner,
     scripts::{
         CHANGE, Call, ERASE, PAUSE, PAUSED, RECORD, RELEASE, REPLAY, RESERVE, RESOLVE, SETTLE, START, STATS,
@@ -177,20 +178,20 @@ impl Outbox for RedisOutbox {
         fingerprint: Fingerprint,
     ) -> Result<Recorded> {
         rules::together(&conversion.lane, conversion.id.shard(), delivery.id.shard())?;
-        let parts = records::split(&conversion);
+        let (this, key) = (Uuid::now_v7(), conversion.key().map(|key| *key.as_bytes()));
+        let user = conversion.user.as_ref().map(rules::user_key);
+        let made = Made { by: this.as_bytes(), lead: delivery.id, key, user };
         let call = Call::acknowledging(&RECORD, partition(conversion.lane.shard()))
-            .named()
+            .named_as(&this)
             .arg(conversion.id.as_bytes())
             .arg(conversion.lane.as_bytes())
             .arg(conversion.account.as_str())
-            .arg(conversion.key().map(|key| key.as_bytes().to_vec()).unwrap_or_default())
+            .arg(made.key())
             .arg(fingerprint.as_bytes())
-            .arg(parts.body)
-            .arg(parts.customer)
-            .arg(parts.person)
-            .arg(conversion.user.as_ref().map(|user| rules::user_key(user).to_vec()).unwrap_or_default())
+            .arg(made.user())
+            .arg(records::record_of(&conversion, &made))
             .arg(delivery.id.as_bytes())
-            .arg(records::split_delivery(&delivery).0)
+            .arg(records::tail_of(&delivery))
             .arg(delivery.due_at.map(|due| rules::millis(due).to_string()).unwrap_or_default())
             .arg(rules::millis(delivery.expires_at))
             .arg(rules::MOST_TOLD);
@@ -213,7 +214,6 @@ impl Outbox for RedisOutbox {
             Target::Key(key) => (delivery.conversion, Some(key)),
         };
         rules::together(&delivery.lane, id.shard(), delivery.id.shard())?;
-        let (body, fields) = records::split_delivery(&delivery);
         let call = Call::acknowledging(&CHANGE, partition(id.shard()))
             .named()
             .arg(delivery.id.as_bytes())
@@ -222,8 +222,7 @@ impl Outbox for RedisOutbox {
             .arg(delivery.conversion.as_bytes())
             .arg(delivery.account.as_str())
             .arg(delivery.lane.as_bytes())
-            .arg(body)
-            .arg(fields)
+            .arg(records::tail_of(&delivery))
             .arg(delivery.due_at.map(|due| rules::millis(due).to_string()).unwrap_or_default())
             .arg(rules::millis(delivery.expires_at))
             .arg(rules::MOST_TOLD);

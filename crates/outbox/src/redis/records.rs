@@ -2,6 +2,8 @@
 //! changes is one protobuf message, and so is each attempt. What may be forgotten before the rest is a part beside
 //! it, as a message of the same type that is merged when it is read.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use postback_core::{
     Attempt, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Error, LaneId, Reason, Result,
@@ -95,41 +97,87 @@ fn read<M: Message + Default>(bytes: &[u8]) -> Result<M> {
     M::decode(bytes).map_err(|error| damaged().caused_by(error))
 }
 
-/// The parts of a conversion.
-pub(super) struct Parts {
-    /// What stays.
-    pub(super) body: Vec<u8>,
-    /// Name, phone and email; empty where there are none.
-    pub(super) customer: Vec<u8>,
-    /// What else identifies a person; empty where there is nothing.
-    pub(super) person: Vec<u8>,
+/// What a record has of the call that makes it.
+pub(super) struct Made<'a> {
+    /// The call's name.
+    pub(super) by: &'a [u8; 16],
+    /// The conversion's own delivery.
+    pub(super) lead: DeliveryId,
+    /// The conversion's key, where it has one.
+    pub(super) key: Option<[u8; 16]>,
+    /// The key of its user, where there is one.
+    pub(super) user: Option<[u8; 16]>,
 }
 
-/// Takes a conversion apart.
-pub(super) fn split(conversion: &Conversion) -> Parts {
+impl Made<'_> {
+    /// The conversion's key, or nothing.
+    pub(super) fn key(&self) -> &[u8] {
+        self.key.as_ref().map_or(&[], |key| key.as_slice())
+    }
+
+    /// The key of its user, or nothing.
+    pub(super) fn user(&self) -> &[u8] {
+        self.user.as_ref().map_or(&[], |user| user.as_slice())
+    }
+}
+
+/// The record of a new conversion, of which nothing is told but by its own delivery. The customer is the last part,
+/// which is cut off when it is to be forgotten.
+pub(super) fn record_of(conversion: &Conversion, made: &Made<'_>) -> Vec<u8> {
     let mut body = v1::Conversion::from(conversion);
     for known in [&mut body.conversion_id, &mut body.account, &mut body.lane] {
         known.clear();
     }
     let mut details = body.details.take().unwrap_or_default();
-    let fields = std::mem::take(&mut details.fields);
-    let user_id = std::mem::take(&mut body.user_id);
+    let person = (std::mem::take(&mut body.user_id), std::mem::take(&mut details.fields));
+    let person = part(person.0, None, person.1);
     let whole = details.customer.take().unwrap_or_default();
     details.customer = (!whole.country.is_empty())
         .then(|| v1::Customer { country: whole.country.clone(), ..v1::Customer::default() });
     body.details = Some(details);
-    let customer = v1::Customer { country: String::new(), ..whole };
-    let customer = (!conversion.details.customer.is_anonymous()).then_some(customer);
-    let part = |user_id, customer, fields| {
-        let details = v1::ConversionDetails { customer, fields, ..v1::ConversionDetails::default() };
-        let details = (details != v1::ConversionDetails::default()).then_some(details);
-        v1::Conversion { user_id, details, ..v1::Conversion::default() }.encode_to_vec()
+    let customer = if conversion.details.customer.is_anonymous() {
+        Vec::new()
+    } else {
+        part(String::new(), Some(v1::Customer { country: String::new(), ..whole }), Default::default())
     };
-    Parts {
-        body: body.encode_to_vec(),
-        customer: part(String::new(), customer, Default::default()),
-        person: part(user_id, None, fields),
-    }
+
+    let mut record = Vec::with_capacity(256);
+    record.extend_from_slice(conversion.lane.as_bytes());
+    record.extend_from_slice(made.by);
+    record.extend_from_slice(&length(&customer));
+    put_long(&mut record, made.lead.as_bytes());
+    put_short(&mut record, conversion.account.as_str().as_bytes());
+    put_short(&mut record, made.user());
+    put_short(&mut record, made.key());
+    put_long(&mut record, &body.encode_to_vec());
+    put_long(&mut record, &person);
+    record.extend_from_slice(&customer);
+    record
+}
+
+/// A part of a conversion beside its body; empty where there is nothing.
+fn part(user_id: String, customer: Option<v1::Customer>, fields: BTreeMap<String, String>) -> Vec<u8> {
+    let details = (customer.is_some() || !fields.is_empty()).then(|| v1::ConversionDetails {
+        customer,
+        fields,
+        ..v1::ConversionDetails::default()
+    });
+    v1::Conversion { user_id, details, ..v1::Conversion::default() }.encode_to_vec()
+}
+
+/// A number of bytes, as the scripts read it.
+fn length(bytes: &[u8]) -> [u8; 4] {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+fn put_long(record: &mut Vec<u8>, bytes: &[u8]) {
+    record.extend_from_slice(&length(bytes));
+    record.extend_from_slice(bytes);
+}
+
+fn put_short(record: &mut Vec<u8>, bytes: &[u8]) {
+    record.push(u8::try_from(bytes.len()).unwrap_or(u8::MAX));
+    record.extend_from_slice(bytes);
 }
 
 /// Puts a conversion together.
@@ -153,17 +201,27 @@ pub(super) fn conversion_of(id: ConversionId, record: &[u8]) -> Result<Conversio
     Conversion::try_from(body).map_err(unreadable)
 }
 
-/// What stays of a delivery, and the network's fields of its change.
-pub(super) fn split_delivery(delivery: &Delivery) -> (Vec<u8>, Vec<u8>) {
+/// What the record of a new delivery has behind its head: no decision, no words and no attempt, the network's fields of
+/// its change, which may be forgotten, and what stays.
+pub(super) fn tail_of(delivery: &Delivery) -> Vec<u8> {
     let mut body = v1::Delivery::from(delivery);
     body.attempts.clear();
     for known in [&mut body.delivery_id, &mut body.conversion_id, &mut body.account, &mut body.lane] {
         known.clear();
     }
     let fields = body.change.as_mut().map(|change| std::mem::take(&mut change.fields)).unwrap_or_default();
-    let fields = (!fields.is_empty()).then(|| v1::Change { fields, ..v1::Change::default() });
-    let fields = v1::Delivery { change: fields, ..v1::Delivery::default() };
-    (body.encode_to_vec(), fields.encode_to_vec())
+    let change = (!fields.is_empty()).then(|| v1::Change { fields, ..v1::Change::default() });
+    let fields = v1::Delivery { change, ..v1::Delivery::default() };
+
+    let mut tail = Vec::with_capacity(128);
+    put_short(&mut tail, delivery.account.as_str().as_bytes());
+    put_short(&mut tail, &[]);
+    for _ in ["code", "message", "remote"] {
+        put_long(&mut tail, &[]);
+    }
+    put_long(&mut tail, &fields.encode_to_vec());
+    put_long(&mut tail, &body.encode_to_vec());
+    tail
 }
 
 /// Puts a delivery together.

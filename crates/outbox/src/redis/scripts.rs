@@ -107,7 +107,12 @@ impl Call {
 
     /// The same call with a name of its own, by which the step knows it however often it is sent.
     pub(super) fn named(self) -> Self {
-        self.arg(Uuid::now_v7().as_bytes().as_slice())
+        self.named_as(&Uuid::now_v7())
+    }
+
+    /// Likewise with this name.
+    pub(super) fn named_as(self, name: &Uuid) -> Self {
+        self.arg(name.as_bytes().as_slice())
     }
 
     /// The same call with one more argument, or some more.

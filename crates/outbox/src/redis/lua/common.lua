@@ -84,11 +84,13 @@ local function put_delivery(d)
   while STATES[state] ~= d.state do state = state + 1 end
   local head = struct.pack(HEAD, d.conversion, d.lane, d.made, d.expires, d.due, d.updated, d.started, d.ended,
     d.how, d.tries, d.customer, state)
-  if not d.body then
-    call('SETRANGE', key('d', d.id), 0, head)
-  else
+  if d.tail then
+    put(key('d', d.id), head .. d.tail)
+  elseif d.body then
     put(key('d', d.id), head .. struct.pack(TAIL, #d.account, d.account, #d.decided, d.decided, #d.code, d.code,
       #d.message, d.message, #d.remote, d.remote, #d.fields, d.fields, #d.body, d.body) .. d.attempts)
+  else
+    call('SETRANGE', key('d', d.id), 0, head)
   end
 end
 
@@ -155,8 +157,8 @@ end
 
 local accounts = {}
 
--- A new delivery of a conversion.
-local function create(c, id, made, account, lane, body, fields, due, expires, state)
+-- A new delivery of a conversion; `tail` is all of its record behind the head.
+local function create(of, customer, id, made, account, lane, tail, due, expires, state)
   local name = key('accounts')
   if not accounts[name .. account] then
     accounts[name .. account] = call('SADD', name, account)
@@ -164,10 +166,9 @@ local function create(c, id, made, account, lane, body, fields, due, expires, st
   call('ZADD', key(state, account), '0', id)
   if state == 'waiting' then call('ZADD', key('waiting'), expires, id) end
   due = state == 'pending' and tonumber(due) or 0
-  return {id = id, conversion = c.id, lane = lane, made = made, expires = tonumber(expires), due = due,
-    started = 0, ended = 0, how = 0, tries = 0, customer = c.customer ~= '' and 1 or 0, state = state,
-    account = account, decided = '', code = '', message = '', remote = '', fields = fields, attempts = '',
-    body = body}
+  return {id = id, conversion = of, lane = lane, made = made, expires = tonumber(expires), due = due,
+    started = 0, ended = 0, how = 0, tries = 0, customer = customer, state = state, account = account,
+    tail = tail}
 end
 
 -- Moves a delivery to another state.
