@@ -135,7 +135,8 @@ impl RedisOutbox {
         Ok((!due.is_empty()).then_some(Sight { due, at }))
     }
 
-    /// Leases some of what was seen, and remembers the rest. Returns when the next lane is due.
+    /// Leases some of what was seen, and remembers the rest unless the account is paused by now. Returns when the next
+    /// lane is due.
     async fn lease(
         &self,
         account: &AccountId,
@@ -152,12 +153,18 @@ impl RedisOutbox {
             call.arg(part.oldest).arg(part.newest).arg(part.retries)
         });
         let leased = self.run_all::<Vec<Vec<u8>>>(calls).await?;
+        let mut is_paused = false;
         for (part, leased) in parts.iter().zip(leased) {
-            // It is paused: what was seen is forgotten.
-            let Some((next, lanes)) = leased.split_first() else { return Ok(None) };
+            let Some((next, lanes)) = leased.split_first() else {
+                is_paused = true;
+                continue;
+            };
             let due = &mut sight.due[usize::from(part.partition)];
             due.0 -= part.oldest + part.newest;
             due.1 -= part.retries;
+            if due.0 == 0 {
+                due.2 = None;
+            }
             due.3 = Left(next).millis()?;
             for lane in lanes.chunks(4) {
                 match claim(account, lane) {
@@ -168,6 +175,9 @@ impl RedisOutbox {
                     }
                 }
             }
+        }
+        if is_paused {
+            return Ok(None);
         }
         let next_due = sight.next_due().map(rules::from_millis);
         self.sights.keep(account, sight);

@@ -1,6 +1,6 @@
 -- Leases due lanes of an account: so many oldest fresh ones, newest fresh ones, and ones tried before.
--- Says when the next one is due, and of each lane its name, head and lease, and the records of the head, of its
--- conversion, and of the conversion's own delivery where it is another.
+-- Says when the next one is due, and of each lane its name, head and lease, and the records of the head, of
+-- its conversion, and of the conversion's own delivery where it is another; nothing where it is paused.
 function steps.claim(account, pause_is_here, lease, oldest, newest, retries)
   if pause_is_here == '1' and is_paused(account) then return {} end
   local ends = now + lease
@@ -14,7 +14,8 @@ function steps.claim(account, pause_is_here, lease, oldest, newest, retries)
       heads[at] = sub(lanes[at].line, 1, 16)
     end
     local deliveries = all('d', heads)
-    -- A delivery begins with its conversion's id; that one has its lead's behind two others and two numbers.
+    -- A delivery begins with its conversion's id; that one has its lead's behind two others and
+    -- two numbers.
     for at, d in ipairs(deliveries) do of[at] = d and sub(d, 1, 16) or '' end
     local conversions = all('c', of)
     local before = call('INCRBY', key('lease'), #names) - #names

@@ -18,8 +18,8 @@ end
 -- A record is one string, its parts one behind the other; an id or the name of a call that is not there is
 -- NONE, and a time or a lease's number 0.
 local NONE = string.rep('\0', 16)
--- Lua hashes every byte of every string, so what is long is read and written as seldom as can be: most steps want
--- no more of a delivery than its head, which is as long for each, and attempts are appended to it.
+-- Lua hashes every byte of every string, so what is long is read and written as seldom as can be: most steps
+-- want no more of a delivery than its head, which is as long for each, and attempts are appended to it.
 local HEAD, HEAD_IS = '<c16c16c16dddddBBBB', 92
 local TAIL = '<Bc0Bc0I4c0I4c0I4c0I4c0I4c0'
 local STATES = {'pending', 'waiting', 'in_doubt', 'delivered', 'dead'}
@@ -82,13 +82,14 @@ end
 local function put_delivery(d)
   local state = 1
   while STATES[state] ~= d.state do state = state + 1 end
-  local head = struct.pack(HEAD, d.conversion, d.lane, d.made, d.expires, d.due, d.updated, d.started, d.ended,
-    d.how, d.tries, d.customer, state)
+  local head = struct.pack(HEAD, d.conversion, d.lane, d.made, d.expires, d.due, d.updated, d.started,
+    d.ended, d.how, d.tries, d.customer, state)
   if d.tail then
     put(key('d', d.id), head .. d.tail)
   elseif d.body then
-    put(key('d', d.id), head .. struct.pack(TAIL, #d.account, d.account, #d.decided, d.decided, #d.code, d.code,
-      #d.message, d.message, #d.remote, d.remote, #d.fields, d.fields, #d.body, d.body) .. d.attempts)
+    local tail = struct.pack(TAIL, #d.account, d.account, #d.decided, d.decided, #d.code, d.code, #d.message,
+      d.message, #d.remote, d.remote, #d.fields, d.fields, #d.body, d.body)
+    put(key('d', d.id), head .. tail .. d.attempts)
   else
     call('SETRANGE', key('d', d.id), 0, head)
   end
@@ -147,6 +148,7 @@ local function forget_customer(d)
   if d.customer == 0 then return end
   local name = key('c', d.conversion)
   local text = call('GET', name)
+  if not text then return end
   local customer, told = struct.unpack('<I4I4', text, 33)
   if customer == 0 then return end
   for _, one in ipairs(each(sub(text, 41, 40 + told))) do

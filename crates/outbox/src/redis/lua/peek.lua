@@ -1,5 +1,6 @@
--- What is due of an account in some partitions: how many lanes are fresh and how many to be tried again, since
--- when the newest of the fresh ones is, and when the next one is due; a time that there is not is 0.
+-- What is due of an account in some partitions; nothing where it is paused.
+-- Of each partition how many lanes are fresh, how many are to be tried again, since when the newest of the
+-- fresh ones is, and when the next one is due; 0 is no time.
 function steps.peek(account, pause_is_here, first, last)
   if pause_is_here == '1' and is_paused(account) then return '' end
   local said = {}

@@ -20,7 +20,7 @@ function steps.replay(this, id, with_lead, most)
 
   d.decided = this
   for _, one in ipairs(all) do
-    one.due, one.started = 0, 0
+    one.due, one.started, one.customer = 0, 0, c.customer ~= '' and 1 or 0
     move(one, 'pending', '', '')
     enter(l, one)
     save(one)

@@ -6,7 +6,7 @@ function steps.settle(lane, id, account, token, state, code, message, remote, wa
   local l = lane_of(lane)
   if not held(l, id, token) then return ended(id, token, SETTLED) end
 
-  -- Of what is to be delivered nothing but the head changes, and what is appended, unless there are words to keep.
+  -- Without words to keep, nothing changes but the head and what is appended.
   local d = head_of(id, account)
   if code ~= '' or remote ~= '' or d.tries == most then d = delivery(id) end
   local follows, told, lead = false, nil, nil
