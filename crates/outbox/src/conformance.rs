@@ -63,6 +63,8 @@ macro_rules! conformance {
             what_follows_an_old_delivery_is_no_new_work,
             an_account_is_worked_on_alone,
             nothing_of_a_paused_account_is_leased,
+            a_busy_worker_sees_a_pause_at_once,
+            a_busy_worker_finds_what_came_meanwhile,
             the_first_and_the_latest_attempts_are_kept,
             workers_at_once_never_share_a_lane,
             a_delivery_in_doubt_is_resolved_as_delivered,
@@ -80,15 +82,18 @@ macro_rules! conformance {
             a_list_goes_on_past_what_one_call_looks_at,
             changes_are_told_in_their_order,
             a_customer_is_forgotten_once_all_is_settled,
+            a_customer_is_kept_for_a_change_that_came_first,
             erasing_a_click_leaves_nothing_of_a_person,
             erasing_a_user_leaves_nothing_of_a_person,
             what_is_settled_is_removed_after_its_retention,
             what_is_not_settled_is_never_removed,
             a_change_starts_the_retention_anew,
+            what_was_decided_late_is_removed_after_its_retention,
             a_sweep_of_nothing_touches_nothing,
             a_lane_that_a_wrong_clock_put_off_is_due_when_the_clock_is_right,
             the_longest_wait_of_the_schedule_is_kept,
             changes_that_a_wrong_clock_dated_leave_the_feed,
+            what_a_wrong_clock_settled_is_removed_all_the_same,
         }
     };
     ($bench:path: $($check:ident),* $(,)?) => {

@@ -61,3 +61,18 @@ pub async fn changes_that_a_wrong_clock_dated_leave_the_feed(bench: &Bench) {
     let told = bench.store.changed_since(since, 10).await.unwrap();
     assert_eq!(told.iter().map(|delivery| delivery.conversion).collect::<Vec<_>>(), [lead.id]);
 }
+
+/// What was settled by a clock that ran ahead is not kept for good.
+pub async fn what_a_wrong_clock_settled_is_removed_all_the_same(bench: &Bench) {
+    bench.clock.advance(days(31));
+    let (lead, delivery) = bench.recorded("c1").await;
+    bench.end(delivery, DELIVERED).await;
+    bench.clock.advance(-days(31));
+    bench.sweep().await;
+    bench.clock.advance(days(80));
+    bench.sweep().await;
+    assert_eq!(bench.told(lead.id).await, [delivery]);
+    bench.clock.advance(days(45));
+    bench.sweep().await;
+    assert_eq!(bench.store.story(lead.id).await.unwrap(), None);
+}

@@ -1,11 +1,14 @@
 //! What is erased and removed.
 
 use postback_core::{Change, Event, Status, ports::AccountStats};
-use postback_core::{Customer, ports::Target};
+use postback_core::{
+    Customer,
+    ports::{Resolution, Target},
+};
 
 use super::{
     Bench,
-    bench::{DELIVERED, MINUTE, days, dead, words},
+    bench::{DELIVERED, MINUTE, days, dead, in_doubt, words},
     recording::full,
 };
 
@@ -26,6 +29,23 @@ pub async fn a_customer_is_forgotten_once_all_is_settled(bench: &Bench) {
 
     bench.store.replay(two).await.unwrap();
     assert!(bench.claim_of(two).await.conversion.details.customer.is_anonymous());
+}
+
+/// A change that came before its conversion needs the customer as well, and so does one in doubt.
+pub async fn a_customer_is_kept_for_a_change_that_came_first(bench: &Bench) {
+    let lead = full(bench, "c1");
+    let change = bench.change(&lead, Status::Hold);
+    let early = bench.store.change(Target::Key(lead.key().unwrap()), change.clone()).await.unwrap();
+    let put = bench.store.record(lead.clone(), bench.delivery(&lead), words("first")).await.unwrap();
+    assert_eq!(put.conversion, early.conversion);
+    let customer =
+        async || bench.store.story(put.conversion).await.unwrap().unwrap().conversion.details.customer;
+    bench.end(put.delivery, DELIVERED).await;
+    assert_eq!(customer().await, lead.details.customer);
+    bench.end(change.id, in_doubt()).await;
+    assert_eq!(customer().await, lead.details.customer);
+    bench.store.resolve(change.id, Resolution::Delivered).await.unwrap();
+    assert!(customer().await.is_anonymous());
 }
 
 /// A person asked to be forgotten, by the click.
@@ -115,7 +135,7 @@ pub async fn what_is_settled_is_removed_after_its_retention(bench: &Bench) {
 /// What a person must decide waits for the person.
 pub async fn what_is_not_settled_is_never_removed(bench: &Bench) {
     let (lead, one) = bench.recorded("c1").await;
-    bench.end(one, super::bench::in_doubt()).await;
+    bench.end(one, in_doubt()).await;
     let (_, two) = bench.recorded("c2").await;
     bench.clock.advance(days(400));
     bench.sweep().await;
@@ -137,6 +157,21 @@ pub async fn a_change_starts_the_retention_anew(bench: &Bench) {
     bench.sweep().await;
     assert_eq!(bench.told(lead.id).await, [one, two]);
     bench.clock.advance(days(11));
+    bench.sweep().await;
+    assert_eq!(bench.store.story(lead.id).await.unwrap(), None);
+}
+
+/// What was decided after years is kept for its retention from then on.
+pub async fn what_was_decided_late_is_removed_after_its_retention(bench: &Bench) {
+    let (lead, one) = bench.recorded("c1").await;
+    bench.end(one, in_doubt()).await;
+    bench.clock.advance(days(400));
+    bench.sweep().await;
+    bench.store.resolve(one, Resolution::Delivered).await.unwrap();
+    bench.clock.advance(days(89));
+    bench.sweep().await;
+    assert_eq!(bench.told(lead.id).await, [one]);
+    bench.clock.advance(days(2));
     bench.sweep().await;
     assert_eq!(bench.store.story(lead.id).await.unwrap(), None);
 }

@@ -183,6 +183,7 @@ pub async fn changes_are_told_in_their_order(bench: &Bench) {
     assert_eq!(changed(bench, begin, 2).await, [one, two]);
     bench.clock.advance(SECOND);
     let middle = bench.now();
+    bench.clock.advance(SECOND);
     for claim in bench.claims(10).await.claims {
         if claim.fence.delivery == one {
             bench.settle(&claim.fence, dead("bad_price")).await;

@@ -36,7 +36,7 @@ pub async fn what_is_due_later_is_not_claimed_before(bench: &Bench) {
     assert!(claims.claims.is_empty());
     let next = claims.next_due.expect("something is due some day");
     assert!(next >= due && next < due + SECOND, "{next} is not {due}");
-    bench.clock.advance(MINUTE * 10);
+    bench.clock.advance(MINUTE * 10 + SECOND);
     bench.claim_of(delivery.id).await;
 }
 
@@ -311,6 +311,32 @@ pub async fn nothing_of_a_paused_account_is_leased(bench: &Bench) {
     assert_eq!(bench.store.paused(&account).await.unwrap(), None);
     bench.claim_of(delivery).await;
     assert!(bench.store.pause(&account, reason).await.unwrap());
+}
+
+/// A pause is seen at once, though a moment ago more was due than was claimed.
+pub async fn a_busy_worker_sees_a_pause_at_once(bench: &Bench) {
+    leads(bench, "c", 20).await;
+    let claims = bench.claims(1).await.claims;
+    let account = &claims[0].fence.account;
+    bench.store.pause(account, Reason::new("operator", "lunch")).await.unwrap();
+    assert!(bench.claims(1).await.claims.is_empty());
+    bench.store.resume(account).await.unwrap();
+    assert_eq!(bench.claims(20).await.claims.len(), 19);
+}
+
+/// What became due since a busy worker's last claim is found before it is told that no more is.
+pub async fn a_busy_worker_finds_what_came_meanwhile(bench: &Bench) {
+    let mut all = leads(bench, "early", 20).await;
+    let first = bench.claims(5).await;
+    assert_eq!(first.claims.len(), 5);
+    assert!(first.next_due.is_some_and(|due| due <= bench.now() + SECOND), "more is due");
+    all.extend(leads(bench, "late", 20).await);
+    let rest = bench.claims(50).await;
+    assert_eq!(rest.claims.len(), 35);
+    for claim in first.claims.iter().chain(&rest.claims) {
+        assert!(all.remove(&claim.fence.delivery), "{:?} was leased twice", claim.fence);
+    }
+    assert!(rest.next_due.is_some_and(|due| due > bench.now() + SECOND), "the first lease ends");
 }
 
 /// A delivery that fails for weeks keeps a bounded proof.

@@ -1,51 +1,172 @@
 //! Claiming over all partitions: each tells what is due, the shares are made, and each leases its part.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
+use jiff::Timestamp;
 use postback_core::{
-    AccountId, LaneId, Result,
+    AccountId, DeliveryId, LaneId, Result,
     ports::{Claim, Claims, Fence, Outbox},
 };
 
 use super::{
-    PARTITIONS, RedisOutbox, records,
+    PARTITIONS, RedisOutbox,
+    records::{self, Left},
     scripts::{CLAIM, Call, PEEK},
 };
 use crate::rules;
 
+/// For so long it is remembered what was due: a worker that is busy claims a few lanes at a time, and again at once.
+const REMEMBERED: Duration = Duration::from_millis(50);
+
 /// How much is due in one partition: fresh lanes, lanes to be tried again; the time of the newest fresh one, and of
 /// the next.
 type Due = (usize, usize, Option<i64>, Option<i64>);
-/// A leased lane, its lease, its head and that one's record, the record of its conversion, and that of the
-/// conversion's own delivery where it is another.
-type Leased = (Vec<u8>, u64, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>);
+
+/// What was due of an account in each partition, without what was leased since.
+struct Sight {
+    due: Vec<Due>,
+    /// When this was, and by how much tests ran ahead of Redis's clock.
+    at: (Instant, i64),
+}
+
+impl Sight {
+    fn is_used_up(&self) -> bool {
+        self.due.iter().all(|part| part.0 + part.1 == 0)
+    }
+
+    fn next_due(&self) -> Option<i64> {
+        self.due.iter().filter_map(|part| part.3).min()
+    }
+}
+
+/// What was last seen to be due, by account.
+#[derive(Default)]
+pub(super) struct Sights(Mutex<HashMap<AccountId, Sight>>);
+
+impl Sights {
+    /// Takes what was seen a moment ago; two claims at once do not share it.
+    fn take(&self, account: &AccountId, ahead: i64) -> Option<Sight> {
+        let seen = self.all().remove(account)?;
+        (seen.at.0.elapsed() < REMEMBERED && seen.at.1 == ahead).then_some(seen)
+    }
+
+    fn keep(&self, account: &AccountId, sight: Sight) {
+        if !sight.is_used_up() {
+            self.all().insert(account.clone(), sight);
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<AccountId, Sight>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How much is to be leased, and for how long in milliseconds.
+#[derive(Clone, Copy)]
+struct Wanted {
+    limit: usize,
+    lease: u64,
+}
 
 impl RedisOutbox {
+    /// Leases what was seen to be due a moment ago, and where that is not enough, looks anew.
     pub(super) async fn claim_due(
         &self,
         account: &AccountId,
         limit: usize,
         lease: Duration,
     ) -> Result<Claims> {
-        let peeks = PARTITIONS.map(|partition| Call::new(&PEEK, partition).arg(account.as_str()));
-        let (paused, due) = tokio::try_join!(self.paused(account), self.run_all::<Due>(peeks))?;
-        if paused.is_some() {
-            return Ok(Claims::default());
-        }
         let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX).min(1 << 50);
-        let mut next: Vec<Option<i64>> = due.iter().map(|part| part.3).collect();
-        let draw = fastrand::usize(..rules::DRAWS);
-        let parts = parts(&due, limit, fastrand::usize(..due.len().max(1)), draw);
+        let mut claims = Vec::new();
+        if let Some(seen) = self.sights.take(account, self.clock.ahead_ms()) {
+            // On one server each lease looks whether the account is paused.
+            if !self.one_server && self.paused(account).await?.is_some() {
+                return Ok(Claims::default());
+            }
+            let next_due = self.lease(account, Wanted { limit, lease }, seen, &mut claims).await?;
+            if claims.len() >= limit {
+                return Ok(Claims { claims, next_due });
+            }
+        }
+        let rest = Wanted { limit: limit - claims.len(), lease };
+        match self.look_and_lease(account, rest, &mut claims).await {
+            // What is leased already is worked on, and the next claim sees what is the matter.
+            Err(_) if !claims.is_empty() => Ok(Claims { claims, next_due: None }),
+            next_due => Ok(Claims { next_due: next_due?, claims }),
+        }
+    }
+
+    async fn look_and_lease(
+        &self,
+        account: &AccountId,
+        wanted: Wanted,
+        claims: &mut Vec<Claim>,
+    ) -> Result<Option<Timestamp>> {
+        match self.look(account).await? {
+            Some(sight) => self.lease(account, wanted, sight, claims).await,
+            None => Ok(None),
+        }
+    }
+
+    /// What is due of an account in each partition; nothing where it is paused.
+    async fn look(&self, account: &AccountId) -> Result<Option<Sight>> {
+        let at = (Instant::now(), self.clock.ahead_ms());
+        let call = |first, last| {
+            let call = Call::new(&PEEK, first).arg(account.as_str()).arg(u8::from(self.one_server));
+            call.arg(first).arg(last)
+        };
+        let parts: Vec<Vec<u8>> = if self.one_server {
+            vec![self.run(call(PARTITIONS.start, PARTITIONS.end - 1)).await?]
+        } else {
+            let peeks = self.run_all(PARTITIONS.map(|partition| call(partition, partition)));
+            let (paused, parts) = tokio::try_join!(self.paused(account), peeks)?;
+            if paused.is_some() { Vec::new() } else { parts }
+        };
+        let said = parts.concat();
+        let mut left = Left(&said);
+        let mut due = Vec::with_capacity(PARTITIONS.len());
+        while !left.0.is_empty() {
+            due.push((left.count()?, left.count()?, left.millis()?, left.millis()?));
+        }
+        Ok((!due.is_empty()).then_some(Sight { due, at }))
+    }
+
+    /// Leases some of what was seen, and remembers the rest unless the account is paused by now. Returns when the next
+    /// lane is due.
+    async fn lease(
+        &self,
+        account: &AccountId,
+        wanted: Wanted,
+        mut sight: Sight,
+        claims: &mut Vec<Claim>,
+    ) -> Result<Option<Timestamp>> {
+        let (first, draw) = (fastrand::usize(..PARTITIONS.len()), fastrand::usize(..rules::DRAWS));
+        let parts = parts(&sight.due, wanted.limit, first, draw);
         let calls = parts.iter().map(|part| {
             // What a replica does not have is not begun: a new master would begin again before it.
             let call = Call::acknowledging(&CLAIM, part.partition).arg(account.as_str());
-            call.arg(lease).arg(part.oldest).arg(part.newest).arg(part.retries)
+            let call = call.arg(u8::from(self.one_server)).arg(wanted.lease);
+            call.arg(part.oldest).arg(part.newest).arg(part.retries)
         });
-        let mut claims = Vec::new();
-        let leased = self.run_all::<(Vec<Leased>, Option<i64>)>(calls).await?;
-        for (part, (lanes, after)) in parts.iter().zip(leased) {
-            next[usize::from(part.partition)] = after;
-            for lane in lanes {
+        let leased = self.run_all::<Vec<Vec<u8>>>(calls).await?;
+        let mut is_paused = false;
+        for (part, leased) in parts.iter().zip(leased) {
+            let Some((next, lanes)) = leased.split_first() else {
+                is_paused = true;
+                continue;
+            };
+            let due = &mut sight.due[usize::from(part.partition)];
+            due.0 -= part.oldest + part.newest;
+            due.1 -= part.retries;
+            if due.0 == 0 {
+                due.2 = None;
+            }
+            due.3 = Left(next).millis()?;
+            for lane in lanes.chunks(4) {
                 match claim(account, lane) {
                     Ok(claim) => claims.push(claim),
                     // It stays leased, and stops no other.
@@ -55,7 +176,12 @@ impl RedisOutbox {
                 }
             }
         }
-        Ok(Claims { claims, next_due: next.into_iter().flatten().min().map(rules::from_millis) })
+        if is_paused {
+            return Ok(None);
+        }
+        let next_due = sight.next_due().map(rules::from_millis);
+        self.sights.keep(account, sight);
+        Ok(next_due)
     }
 }
 
@@ -90,21 +216,15 @@ fn parts(due: &[Due], limit: usize, first: usize, draw: usize) -> Vec<Part> {
     parts
 }
 
-fn claim(account: &AccountId, (lane, token, head, record, conversion, lead): Leased) -> Result<Claim> {
-    let delivery = records::delivery(&(head, record))?;
-    let of = delivery.conversion.as_bytes().to_vec();
+fn claim(account: &AccountId, leased: &[Vec<u8>]) -> Result<Claim> {
+    let [fence, delivery, conversion, lead] = leased else { return Err(records::damaged()) };
+    let mut left = Left(fence);
+    let (lane, head) = (LaneId::from_bytes(left.array()?), DeliveryId::from_bytes(left.array()?));
+    let delivery = records::delivery_of(head, delivery)?;
     Ok(Claim {
-        fence: Fence {
-            account: account.clone(),
-            lane: LaneId::from_bytes(records::id(&lane)?),
-            delivery: delivery.id,
-            token,
-        },
-        conversion: records::conversion(&(of, conversion))?,
-        lead: match lead {
-            Some(lead) => records::state_of(&lead)?,
-            None => delivery.state.clone(),
-        },
+        fence: Fence { account: account.clone(), lane, delivery: head, token: left.whole()? },
+        conversion: records::conversion_of(delivery.conversion, conversion)?,
+        lead: if lead.is_empty() { delivery.state.clone() } else { records::state_of(lead)? },
         delivery,
     })
 }

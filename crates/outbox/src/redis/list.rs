@@ -86,7 +86,10 @@ impl RedisOutbox {
     /// The changes of all partitions, in their order.
     pub(super) async fn list_changes(&self, since: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
         let since = rules::millis(since);
-        let calls = PARTITIONS.map(|partition| Call::new(&CHANGED, partition).arg(since).arg(limit));
+        let calls = PARTITIONS.map(|partition| {
+            let call = Call::new(&CHANGED, partition).arg(since).arg(limit);
+            call.arg(super::millis(rules::CHANGES_KEPT))
+        });
         let mut changes = Vec::new();
         for some in self.run_all::<Vec<(Vec<u8>, i64)>>(calls).await? {
             for (id, at) in some {

@@ -17,7 +17,7 @@
 //! | `conversions:ACCOUNT`, `lane:LANE`, `user:KEY` | sorted sets | conversions, for lists and for erasing |
 //! | `pending:ACCOUNT` and so on for each state | sorted sets | deliveries, for lists |
 //! | `accounts` | set | which accounts there are |
-//! | `waiting`, `settled`, `reserved`, `changes` | sorted sets | what a sweep looks at, by time |
+//! | `waiting`, `reserved`, `changes` | sorted sets | what a sweep looks at, by time; the feed of changes |
 //! | `lease`, `beat` | strings | the last lease's number, what `WAIT` waits for |
 
 mod claim;
@@ -44,9 +44,10 @@ use postback_proto::v1;
 pub use postback_redis_link::{RedisSettings, Topology};
 use prost::Message;
 use redis::{FromRedisValue, cmd};
+use uuid::Uuid;
 
 use self::{
-    records::Stored,
+    records::{Made, Stored},
     runner::Runner,
     scripts::{
         CHANGE, Call, ERASE, PAUSE, PAUSED, RECORD, RELEASE, REPLAY, RESERVE, RESOLVE, SETTLE, START, STATS,
@@ -69,6 +70,9 @@ pub struct RedisOutbox {
     clock: Arc<dyn Clock>,
     retention: SignedDuration,
     replicas: usize,
+    /// Whether one server has all partitions, so that a step may look into another one.
+    one_server: bool,
+    sights: claim::Sights,
 }
 
 impl RedisOutbox {
@@ -86,6 +90,8 @@ impl RedisOutbox {
             clock,
             retention: rules::retention(retention),
             replicas: settings.wait_replicas,
+            one_server: settings.topology != Topology::Cluster,
+            sights: claim::Sights::default(),
         })
     }
 
@@ -124,7 +130,8 @@ impl RedisOutbox {
 
 /// A call of a step that a fence guards.
 fn fenced(call: Call, fence: &Fence) -> Call {
-    call.arg(fence.lane.as_bytes()).arg(fence.delivery.as_bytes()).arg(fence.token)
+    let call = call.arg(fence.lane.as_bytes()).arg(fence.delivery.as_bytes());
+    call.arg(fence.account.as_str()).arg(fence.token)
 }
 
 /// What a script says of a step.
@@ -171,33 +178,33 @@ impl Outbox for RedisOutbox {
         fingerprint: Fingerprint,
     ) -> Result<Recorded> {
         rules::together(&conversion.lane, conversion.id.shard(), delivery.id.shard())?;
-        let parts = records::split(&conversion);
+        let (this, key) = (Uuid::now_v7(), conversion.key().map(|key| *key.as_bytes()));
+        let user = conversion.user.as_ref().map(rules::user_key);
+        let made = Made { by: this.as_bytes(), lead: delivery.id, key, user };
         let call = Call::acknowledging(&RECORD, partition(conversion.lane.shard()))
-            .named()
+            .named_as(&this)
             .arg(conversion.id.as_bytes())
             .arg(conversion.lane.as_bytes())
             .arg(conversion.account.as_str())
-            .arg(conversion.key().map(|key| key.as_bytes().to_vec()).unwrap_or_default())
+            .arg(made.key())
             .arg(fingerprint.as_bytes())
-            .arg(parts.body)
-            .arg(parts.customer)
-            .arg(parts.person)
-            .arg(conversion.user.as_ref().map(|user| rules::user_key(user).to_vec()).unwrap_or_default())
+            .arg(made.user())
+            .arg(records::record_of(&conversion, &made))
             .arg(delivery.id.as_bytes())
-            .arg(records::split_delivery(&delivery).0)
+            .arg(records::tail_of(&delivery))
             .arg(delivery.due_at.map(|due| rules::millis(due).to_string()).unwrap_or_default())
             .arg(rules::millis(delivery.expires_at))
             .arg(rules::MOST_TOLD);
-        let (word, id, lead): (String, Vec<u8>, Vec<u8>) = self.run(call).await?;
-        match word.as_str() {
-            "new" | "old" => Ok(Recorded {
-                conversion: ConversionId::from_bytes(records::id(&id)?),
-                delivery: DeliveryId::from_bytes(records::id(&lead)?),
-                fresh: word == "new",
+        let answer: Vec<u8> = self.run(call).await?;
+        match answer.split_at_checked(32) {
+            Some((ids, word @ (b"new" | b"old"))) => Ok(Recorded {
+                conversion: ConversionId::from_bytes(records::id(&ids[..16])?),
+                delivery: DeliveryId::from_bytes(records::id(&ids[16..])?),
+                fresh: word == b"new",
             }),
-            "other" => Err(Error::conflict("transaction_id")),
-            "full" => Err(rules::full()),
-            word => Err(unheard(word)),
+            None if answer == b"other" => Err(Error::conflict("transaction_id")),
+            None if answer == b"full" => Err(rules::full()),
+            _ => Err(unheard(&String::from_utf8_lossy(&answer))),
         }
     }
 
@@ -207,7 +214,6 @@ impl Outbox for RedisOutbox {
             Target::Key(key) => (delivery.conversion, Some(key)),
         };
         rules::together(&delivery.lane, id.shard(), delivery.id.shard())?;
-        let (body, fields) = records::split_delivery(&delivery);
         let call = Call::acknowledging(&CHANGE, partition(id.shard()))
             .named()
             .arg(delivery.id.as_bytes())
@@ -216,8 +222,7 @@ impl Outbox for RedisOutbox {
             .arg(delivery.conversion.as_bytes())
             .arg(delivery.account.as_str())
             .arg(delivery.lane.as_bytes())
-            .arg(body)
-            .arg(fields)
+            .arg(records::tail_of(&delivery))
             .arg(delivery.due_at.map(|due| rules::millis(due).to_string()).unwrap_or_default())
             .arg(rules::millis(delivery.expires_at))
             .arg(rules::MOST_TOLD);

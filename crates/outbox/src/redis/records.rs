@@ -2,6 +2,8 @@
 //! changes is one protobuf message, and so is each attempt. What may be forgotten before the rest is a part beside
 //! it, as a message of the same type that is merged when it is read.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use postback_core::{
     Attempt, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Error, LaneId, Reason, Result,
@@ -15,16 +17,16 @@ use crate::rules;
 pub(super) type Stored = (Vec<u8>, Vec<u8>);
 
 /// What is left of a record.
-struct Left<'a>(&'a [u8]);
+pub(super) struct Left<'a>(pub(super) &'a [u8]);
 
 impl<'a> Left<'a> {
-    fn take(&mut self, many: usize) -> Result<&'a [u8]> {
+    pub(super) fn take(&mut self, many: usize) -> Result<&'a [u8]> {
         let (part, rest) = self.0.split_at_checked(many).ok_or_else(damaged)?;
         self.0 = rest;
         Ok(part)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         self.take(N)?.try_into().map_err(|_| damaged())
     }
 
@@ -37,11 +39,32 @@ impl<'a> Left<'a> {
         self.array().map(f64::from_le_bytes)
     }
 
-    /// A time; 0 is none.
-    fn time(&mut self) -> Result<Option<Timestamp>> {
+    /// A time in milliseconds; 0 is none.
+    pub(super) fn millis(&mut self) -> Result<Option<i64>> {
         let millis = self.number()?;
         #[expect(clippy::cast_possible_truncation, reason = "the scripts count in whole milliseconds")]
-        Ok((millis != 0.0).then(|| rules::from_millis(millis as i64)))
+        Ok((millis != 0.0).then_some(millis as i64))
+    }
+
+    fn time(&mut self) -> Result<Option<Timestamp>> {
+        Ok(self.millis()?.map(rules::from_millis))
+    }
+
+    /// A lease's number.
+    pub(super) fn whole(&mut self) -> Result<u64> {
+        let number = self.number()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "Redis counts them up from 1"
+        )]
+        Ok(number as u64)
+    }
+
+    /// How many.
+    pub(super) fn count(&mut self) -> Result<usize> {
+        let many = u32::from_le_bytes(self.array()?);
+        usize::try_from(many).map_err(|_| damaged())
     }
 
     /// Bytes after their number in one byte.
@@ -52,8 +75,8 @@ impl<'a> Left<'a> {
 
     /// Bytes after their number in four.
     fn long(&mut self) -> Result<&'a [u8]> {
-        let many = u32::from_le_bytes(self.array()?);
-        self.take(usize::try_from(many).map_err(|_| damaged())?)
+        let many = self.count()?;
+        self.take(many)
     }
 }
 
@@ -62,7 +85,7 @@ pub(super) fn id(bytes: &[u8]) -> Result<[u8; 16]> {
     bytes.try_into().map_err(|_| damaged())
 }
 
-fn damaged() -> Error {
+pub(super) fn damaged() -> Error {
     Error::internal("a stored record cannot be read")
 }
 
@@ -74,86 +97,150 @@ fn read<M: Message + Default>(bytes: &[u8]) -> Result<M> {
     M::decode(bytes).map_err(|error| damaged().caused_by(error))
 }
 
-/// The parts of a conversion.
-pub(super) struct Parts {
-    /// What stays.
-    pub(super) body: Vec<u8>,
-    /// Name, phone and email; empty where there are none.
-    pub(super) customer: Vec<u8>,
-    /// What else identifies a person; empty where there is nothing.
-    pub(super) person: Vec<u8>,
+/// What a record has of the call that makes it.
+pub(super) struct Made<'a> {
+    /// The call's name.
+    pub(super) by: &'a [u8; 16],
+    /// The conversion's own delivery.
+    pub(super) lead: DeliveryId,
+    /// The conversion's key, where it has one.
+    pub(super) key: Option<[u8; 16]>,
+    /// The key of its user, where there is one.
+    pub(super) user: Option<[u8; 16]>,
 }
 
-/// Takes a conversion apart.
-pub(super) fn split(conversion: &Conversion) -> Parts {
+impl Made<'_> {
+    /// The conversion's key, or nothing.
+    pub(super) fn key(&self) -> &[u8] {
+        self.key.as_ref().map_or(&[], |key| key.as_slice())
+    }
+
+    /// The key of its user, or nothing.
+    pub(super) fn user(&self) -> &[u8] {
+        self.user.as_ref().map_or(&[], |user| user.as_slice())
+    }
+}
+
+/// The record of a new conversion, of which nothing is told but by its own delivery. The customer is the last part,
+/// which is cut off when it is to be forgotten.
+pub(super) fn record_of(conversion: &Conversion, made: &Made<'_>) -> Vec<u8> {
     let mut body = v1::Conversion::from(conversion);
     for known in [&mut body.conversion_id, &mut body.account, &mut body.lane] {
         known.clear();
     }
     let mut details = body.details.take().unwrap_or_default();
-    let fields = std::mem::take(&mut details.fields);
-    let user_id = std::mem::take(&mut body.user_id);
+    let person = (std::mem::take(&mut body.user_id), std::mem::take(&mut details.fields));
+    let person = part(person.0, None, person.1);
     let whole = details.customer.take().unwrap_or_default();
     details.customer = (!whole.country.is_empty())
         .then(|| v1::Customer { country: whole.country.clone(), ..v1::Customer::default() });
     body.details = Some(details);
-    let customer = v1::Customer { country: String::new(), ..whole };
-    let customer = (!conversion.details.customer.is_anonymous()).then_some(customer);
-    let part = |user_id, customer, fields| {
-        let details = v1::ConversionDetails { customer, fields, ..v1::ConversionDetails::default() };
-        let details = (details != v1::ConversionDetails::default()).then_some(details);
-        v1::Conversion { user_id, details, ..v1::Conversion::default() }.encode_to_vec()
+    let customer = if conversion.details.customer.is_anonymous() {
+        Vec::new()
+    } else {
+        part(String::new(), Some(v1::Customer { country: String::new(), ..whole }), Default::default())
     };
-    Parts {
-        body: body.encode_to_vec(),
-        customer: part(String::new(), customer, Default::default()),
-        person: part(user_id, None, fields),
-    }
+
+    let mut record = Vec::with_capacity(256);
+    record.extend_from_slice(conversion.lane.as_bytes());
+    record.extend_from_slice(made.by);
+    record.extend_from_slice(&length(&customer));
+    put_long(&mut record, made.lead.as_bytes());
+    put_short(&mut record, conversion.account.as_str().as_bytes());
+    put_short(&mut record, made.user());
+    put_short(&mut record, made.key());
+    put_long(&mut record, &body.encode_to_vec());
+    put_long(&mut record, &person);
+    record.extend_from_slice(&customer);
+    record
+}
+
+/// A part of a conversion beside its body; empty where there is nothing.
+fn part(user_id: String, customer: Option<v1::Customer>, fields: BTreeMap<String, String>) -> Vec<u8> {
+    let details = (customer.is_some() || !fields.is_empty()).then(|| v1::ConversionDetails {
+        customer,
+        fields,
+        ..v1::ConversionDetails::default()
+    });
+    v1::Conversion { user_id, details, ..v1::Conversion::default() }.encode_to_vec()
+}
+
+/// A number of bytes, as the scripts read it.
+fn length(bytes: &[u8]) -> [u8; 4] {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+fn put_long(record: &mut Vec<u8>, bytes: &[u8]) {
+    record.extend_from_slice(&length(bytes));
+    record.extend_from_slice(bytes);
+}
+
+fn put_short(record: &mut Vec<u8>, bytes: &[u8]) {
+    record.push(u8::try_from(bytes.len()).unwrap_or(u8::MAX));
+    record.extend_from_slice(bytes);
 }
 
 /// Puts a conversion together.
 pub(super) fn conversion((name, record): &Stored) -> Result<Conversion> {
+    conversion_of(ConversionId::from_bytes(id(name)?), record)
+}
+
+/// Likewise.
+pub(super) fn conversion_of(id: ConversionId, record: &[u8]) -> Result<Conversion> {
     let mut left = Left(record);
     let lane = LaneId::from_bytes(left.array()?);
     left.skip::<16>()?;
-    left.long()?;
     left.skip::<4>()?;
+    left.long()?;
     let account = text(left.short()?)?;
     left.short()?;
     left.short()?;
-    let body = [left.long()?, left.long()?, left.long()?].concat();
-    let id = ConversionId::from_bytes(id(name)?);
+    let body = [left.long()?, left.long()?, left.0].concat();
     let conversion_id = id.to_string();
     let body = v1::Conversion { conversion_id, account, lane: lane.to_string(), ..read(&body)? };
     Conversion::try_from(body).map_err(unreadable)
 }
 
-/// What stays of a delivery, and the network's fields of its change.
-pub(super) fn split_delivery(delivery: &Delivery) -> (Vec<u8>, Vec<u8>) {
+/// What the record of a new delivery has behind its head: no decision, no words and no attempt, the network's fields of
+/// its change, which may be forgotten, and what stays.
+pub(super) fn tail_of(delivery: &Delivery) -> Vec<u8> {
     let mut body = v1::Delivery::from(delivery);
     body.attempts.clear();
     for known in [&mut body.delivery_id, &mut body.conversion_id, &mut body.account, &mut body.lane] {
         known.clear();
     }
     let fields = body.change.as_mut().map(|change| std::mem::take(&mut change.fields)).unwrap_or_default();
-    let fields = (!fields.is_empty()).then(|| v1::Change { fields, ..v1::Change::default() });
-    let fields = v1::Delivery { change: fields, ..v1::Delivery::default() };
-    (body.encode_to_vec(), fields.encode_to_vec())
+    let change = (!fields.is_empty()).then(|| v1::Change { fields, ..v1::Change::default() });
+    let fields = v1::Delivery { change, ..v1::Delivery::default() };
+
+    let mut tail = Vec::with_capacity(128);
+    put_short(&mut tail, delivery.account.as_str().as_bytes());
+    put_short(&mut tail, &[]);
+    for _ in ["code", "message", "remote"] {
+        put_long(&mut tail, &[]);
+    }
+    put_long(&mut tail, &fields.encode_to_vec());
+    put_long(&mut tail, &body.encode_to_vec());
+    tail
 }
 
 /// Puts a delivery together.
 pub(super) fn delivery((name, record): &Stored) -> Result<Delivery> {
+    delivery_of(DeliveryId::from_bytes(id(name)?), record)
+}
+
+/// Likewise.
+pub(super) fn delivery_of(id: DeliveryId, record: &[u8]) -> Result<Delivery> {
     let mut left = Left(record);
-    let id = DeliveryId::from_bytes(id(name)?);
     let (conversion, lane) = (ConversionId::from_bytes(left.array()?), LaneId::from_bytes(left.array()?));
     left.skip::<24>()?;
     let (due_at, updated_at, started_at) = (left.time()?, left.time()?, left.time()?);
-    left.skip::<10>()?;
-    let (word, account) = (left.short()?, text(left.short()?)?);
+    left.skip::<11>()?;
+    let ([state_is], account) = (left.array()?, text(left.short()?)?);
     left.short()?;
     let reason = Reason { code: text(left.long()?)?, message: text(left.long()?)? };
-    let (remote, fields, attempts) = (text(left.long()?)?, left.long()?, attempts(left.long()?)?);
-    let body = [left.long()?, fields].concat();
+    let (remote, fields, body) = (text(left.long()?)?, left.long()?, left.long()?);
+    let (body, attempts) = ([body, fields].concat(), attempts(left.0)?);
     let body = v1::Delivery {
         delivery_id: id.to_string(),
         conversion_id: conversion.to_string(),
@@ -162,7 +249,7 @@ pub(super) fn delivery((name, record): &Stored) -> Result<Delivery> {
         ..read(&body)?
     };
     Ok(Delivery {
-        state: state(word, reason)?,
+        state: state(state_is, reason)?,
         attempts,
         started_at,
         remote_id: (!remote.is_empty()).then_some(remote),
@@ -175,9 +262,9 @@ pub(super) fn delivery((name, record): &Stored) -> Result<Delivery> {
 /// The state in a delivery's record.
 pub(super) fn state_of(record: &[u8]) -> Result<DeliveryState> {
     let mut left = Left(record);
-    left.skip::<90>()?;
-    let (word, _, _) = (left.short()?, left.short()?, left.short()?);
-    state(word, Reason { code: text(left.long()?)?, message: text(left.long()?)? })
+    left.skip::<91>()?;
+    let ([state_is], _, _) = (left.array()?, left.short()?, left.short()?);
+    state(state_is, Reason { code: text(left.long()?)?, message: text(left.long()?)? })
 }
 
 fn attempts(bytes: &[u8]) -> Result<Vec<Attempt>> {
@@ -189,13 +276,13 @@ fn attempts(bytes: &[u8]) -> Result<Vec<Attempt>> {
     Ok(attempts)
 }
 
-fn state(word: &[u8], reason: Reason) -> Result<DeliveryState> {
-    match word {
-        b"pending" => Ok(DeliveryState::Pending),
-        b"waiting" => Ok(DeliveryState::Waiting),
-        b"in_doubt" => Ok(DeliveryState::InDoubt(reason)),
-        b"delivered" => Ok(DeliveryState::Delivered),
-        b"dead" => Ok(DeliveryState::Dead(reason)),
+fn state(number: u8, reason: Reason) -> Result<DeliveryState> {
+    match number {
+        1 => Ok(DeliveryState::Pending),
+        2 => Ok(DeliveryState::Waiting),
+        3 => Ok(DeliveryState::InDoubt(reason)),
+        4 => Ok(DeliveryState::Delivered),
+        5 => Ok(DeliveryState::Dead(reason)),
         _ => Err(damaged()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use postback_core::{
     ErrorKind, Fingerprint,
     ports::{Claim, Settlement},
@@ -68,6 +69,35 @@ async fn replicas_are_waited_for_once_a_run() {
     assert!(runs(&server, "wait") <= 2, "{}", runs(&server, "wait"));
     let stats = bench.store.stats(&"network".parse().unwrap()).await.unwrap();
     assert_eq!(stats.conversions, 50, "they stand all the same");
+}
+
+#[tokio::test]
+async fn a_busy_worker_does_not_look_anew_before_each_claim() {
+    let server = RedisServer::start();
+    let bench = bench_with(&RedisSettings { urls: vec![server.url()], ..RedisSettings::default() });
+    record(&bench, 100).await;
+    let account = "network".parse().unwrap();
+    let before = runs(&server, "evalsha");
+    for _ in 0..100 {
+        let claims = bench.store.claim(&account, 1, Duration::from_secs(30)).await.unwrap().claims;
+        assert_eq!(claims.len(), 1);
+    }
+    let runs = runs(&server, "evalsha") - before;
+    assert!(runs < 150, "{runs} runs for 100 claims");
+}
+
+#[tokio::test]
+async fn what_one_hub_saw_and_another_leased_is_not_leased_twice() {
+    let server = RedisServer::start();
+    let settings = RedisSettings { urls: vec![server.url()], ..RedisSettings::default() };
+    let (bench, other) = (bench_with(&settings), bench_with(&settings));
+    record(&bench, 20).await;
+    let account = "network".parse().unwrap();
+    let first = bench.store.claim(&account, 1, Duration::from_secs(30)).await.unwrap().claims;
+    let rest = claim(&other).await;
+    assert_eq!((first.len(), rest.len()), (1, 19));
+    let none = bench.store.claim(&account, 1, Duration::from_secs(30)).await.unwrap();
+    assert!(none.claims.is_empty() && none.next_due.is_some_and(|due| due > Timestamp::now()));
 }
 
 #[tokio::test]

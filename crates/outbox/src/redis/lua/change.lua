@@ -1,5 +1,5 @@
 -- Puts a change into its conversion's lane, or lets it wait for the conversion.
-function steps.change(this, id, target, name, promised, account, lane, body, fields, due, expires, most)
+function steps.change(this, id, target, name, promised, account, lane, tail, due, expires, most)
   most = tonumber(most)
   local was = delivery(id)
   if was then return {was.made == this and 'new' or 'old', was.conversion} end
@@ -12,9 +12,9 @@ function steps.change(this, id, target, name, promised, account, lane, body, fie
   local l = lane_of(lane)
   if #l.line / 16 + 1 > most or #c.told / 16 + 1 > most then return {'full', ''} end
 
-  if name ~= '' and not entry then call('SET', key('k', name), target) end
+  if name ~= '' and not entry then put(key('k', name), target) end
   local state = c.made ~= NONE and 'pending' or 'waiting'
-  local d = create(c, id, this, account, lane, body, fields, due, expires, state)
+  local d = create(target, c.customer ~= '' and 1 or 0, id, this, account, lane, tail, due, expires, state)
   c.told = c.told .. id
   if state == 'pending' then
     enter(l, d)
@@ -22,5 +22,6 @@ function steps.change(this, id, target, name, promised, account, lane, body, fie
   end
   save(d)
   put_conversion(c)
+  keep()
   return {'new', target}
 end

@@ -15,6 +15,7 @@ function steps.erase(list, name)
       end
     end
     if had then touched = touched + 1 end
+    keep()
   end
   return touched
 end

@@ -20,12 +20,12 @@ function steps.replay(this, id, with_lead, most)
 
   d.decided = this
   for _, one in ipairs(all) do
-    one.due, one.started = 0, 0
-    move(one, c, 'pending', '', '')
+    one.due, one.started, one.customer = 0, 0, c.customer ~= '' and 1 or 0
+    move(one, 'pending', '', '')
     enter(l, one)
     save(one)
   end
-  put_conversion(c)
   put_lane(l)
+  keep()
   return {'done', whole(id)}
 end

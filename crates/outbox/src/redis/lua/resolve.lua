@@ -5,17 +5,17 @@ function steps.resolve(this, id, to)
   if d.decided == this then return {'done', whole(id)} end
   if d.state ~= 'in_doubt' then return {'not', d.state} end
 
-  local c, l = conversion(d.conversion), lane_of(d.lane)
+  local l = lane_of(d.lane)
   d.decided, d.started = this, 0
   if to == 'delivered' then
-    move(d, c, 'delivered', '', '')
+    move(d, 'delivered', '', '')
     pop(l, d.account)
   else
-    move(d, c, 'pending', '', '')
+    move(d, 'pending', '', '')
     turn(l, d)
   end
   save(d)
-  put_conversion(c)
   put_lane(l)
+  keep()
   return {'done', whole(id)}
 end

@@ -1,11 +1,22 @@
 -- Lets changes die whose conversion never came, and removes what is past its time.
+-- What is settled is found by the feed of changes: by the last change of what was told of it.
 -- Mends what was dated by a clock that ran ahead and was set right. Returns how many records all that were.
 function steps.sweep(retention, changes_kept, most, code, message, ahead, longest)
   most = tonumber(most)
-  local touched = 0
+  local touched, settled = 0, now - retention
 
   local function past(name, time)
     return call('ZRANGE', key(name), '-inf', time, 'BYSCORE', 'LIMIT', 0, math.max(most - touched, 1))
+  end
+
+  -- Whether all that was told of a conversion is over, and the last of it for so long.
+  local function is_settled(id)
+    for _, told in ipairs(each(conversion(id).told)) do
+      if not is_over(told) then return false end
+      local changed = call('ZSCORE', key('changes'), told)
+      if changed and tonumber(changed) > settled then return false end
+    end
+    return true
   end
 
   local function forget(id)
@@ -29,26 +40,24 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
 
   for _, id in ipairs(past('waiting', now)) do
     local d = delivery(id)
-    local c = conversion(d.conversion)
     d.due = 0
-    move(d, c, 'dead', code, message)
+    move(d, 'dead', code, message)
     save(d)
-    put_conversion(c)
     touched = touched + 1
   end
-  for _, id in ipairs(past('settled', now - retention)) do
-    if touched < most then
-      call('ZREM', key('settled'), id)
-      forget(id)
+  keep()
+  for _, id in ipairs(past('changes', settled)) do
+    local d = touched < most and delivery(id)
+    if d and is_settled(d.conversion) then
+      forget(d.conversion)
+    elseif touched < most then
+      call('ZREM', key('changes'), id)
+      touched = touched + (d and 1 or 0)
     end
   end
   for _, name in ipairs(past('reserved', now)) do
     call('ZREM', key('reserved'), name)
     call('DEL', key('r', name))
-    touched = touched + 1
-  end
-  for _, id in ipairs(past('changes', now - changes_kept)) do
-    call('ZREM', key('changes'), id)
     touched = touched + 1
   end
 
@@ -57,7 +66,7 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
   end
 
   for _, id in ipairs(beyond(key('changes'), now + ahead)) do
-    call('ZREM', key('changes'), id)
+    call('ZADD', key('changes'), now - changes_kept, id)
     touched = touched + 1
   end
   -- No schedule and no lease reaches further than the longest wait: such a lane is due now.
