@@ -6,7 +6,7 @@ use std::{
 };
 
 use redis::{Cmd, RedisError, RedisResult, Value};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{refusal::ends_connection, wire::Wire};
 
@@ -26,7 +26,15 @@ struct Waiting {
     /// Whether somebody is at work who takes what is asked.
     served: bool,
     /// What they are sent on, while nobody is.
-    wire: Option<Wire>,
+    way: Way,
+}
+
+/// What batches are sent on.
+#[derive(Default)]
+pub(crate) struct Way {
+    pub(crate) wire: Option<Wire>,
+    /// The next wire, while it is made.
+    pub(crate) making: Option<JoinHandle<RedisResult<Wire>>>,
 }
 
 /// Commands on their way.
@@ -51,7 +59,7 @@ impl Gathering {
 
     /// Whoever serves: takes batch after batch until nobody asks.
     pub(crate) fn service(self: &Arc<Self>) -> Service {
-        Service { gathering: Arc::clone(self), wire: self.lock().wire.take(), over: false }
+        Service { gathering: Arc::clone(self), way: mem::take(&mut self.lock().way), over: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -62,8 +70,7 @@ impl Gathering {
 /// The service of a gathering.
 pub(crate) struct Service {
     gathering: Arc<Gathering>,
-    /// What the next batch is sent on, where it stands.
-    pub(crate) wire: Option<Wire>,
+    pub(crate) way: Way,
     over: bool,
 }
 
@@ -74,7 +81,7 @@ impl Service {
         waiting.asked.leave_out();
         if waiting.asked.waiting.is_empty() {
             waiting.served = false;
-            waiting.wire = self.wire.take();
+            waiting.way = mem::take(&mut self.way);
             self.over = true;
             return None;
         }

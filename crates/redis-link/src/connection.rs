@@ -53,22 +53,26 @@ impl Servers {
 
     /// A wire to the one server, or to the master of the moment.
     pub(crate) async fn wire(&self) -> RedisResult<Wire> {
-        match self {
-            Self::Single(client) => Wire::connect(client.get_connection_info()).await,
-            Self::Sentinel(client) => {
-                let master = client.lock().await.async_get_client().await?;
-                Wire::connect(master.get_connection_info()).await
+        in_time(async {
+            match self {
+                Self::Single(client) => Wire::connect(client.get_connection_info()).await,
+                Self::Sentinel(client) => {
+                    let master = client.lock().await.async_get_client().await?;
+                    Wire::connect(master.get_connection_info()).await
+                }
+                Self::Cluster(_) => {
+                    let cause = redis::ErrorKind::InvalidClientConfig;
+                    Err(RedisError::from((cause, "a cluster is no one server")))
+                }
             }
-            Self::Cluster(_) => {
-                Err(RedisError::from((redis::ErrorKind::InvalidClientConfig, "a cluster is no one server")))
-            }
-        }
+        })
+        .await
     }
 
     pub(crate) async fn connect(&self) -> RedisResult<Connection> {
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
-        let connect = async {
+        in_time(async {
             Ok(Connection(match self {
                 Self::Single(client) => {
                     Kind::Server(client.get_multiplexed_async_connection_with_config(&config).await?)
@@ -78,10 +82,14 @@ impl Servers {
                     Kind::Server(client.lock().await.get_async_connection_with_config(&config).await?)
                 }
             }))
-        };
-        let late = |_| RedisError::from((redis::ErrorKind::Io, "connecting took too long"));
-        tokio::time::timeout(CONNECT, connect).await.map_err(late)?
+        })
+        .await
     }
+}
+
+async fn in_time<T>(connect: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    let late = |_| RedisError::from((redis::ErrorKind::Io, "connecting took too long"));
+    tokio::time::timeout(CONNECT, connect).await.map_err(late)?
 }
 
 fn sentinel(

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::{
     Connection, Question, RedisSettings,
-    batch::{Batch, Gathering},
+    batch::{Batch, Gathering, Way},
     connection::Servers,
     refusal::{late, refused, unconfirmed},
     wire::Wire,
@@ -156,6 +156,10 @@ impl Link {
     }
 }
 
+fn cut_short() -> RedisError {
+    RedisError::from((redis::ErrorKind::Io, "the attempt to connect was cut short"))
+}
+
 /// Says what an attempt to connect came to.
 fn said(error: Option<&RedisError>) {
     match error {
@@ -189,8 +193,7 @@ impl Shared {
         let mut service = self.gathering.service();
         async move {
             while let Some(batch) = service.next() {
-                if let Ok(answers) =
-                    tokio::time::timeout(timeout, self.carry(&batch, &mut service.wire)).await
+                if let Ok(answers) = tokio::time::timeout(timeout, self.carry(&batch, &mut service.way)).await
                 {
                     batch.tell(answers);
                 }
@@ -198,21 +201,28 @@ impl Shared {
         }
     }
 
-    /// Sends a batch on the wire, which goes where this is cut off: what is on its way there answers nothing else.
-    async fn carry(&self, batch: &Batch, place: &mut Option<Wire>) -> RedisResult<Vec<Value>> {
-        if let Some(mut wire) = place.take() {
+    /// Sends a batch on the wire, which goes where this is cut off: what is on its way there answers nothing else. A
+    /// wire that is being made is made all the same, for the next batch.
+    async fn carry(self: &Arc<Self>, batch: &Batch, way: &mut Way) -> RedisResult<Vec<Value>> {
+        if let Some(mut wire) = way.wire.take() {
             if let Ok(answers) = batch.put(&mut wire).await {
-                *place = Some(wire);
+                way.wire = Some(wire);
                 return Ok(answers);
             }
             warn!("lost the connection to redis");
         }
+        let made = way.making.get_or_insert_with(|| tokio::spawn(Arc::clone(self).make())).await;
+        way.making = None;
+        let mut wire = made.unwrap_or_else(|_| Err(cut_short()))?;
+        let answers = batch.put(&mut wire).await?;
+        way.wire = Some(wire);
+        Ok(answers)
+    }
+
+    async fn make(self: Arc<Self>) -> RedisResult<Wire> {
         let made = self.servers.wire().await;
         said(made.as_ref().err());
-        let mut wire = made?;
-        let answers = batch.put(&mut wire).await?;
-        *place = Some(wire);
-        Ok(answers)
+        made
     }
 
     /// The connection, and whether it was made for this caller.
@@ -232,7 +242,7 @@ impl Shared {
         };
         match made.wait_for(Option::is_some).await.map(|made| made.clone()) {
             Ok(Some(made)) => made.map(|live| (live, true)),
-            _ => Err(RedisError::from((redis::ErrorKind::Io, "the attempt to connect was cut short"))),
+            _ => Err(cut_short()),
         }
     }
 

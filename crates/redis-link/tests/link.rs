@@ -162,6 +162,22 @@ async fn the_user_the_password_and_the_database_are_those_of_the_url() {
 }
 
 #[tokio::test]
+async fn a_connection_that_takes_long_to_make_is_made_for_the_next() {
+    let server = RedisServer::start_with(&["--requirepass", "hunter2"]);
+    let urls = vec![format!("redis://:hunter2@127.0.0.1:{}", server.port())];
+    let timeout = Duration::from_millis(20);
+    let link = Link::new(&RedisSettings { urls, timeout, ..RedisSettings::default() }).unwrap();
+    server.freeze();
+    for _ in 0..3 {
+        let late = link.ask::<String>(&cmd("PING")).await.unwrap_err();
+        assert_eq!(late.kind(), ErrorKind::Unavailable);
+    }
+    server.thaw();
+    while link.ask::<String>(&cmd("PING")).await.is_err() {}
+    assert_eq!(connections(&link).await, 1);
+}
+
+#[tokio::test]
 async fn a_server_that_is_no_master_any_more_is_left() {
     let server = RedisServer::start();
     let link = link(&server);
