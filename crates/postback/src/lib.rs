@@ -10,7 +10,6 @@ pub mod config;
 mod demo;
 mod keygen;
 mod link;
-mod log_line;
 mod logs;
 mod reload;
 mod role;

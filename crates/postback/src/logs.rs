@@ -12,7 +12,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::{config::LogFormat, log_line::LogLine};
+use crate::config::LogFormat;
 
 /// Starts the log on standard error, where it does not mix with what a command prints. A line that cannot be written
 /// there is lost: saying so there as well would end the process.
@@ -35,11 +35,7 @@ pub(crate) fn start_with(format: LogFormat, filter: &str, traces: Option<&Export
         LogFormat::Text => false,
         LogFormat::Auto => !terminal,
     };
-    let log = if json {
-        log.json().flatten_event(true).map_event_format(LogLine).boxed()
-    } else {
-        log.with_ansi(terminal).boxed()
-    };
+    let log = if json { log.json().flatten_event(true).boxed() } else { log.with_ansi(terminal).boxed() };
     let log = tracing_subscriber::registry().with(log.with_filter(events(filter)?));
     let started = match traces {
         Some(traces) => log.with(traces.layer()).try_init(),
