@@ -89,9 +89,7 @@ impl LandingTemplate {
             match piece {
                 Piece::Text(text) => url.push_str(text),
                 // A token has nothing to encode.
-                Piece::Macro { name: Macro::ClickToken, .. } => {
-                    url.push_str(with.token.map(ClickToken::as_str).unwrap_or_default());
-                }
+                Piece::Macro { name: name @ Macro::ClickToken, .. } => url.push_str(&name.value(with)),
                 Piece::Macro { name, in_path } => {
                     let value = name.value(with);
                     // A path segment of dots alone would climb, encoded or not.
