@@ -138,9 +138,11 @@ local function put_lane(l)
   end
 end
 
--- Whether a delivery was delivered or is dead, by the last byte of its head.
+-- Whether a delivery was delivered or is dead, by the last byte of its head. As a number: texts are compared by the
+-- server's language.
 local function is_over(id)
-  return call('GETRANGE', key('d', id), HEAD_IS - 1, HEAD_IS - 1) > '\3'
+  local state = STATES[string.byte(call('GETRANGE', key('d', id), HEAD_IS - 1, HEAD_IS - 1))]
+  return state == 'delivered' or state == 'dead'
 end
 
 -- Forgets a conversion's customer where a delivery that is over was the last one that needed it.
