@@ -242,7 +242,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// retries would take it.
     async fn claim(&self, account: &AccountId, limit: usize, lease: Duration) -> Result<Claims>;
 
-    /// Marks, durably, that an attempt begins that cannot be repeated. `false`: the lease is lost; do not send.
+    /// Marks, durably, that an attempt begins that cannot be repeated; that is no change that is told. `false`: the
+    /// lease is lost; do not send.
     async fn start(&self, fence: &Fence) -> Result<bool>;
 
     /// Ends a claim. `attempt` is kept as proof. `false`: the lease is lost and nothing changed.

@@ -168,12 +168,16 @@ pub async fn a_release_takes_back_its_own_mark_and_no_other(bench: &Bench) {
     assert_eq!(bench.claim_of(delivery).await.delivery.started_at, mark);
 }
 
-/// A repeated start is the same one.
+/// A repeated start is the same one, and no start is a change that is told.
 pub async fn starting_twice_is_starting_once(bench: &Bench) {
     let (_, delivery) = bench.recorded("c1").await;
+    let recorded_at = bench.stands(delivery).await.updated_at;
+    bench.clock.advance(SECOND);
     let claim = bench.claim_of(delivery).await;
     assert!(bench.store.start(&claim.fence).await.unwrap());
     let mark = bench.stands(delivery).await.started_at;
+    assert_eq!(bench.stands(delivery).await.updated_at, recorded_at);
+    assert_eq!(bench.store.changed_since(bench.now(), 10).await.unwrap(), []);
     bench.clock.advance(SECOND);
     assert!(bench.store.start(&claim.fence).await.unwrap());
     assert_eq!(bench.stands(delivery).await.started_at, mark);

@@ -150,7 +150,7 @@ pub(super) fn start(tables: &mut Tables<'_>, now: Timestamp, fence: &Fence) -> S
     lane.mark_before = before.started_at.map(rules::millis);
     tables.put_lane(fence.lane, &lane)?;
     let mut delivery = Delivery { started_at: Some(now), ..before.clone() };
-    tables.put(Some(&before), &mut delivery, now)?;
+    tables.put(Some(&before), &mut delivery, before.updated_at)?;
     Ok(true)
 }
 

@@ -220,9 +220,10 @@ fn claim(account: &AccountId, leased: &[Vec<u8>]) -> Result<Claim> {
     let [fence, delivery, conversion, lead] = leased else { return Err(records::damaged()) };
     let mut left = Left(fence);
     let (lane, head) = (LaneId::from_bytes(left.array()?), DeliveryId::from_bytes(left.array()?));
-    let delivery = records::delivery_of(head, delivery)?;
+    let token = left.whole()?;
+    let delivery = records::under_way(records::delivery_of(head, delivery)?, left.millis()?);
     Ok(Claim {
-        fence: Fence { account: account.clone(), lane, delivery: head, token: left.whole()? },
+        fence: Fence { account: account.clone(), lane, delivery: head, token },
         conversion: records::conversion_of(delivery.conversion, conversion)?,
         lead: if lead.is_empty() { delivery.state.clone() } else { records::state_of(lead)? },
         delivery,

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use postback_core::{
-    Conversion, Delivery, Result,
+    Conversion, Delivery, LaneId, Result,
     ports::{ConversionFilter, DeliveryFilter, Page},
 };
 
 use super::{
     PARTITIONS, RedisOutbox,
     records::{self, Stored},
-    scripts::{CHANGED, Call, GET, LIST, STORY},
+    scripts::{CHANGED, Call, GET, LANE, LIST, STORY},
 };
 use crate::rules;
 
@@ -31,17 +31,14 @@ impl RedisOutbox {
         let exact = filter.campaign.is_none() && filter.kind.is_none() && filter.until.is_none();
         let exact = exact && filter.since.is_none() && (filter.lane.is_none() || filter.account.is_none());
         let many = looked_at(exact, limit);
-        let (list, name) = match (&filter.lane, &filter.account) {
-            (Some(lane), _) => ("lane", lane.as_bytes().to_vec()),
-            (None, Some(account)) => ("conversions", account.as_str().into()),
-            (None, None) => ("conversions", Vec::new()),
+        let ids = match &filter.lane {
+            Some(lane) => self.conversions_of(lane, after, many).await?,
+            None => {
+                let name = filter.account.as_ref().map(ToString::to_string).unwrap_or_default();
+                let call = |partition| below(partition, after, filter.since, many).arg(&name);
+                self.latest(PARTITIONS.map(|partition| call(partition).arg("conversions")), many).await?
+            }
         };
-        let partitions = filter.lane.map_or(PARTITIONS, |lane| {
-            let partition = super::partition(lane.shard());
-            partition..partition + 1
-        });
-        let call = |partition| below(partition, after, filter.since, many).arg(&name).arg(list);
-        let ids = self.latest(partitions.map(call), many).await?;
         let found = self.read(&ids, "c", records::conversion).await?;
         Ok(page(&ids, many, limit, found, |conversion| rules::lists_conversion(filter, conversion)))
     }
@@ -111,9 +108,15 @@ impl RedisOutbox {
                 ids.push(records::id(&id)?);
             }
         }
-        ids.sort_unstable_by(|one, other| other.cmp(one));
-        ids.truncate(many.saturating_add(1));
-        Ok(ids)
+        Ok(latest(ids, many))
+    }
+
+    /// The latest conversions of a lane below `after`; likewise.
+    async fn conversions_of(&self, lane: &LaneId, after: Option<Id>, many: usize) -> Result<Vec<Id>> {
+        let call = Call::new(&LANE, super::partition(lane.shard())).arg(lane.as_bytes());
+        let ids: Vec<u8> = self.run(call).await?;
+        let ids = ids.chunks(16).map(records::id).collect::<Result<Vec<_>>>()?;
+        Ok(latest(ids.into_iter().filter(|id| after.is_none_or(|after| *id < after)).collect(), many))
     }
 
     /// Reads records by their ids, one call for each partition.
@@ -123,20 +126,26 @@ impl RedisOutbox {
         sort: &str,
         put_together: impl Fn(&Stored) -> Result<T>,
     ) -> Result<BTreeMap<Id, T>> {
-        let mut calls: BTreeMap<u8, Call> = BTreeMap::new();
+        let mut parts: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
         for id in ids {
             let partition = super::partition(postback_core::Shard::from_byte(id[15]));
-            let call = calls.remove(&partition).unwrap_or_else(|| Call::new(&GET, partition).arg(sort));
-            calls.insert(partition, call.arg(id));
+            parts.entry(partition).or_default().extend_from_slice(id);
         }
+        let calls = parts.into_iter().map(|(partition, ids)| Call::new(&GET, partition).arg(sort).arg(ids));
         let mut found = BTreeMap::new();
-        for some in self.run_all::<Vec<Stored>>(calls.into_values()).await? {
+        for some in self.run_all::<Vec<Stored>>(calls).await? {
             for stored in some {
                 found.insert(records::id(&stored.0)?, put_together(&stored)?);
             }
         }
         Ok(found)
     }
+}
+
+fn latest(mut ids: Vec<Id>, many: usize) -> Vec<Id> {
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    ids.truncate(many.saturating_add(1));
+    ids
 }
 
 fn looked_at(exact: bool, limit: usize) -> usize {

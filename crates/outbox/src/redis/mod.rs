@@ -10,14 +10,15 @@
 //! |---|---|---|
 //! | `c:ID` | string | a conversion, the ids of its deliveries |
 //! | `d:ID` | string | a delivery, what was tried |
-//! | `l:LANE` | string | a lane's lease, the deliveries in line |
+//! | `l:LANE` | string | a lane's lease, the deliveries in line, its conversions |
 //! | `fresh:ACCOUNT`, `retry:ACCOUNT` | sorted sets | the schedule: lanes by the time at which each is due |
 //! | `k:KEY`, `r:KEY` | strings | the id and the words of a conversion's key, a reserved request |
 //! | `pause:ACCOUNT` | hash | a pause |
-//! | `conversions:ACCOUNT`, `lane:LANE`, `user:KEY` | sorted sets | conversions, for lists and for erasing |
+//! | `conversions:ACCOUNT`, `user:KEY` | sorted sets | conversions, for lists and for erasing |
 //! | `pending:ACCOUNT` and so on for each state | sorted sets | deliveries, for lists |
 //! | `accounts` | set | which accounts there are |
-//! | `waiting`, `reserved`, `changes` | sorted sets | what a sweep looks at, by time; the feed of changes |
+//! | `waiting`, `reserved` | sorted sets | what a sweep looks at, by time |
+//! | `changes` | sorted set | the feed of changes: deliveries that changed together, by time |
 //! | `lease`, `beat` | strings | the last lease's number, what `WAIT` waits for |
 
 mod claim;
@@ -130,8 +131,7 @@ impl RedisOutbox {
 
 /// A call of a step that a fence guards.
 fn fenced(call: Call, fence: &Fence) -> Call {
-    let call = call.arg(fence.lane.as_bytes()).arg(fence.delivery.as_bytes());
-    call.arg(fence.account.as_str()).arg(fence.token)
+    call.arg(records::fence(fence))
 }
 
 /// What a script says of a step.
@@ -182,19 +182,13 @@ impl Outbox for RedisOutbox {
         let user = conversion.user.as_ref().map(rules::user_key);
         let made = Made { by: this.as_bytes(), lead: delivery.id, key, user };
         let call = Call::acknowledging(&RECORD, partition(conversion.lane.shard()))
-            .named_as(&this)
-            .arg(conversion.id.as_bytes())
-            .arg(conversion.lane.as_bytes())
+            .arg(records::head_of(&this, conversion.id, &delivery))
             .arg(conversion.account.as_str())
             .arg(made.key())
             .arg(fingerprint.as_bytes())
             .arg(made.user())
             .arg(records::record_of(&conversion, &made))
-            .arg(delivery.id.as_bytes())
-            .arg(records::tail_of(&delivery))
-            .arg(delivery.due_at.map(|due| rules::millis(due).to_string()).unwrap_or_default())
-            .arg(rules::millis(delivery.expires_at))
-            .arg(rules::MOST_TOLD);
+            .arg(records::tail_of(&delivery));
         let answer: Vec<u8> = self.run(call).await?;
         match answer.split_at_checked(32) {
             Some((ids, word @ (b"new" | b"old"))) => Ok(Recorded {
@@ -215,17 +209,11 @@ impl Outbox for RedisOutbox {
         };
         rules::together(&delivery.lane, id.shard(), delivery.id.shard())?;
         let call = Call::acknowledging(&CHANGE, partition(id.shard()))
-            .named()
-            .arg(delivery.id.as_bytes())
-            .arg(id.as_bytes())
+            .arg(records::head_of(&Uuid::now_v7(), id, &delivery))
             .arg(key.map(|key| key.as_bytes().to_vec()).unwrap_or_default())
             .arg(delivery.conversion.as_bytes())
             .arg(delivery.account.as_str())
-            .arg(delivery.lane.as_bytes())
-            .arg(records::tail_of(&delivery))
-            .arg(delivery.due_at.map(|due| rules::millis(due).to_string()).unwrap_or_default())
-            .arg(rules::millis(delivery.expires_at))
-            .arg(rules::MOST_TOLD);
+            .arg(records::tail_of(&delivery));
         let (word, conversion): Said<Vec<u8>> = self.run(call).await?;
         match word.as_str() {
             "new" | "old" => Ok(Recorded {
@@ -248,24 +236,10 @@ impl Outbox for RedisOutbox {
     }
 
     async fn settle(&self, fence: &Fence, attempt: Option<Attempt>, settlement: Settlement) -> Result<bool> {
-        let (state, reason, remote, at) = match settlement {
-            Settlement::Delivered { remote_id } => ("delivered", None, remote_id, None),
-            Settlement::Retry { at } => ("pending", None, None, Some(at)),
-            Settlement::InDoubt(reason) => ("in_doubt", Some(reason), None, None),
-            Settlement::Dead(reason) => ("dead", Some(reason), None, None),
-        };
-        let Reason { code, message } = reason.unwrap_or_else(|| Reason::new("", ""));
-        let attempt = attempt.map(|attempt| v1::Attempt::from(&attempt).encode_to_vec());
-        let call = fenced(Call::acknowledging(&SETTLE, partition(fence.lane.shard())), fence)
-            .arg(state)
-            .arg(code)
-            .arg(message)
-            .arg(remote.unwrap_or_default())
-            .arg(at.map(|at| self.wait(at).to_string()).unwrap_or_default())
-            .arg(attempt.unwrap_or_default())
-            .arg(rules::ATTEMPTS_KEPT)
-            .arg(rules::LEAD_NOT_DELIVERED);
-        self.run(call).await
+        let wait = if let Settlement::Retry { at } = settlement { self.wait(at) } else { 0 };
+        let call = fenced(Call::acknowledging(&SETTLE, partition(fence.lane.shard())), fence);
+        let call = call.arg(records::outcome(&settlement, wait));
+        self.run(call.arg(attempt.as_ref().map(records::attempt).unwrap_or_default())).await
     }
 
     async fn release(&self, fence: &Fence, at: Timestamp) -> Result<bool> {
@@ -283,11 +257,7 @@ impl Outbox for RedisOutbox {
     }
 
     async fn replay(&self, id: DeliveryId) -> Result<Delivery> {
-        let call = Call::acknowledging(&REPLAY, partition(id.shard()))
-            .named()
-            .arg(id.as_bytes())
-            .arg(rules::LEAD_NOT_DELIVERED)
-            .arg(rules::MOST_TOLD);
+        let call = Call::acknowledging(&REPLAY, partition(id.shard())).named().arg(id.as_bytes());
         decided(id, self.run(call).await?, rules::not_dead)
     }
 

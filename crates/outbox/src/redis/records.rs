@@ -7,14 +7,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use postback_core::{
     Attempt, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Error, LaneId, Reason, Result,
+    ports::{Fence, Settlement},
 };
 use postback_proto::v1;
 use prost::Message;
+use uuid::Uuid;
 
 use crate::rules;
 
-/// A conversion or a delivery as the scripts return it: its id and its record.
-pub(super) type Stored = (Vec<u8>, Vec<u8>);
+/// A conversion or a delivery as the scripts return it: its id, its record, and when an attempt under way began, in
+/// milliseconds; 0 where there is none.
+pub(super) type Stored = (Vec<u8>, Vec<u8>, i64);
 
 /// What is left of a record.
 pub(super) struct Left<'a>(pub(super) &'a [u8]);
@@ -181,7 +184,7 @@ fn put_short(record: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Puts a conversion together.
-pub(super) fn conversion((name, record): &Stored) -> Result<Conversion> {
+pub(super) fn conversion((name, record, _): &Stored) -> Result<Conversion> {
     conversion_of(ConversionId::from_bytes(id(name)?), record)
 }
 
@@ -201,8 +204,8 @@ pub(super) fn conversion_of(id: ConversionId, record: &[u8]) -> Result<Conversio
     Conversion::try_from(body).map_err(unreadable)
 }
 
-/// What the record of a new delivery has behind its head: no decision, no words and no attempt, the network's fields of
-/// its change, which may be forgotten, and what stays.
+/// What the record of a new delivery has behind its account: no decision, no words and no attempt, the network's
+/// fields of its change, which may be forgotten, and what stays.
 pub(super) fn tail_of(delivery: &Delivery) -> Vec<u8> {
     let mut body = v1::Delivery::from(delivery);
     body.attempts.clear();
@@ -214,7 +217,6 @@ pub(super) fn tail_of(delivery: &Delivery) -> Vec<u8> {
     let fields = v1::Delivery { change, ..v1::Delivery::default() };
 
     let mut tail = Vec::with_capacity(128);
-    put_short(&mut tail, delivery.account.as_str().as_bytes());
     put_short(&mut tail, &[]);
     for _ in ["code", "message", "remote"] {
         put_long(&mut tail, &[]);
@@ -225,18 +227,25 @@ pub(super) fn tail_of(delivery: &Delivery) -> Vec<u8> {
 }
 
 /// Puts a delivery together.
-pub(super) fn delivery((name, record): &Stored) -> Result<Delivery> {
-    delivery_of(DeliveryId::from_bytes(id(name)?), record)
+pub(super) fn delivery((name, record, began): &Stored) -> Result<Delivery> {
+    let delivery = delivery_of(DeliveryId::from_bytes(id(name)?), record)?;
+    Ok(under_way(delivery, (*began != 0).then_some(*began)))
 }
 
-/// Likewise.
+/// The delivery with an attempt under way, where one began then, in milliseconds.
+pub(super) fn under_way(delivery: Delivery, began: Option<i64>) -> Delivery {
+    Delivery { started_at: began.map(rules::from_millis).or(delivery.started_at), ..delivery }
+}
+
+/// Puts a delivery together.
 pub(super) fn delivery_of(id: DeliveryId, record: &[u8]) -> Result<Delivery> {
     let mut left = Left(record);
+    let (updated_at, due_at, started_at) = (left.time()?, left.time()?, left.time()?);
+    left.skip::<11>()?;
+    let [state_is] = left.array()?;
     let (conversion, lane) = (ConversionId::from_bytes(left.array()?), LaneId::from_bytes(left.array()?));
     left.skip::<24>()?;
-    let (due_at, updated_at, started_at) = (left.time()?, left.time()?, left.time()?);
-    left.skip::<11>()?;
-    let ([state_is], account) = (left.array()?, text(left.short()?)?);
+    let account = text(left.short()?)?;
     left.short()?;
     let reason = Reason { code: text(left.long()?)?, message: text(left.long()?)? };
     let (remote, fields, body) = (text(left.long()?)?, left.long()?, left.long()?);
@@ -262,9 +271,58 @@ pub(super) fn delivery_of(id: DeliveryId, record: &[u8]) -> Result<Delivery> {
 /// The state in a delivery's record.
 pub(super) fn state_of(record: &[u8]) -> Result<DeliveryState> {
     let mut left = Left(record);
-    left.skip::<91>()?;
-    let ([state_is], _, _) = (left.array()?, left.short()?, left.short()?);
+    left.skip::<35>()?;
+    let [state_is] = left.array()?;
+    left.skip::<56>()?;
+    let _ = (left.short()?, left.short()?);
     state(state_is, Reason { code: text(left.long()?)?, message: text(left.long()?)? })
+}
+
+/// What a new delivery's step begins with: the call's name, the conversion, the lane, the delivery, and when it is due
+/// and its life ends, in milliseconds; 0 is at once.
+#[expect(clippy::cast_precision_loss, reason = "no time has 2^53 milliseconds")]
+pub(super) fn head_of(call: &Uuid, conversion: ConversionId, delivery: &Delivery) -> Vec<u8> {
+    let time = |at: Option<Timestamp>| (at.map_or(0, rules::millis) as f64).to_le_bytes();
+    let mut head = Vec::with_capacity(80);
+    for id in [call.as_bytes(), conversion.as_bytes(), delivery.lane.as_bytes(), delivery.id.as_bytes()] {
+        head.extend_from_slice(id);
+    }
+    head.extend_from_slice(&time(delivery.due_at));
+    head.extend_from_slice(&time(Some(delivery.expires_at)));
+    head
+}
+
+/// A fence, as the scripts read it.
+#[expect(clippy::cast_precision_loss, reason = "Redis counts leases up from 1")]
+pub(super) fn fence(fence: &Fence) -> Vec<u8> {
+    let token = (fence.token as f64).to_le_bytes();
+    let account = fence.account.as_str().as_bytes();
+    [fence.lane.as_bytes(), fence.delivery.as_bytes(), token.as_slice(), account].concat()
+}
+
+/// What becomes of a delivery: its state, after how many milliseconds it is tried again, and the words of that.
+#[expect(clippy::cast_precision_loss, reason = "no wait is longer than 2^53 milliseconds")]
+pub(super) fn outcome(settlement: &Settlement, wait: i64) -> Vec<u8> {
+    let (state, reason, remote) = match settlement {
+        Settlement::Delivered { remote_id } => (4, None, remote_id.as_deref()),
+        Settlement::Retry { .. } => (1, None, None),
+        Settlement::InDoubt(reason) => (3, Some(reason), None),
+        Settlement::Dead(reason) => (5, Some(reason), None),
+    };
+    let (code, message) = reason.map_or(("", ""), |reason| (&reason.code, &reason.message));
+    let mut outcome = vec![state];
+    outcome.extend_from_slice(&(wait as f64).to_le_bytes());
+    for words in [code, message, remote.unwrap_or_default()] {
+        put_long(&mut outcome, words.as_bytes());
+    }
+    outcome
+}
+
+/// What a record has of an attempt.
+pub(super) fn attempt(attempt: &Attempt) -> Vec<u8> {
+    let mut record = Vec::new();
+    put_long(&mut record, &v1::Attempt::from(attempt).encode_to_vec());
+    record
 }
 
 fn attempts(bytes: &[u8]) -> Result<Vec<Attempt>> {

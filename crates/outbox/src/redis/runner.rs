@@ -20,6 +20,7 @@ use tokio::{
 };
 
 use super::scripts::Call;
+use crate::rules;
 
 /// The most steps of one run.
 const TOGETHER: usize = 128;
@@ -227,7 +228,7 @@ struct Run<'a> {
 struct Steps<'a> {
     ahead: i64,
     /// Each call with the place of its partition among the keys.
-    calls: Vec<(usize, &'a Call)>,
+    calls: Vec<(u8, &'a Call)>,
 }
 
 impl<'a> Run<'a> {
@@ -235,7 +236,10 @@ impl<'a> Run<'a> {
         let mut partitions: Vec<u8> = calls.iter().map(|call| call.partition).collect();
         partitions.sort_unstable();
         partitions.dedup();
-        let place = |call: &Call| partitions.partition_point(|partition| *partition < call.partition) + 1;
+        let place = |call: &Call| {
+            let before = partitions.partition_point(|partition| *partition < call.partition);
+            u8::try_from(before).unwrap_or(u8::MAX - 1) + 1
+        };
         let calls = calls.iter().map(|call| (place(call), call)).collect();
         let base = |partition| format!("{prefix}{{o:{partition:02}}}");
         let mut keys: Vec<_> = partitions.iter().map(base).collect();
@@ -246,10 +250,12 @@ impl<'a> Run<'a> {
 
 impl ToRedisArgs for Steps<'_> {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        self.ahead.write_redis_args(out);
+        let settled = (rules::MOST_TOLD, rules::ATTEMPTS_KEPT, rules::LEAD_NOT_DELIVERED);
+        (self.ahead, settled).write_redis_args(out);
         for (place, Call { step, arguments, .. }) in &self.calls {
-            (step.name, *place, arguments.len()).write_redis_args(out);
-            arguments.write_redis_args(out);
+            let many = u8::try_from(arguments.len()).unwrap_or(u8::MAX);
+            let word = [&[*place, many], step.name.as_bytes()].concat();
+            (word, arguments).write_redis_args(out);
         }
     }
 }

@@ -30,7 +30,8 @@ macro_rules! scripts {
             static $sort: Sort = Sort {
                 script: LazyLock::new(|| {
                     Script::new(concat!(
-                        "#!lua", $flags, "\n", include_str!("lua/common.lua"),
+                        "#!lua", $flags, "\n", include_str!("lua/store.lua"),
+                        include_str!("lua/records.lua"), include_str!("lua/lanes.lua"),
                         $(include_str!(concat!("lua/", $name, ".lua")),)+ include_str!("lua/run.lua"),
                     ))
                 }),
@@ -76,6 +77,7 @@ scripts! {
         STORY "story",
         GET "get",
         LIST "list",
+        LANE "lane",
         CHANGED "changed",
         STATS "stats",
     }
@@ -107,12 +109,7 @@ impl Call {
 
     /// The same call with a name of its own, by which the step knows it however often it is sent.
     pub(super) fn named(self) -> Self {
-        self.named_as(&Uuid::now_v7())
-    }
-
-    /// Likewise with this name.
-    pub(super) fn named_as(self, name: &Uuid) -> Self {
-        self.arg(name.as_bytes().as_slice())
+        self.arg(Uuid::now_v7().as_bytes().as_slice())
     }
 
     /// The same call with one more argument, or some more.
@@ -137,7 +134,7 @@ mod tests {
     #[test]
     fn a_step_that_only_reads_names_no_command_that_writes() {
         for (_, text) in ALL.iter().filter(|(flags, _)| flags.contains("no-writes")) {
-            for word in ["SET", "APPEND", "SADD", "ZADD", "ZREM", "DEL'", "INCR", "put", "save(", "move("] {
+            for word in ["SET", "SADD", "ZADD", "ZREM", "DEL'", "INCR", "put", "place(", "save(", "move("] {
                 assert!(!text.contains(word), "{word} in {text}");
             }
         }

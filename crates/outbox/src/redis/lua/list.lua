@@ -1,7 +1,7 @@
 -- The latest ids of some lists below one id, the latest first. A list without a name is every account's.
 function steps.list(below, first, many, name, ...)
   many = tonumber(many)
-  local names = name ~= '' and {name} or call('SMEMBERS', key('accounts'))
+  local names = name ~= '' and {name} or call('SMEMBERS', only('accounts'))
   local ids = {}
   for _, list in ipairs({...}) do
     for _, of in ipairs(names) do

@@ -5,7 +5,7 @@ function steps.peek(account, pause_is_here, first, last)
   if pause_is_here == '1' and is_paused(account) then return '' end
   local said = {}
   for number = first, last do
-    base = base_of(number)
+    turn_to(base_of(number))
     local fresh, retry = next_of('fresh', account), next_of('retry', account)
     local function due(class, next)
       if next == 0 or next > now then return 0 end

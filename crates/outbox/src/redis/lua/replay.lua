@@ -1,8 +1,9 @@
 -- Puts a dead letter back at the end of its lane; behind a conversion's own those that died with it.
-function steps.replay(this, id, with_lead, most)
+function steps.replay(this, id)
   local d = delivery(id)
   if not d then return {'none', ''} end
-  if d.decided == this then return {'done', whole(id)} end
+  read(d)
+  if d.decided == this then return {'done', as_read(id)} end
   if d.state ~= 'dead' then return {'not', d.state} end
   if now >= d.expires then return {'over', ''} end
   local c, l = conversion(d.conversion), lane_of(d.lane)
@@ -11,21 +12,21 @@ function steps.replay(this, id, with_lead, most)
   local all, told = {d}, each(c.told)
   if told[1] == id then
     for place = 2, #told do
-      local change = delivery(told[place])
-      local died_with_it = change.state == 'dead' and change.code == with_lead
+      local change = read(delivery(told[place]))
+      local died_with_it = change.state == 'dead' and change.code == WITH_LEAD
       if died_with_it and now < change.expires then table.insert(all, change) end
     end
   end
-  if #l.line / 16 + #all > tonumber(most) then return {'full', ''} end
+  if #l.line / 16 + #all > MOST_TOLD then return {'full', ''} end
 
   d.decided = this
   for _, one in ipairs(all) do
     one.due, one.started, one.customer = 0, 0, c.customer ~= '' and 1 or 0
-    move(one, 'pending', '', '')
-    enter(l, one)
+    one.code, one.message = '', ''
+    move(one, d.account, 'pending')
+    enter(l, d.account, one)
     save(one)
   end
   put_lane(l)
-  keep()
-  return {'done', whole(id)}
+  return {'done', as_read(id)}
 end

@@ -1,9 +1,8 @@
 -- Keeps what a request was resolved to, unless something is kept; returns what is.
 function steps.reserve(name, ends, mine)
-  local r = key('r', name)
-  local kept = call('GET', r)
+  local kept = get('r', name)
   if kept and struct.unpack('<d', kept) > now then return sub(kept, 9) end
-  call('SET', r, struct.pack('<d', ends) .. mine)
-  call('ZADD', key('reserved'), ends, name)
+  put('r', name, struct.pack('<d', ends) .. mine)
+  place(only('reserved'), name, ends)
   return mine
 end

@@ -2,20 +2,20 @@
 function steps.resolve(this, id, to)
   local d = delivery(id)
   if not d then return {'none', ''} end
-  if d.decided == this then return {'done', whole(id)} end
+  read(d)
+  if d.decided == this then return {'done', as_read(id)} end
   if d.state ~= 'in_doubt' then return {'not', d.state} end
 
   local l = lane_of(d.lane)
-  d.decided, d.started = this, 0
+  d.decided, d.started, d.code, d.message = this, 0, '', ''
   if to == 'delivered' then
-    move(d, 'delivered', '', '')
+    move(d, d.account, 'delivered')
     pop(l, d.account)
   else
-    move(d, 'pending', '', '')
-    turn(l, d)
+    move(d, d.account, 'pending')
+    turn(l, d.account, d)
   end
   save(d)
   put_lane(l)
-  keep()
-  return {'done', whole(id)}
+  return {'done', as_read(id)}
 end

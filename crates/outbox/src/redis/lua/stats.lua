@@ -5,5 +5,5 @@ function steps.stats(account)
     counts[place] = call('ZCARD', key(list, account))
   end
   local oldest = call('ZRANGE', key('pending', account), 0, 0)[1]
-  return {counts, oldest and {whole(oldest)} or {}}
+  return {counts, oldest and {as_read(oldest)} or {}}
 end

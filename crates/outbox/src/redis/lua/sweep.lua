@@ -6,74 +6,82 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
   local touched, settled = 0, now - retention
 
   local function past(name, time)
-    return call('ZRANGE', key(name), '-inf', time, 'BYSCORE', 'LIMIT', 0, math.max(most - touched, 1))
+    return ask('ZRANGE', only(name), '-inf', time, 'BYSCORE', 'LIMIT', 0, math.max(most - touched, 1))
   end
 
   -- Whether all that was told of a conversion is over, and the last of it for so long.
-  local function is_settled(id)
-    for _, told in ipairs(each(conversion(id).told)) do
-      if not is_over(told) then return false end
-      local changed = call('ZSCORE', key('changes'), told)
-      if changed and tonumber(changed) > settled then return false end
+  local function is_settled(c)
+    for _, told in ipairs(each(c.told)) do
+      if not is_over(told) or delivery(told).updated > settled then return false end
     end
     return true
   end
 
-  local function forget(id)
-    local c = conversion(id)
+  local function remove(c)
     for _, told in ipairs(each(c.told)) do
-      local d = delivery(told)
-      call('ZREM', key(d.state, d.account), told)
-      call('ZREM', key('changes'), told)
+      local d = read(delivery(told))
+      place(key(d.state, d.account), told, false)
       call('DEL', key('d', told))
       touched = touched + 1
     end
     if c.made ~= NONE then
-      call('ZREM', key('conversions', c.account), id)
-      call('ZREM', key('lane', c.lane), id)
+      place(key('conversions', c.account), c.id, false)
+      local l = lane_of(c.lane)
+      l.conversions = without(l.conversions, c.id)
+      put_lane(l)
     end
-    if c.user ~= '' then call('ZREM', key('user', c.user), id) end
+    if c.user ~= '' then place(key('user', c.user), c.id, false) end
     if c.name ~= '' then call('DEL', key('k', c.name)) end
-    call('DEL', key('c', id))
+    call('DEL', key('c', c.id))
+    -- The next one may be of the same lane.
+    write()
     touched = touched + 1
   end
 
   for _, id in ipairs(past('waiting', now)) do
-    local d = delivery(id)
-    d.due = 0
-    move(d, 'dead', code, message)
+    local d = read(delivery(id))
+    d.due, d.code, d.message = 0, code, message
+    move(d, d.account, 'dead')
     save(d)
     touched = touched + 1
   end
-  keep()
-  for _, id in ipairs(past('changes', settled)) do
-    local d = touched < most and delivery(id)
-    if d and is_settled(d.conversion) then
-      forget(d.conversion)
-    elseif touched < most then
-      call('ZREM', key('changes'), id)
-      touched = touched + (d and 1 or 0)
+  for _, feed in ipairs(past('changes', settled)) do
+    if touched < most then
+      for _, id in ipairs(each(feed)) do
+        local d = delivery(id)
+        local c = d and conversion(read(d).conversion)
+        if c and is_settled(c) then remove(c) end
+      end
+      place(only('changes'), feed, false)
+      touched = touched + 1
     end
   end
   for _, name in ipairs(past('reserved', now)) do
-    call('ZREM', key('reserved'), name)
+    place(only('reserved'), name, false)
     call('DEL', key('r', name))
     touched = touched + 1
   end
 
   local function beyond(name, time)
-    return call('ZRANGE', name, '(' .. time, '+inf', 'BYSCORE', 'LIMIT', 0, most)
+    return ask('ZRANGE', name, '(' .. time, '+inf', 'BYSCORE', 'LIMIT', 0, most)
   end
 
-  for _, id in ipairs(beyond(key('changes'), now + ahead)) do
-    call('ZADD', key('changes'), now - changes_kept, id)
+  for _, feed in ipairs(beyond(only('changes'), now + ahead)) do
+    for _, id in ipairs(each(feed)) do
+      local d = delivery(id)
+      if d and d.updated > now + ahead then
+        d.updated = now - changes_kept
+        put_delivery(d)
+      end
+    end
+    place(only('changes'), feed, whole(now - changes_kept))
     touched = touched + 1
   end
   -- No schedule and no lease reaches further than the longest wait: such a lane is due now.
-  for _, account in ipairs(call('SMEMBERS', key('accounts'))) do
-    for _, class in ipairs({'fresh', 'retry'}) do
+  for _, account in ipairs(call('SMEMBERS', only('accounts'))) do
+    for _, class in ipairs(CLASSES) do
       for _, lane in ipairs(beyond(key(class, account), now + longest)) do
-        call('ZADD', key(class, account), now, lane)
+        place(key(class, account), lane, stamp)
         touched = touched + 1
       end
     end

@@ -1,0 +1,4 @@
+-- The ids of a lane's conversions, one behind the other.
+function steps.lane(id)
+  return lane_of(id).conversions
+end
