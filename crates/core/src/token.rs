@@ -6,7 +6,7 @@ use aes_siv::{KeyInit, siv::Aes256Siv};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use jiff::Timestamp;
 
-use crate::{AccountId, ClickId, Error, Keyring, Result, lane::digest};
+use crate::{AccountId, ClickId, Error, Keyring, Result, id::all, lane::digest};
 
 /// What a token carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,13 @@ impl ClickToken {
         let (&form, id) = rest.split_first()?;
         let click = match form {
             RAW => String::from_utf8(id.to_vec()).ok()?,
-            HEX => id.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit).collect(),
+            HEX => {
+                let mut digits = Vec::with_capacity(2 * id.len());
+                for byte in id {
+                    digits.extend_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 15)]);
+                }
+                String::from_utf8(digits).ok()?
+            }
             _ => return None,
         };
         Some(TokenClaims {
@@ -120,8 +126,8 @@ impl ClickToken {
 }
 
 /// A lower-case hex digit for 0 to 15.
-fn hex_digit(value: u8) -> char {
-    char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 })
+fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 /// Halves an id of lower-case hex digits.
@@ -148,8 +154,8 @@ impl FromStr for ClickToken {
         if value.is_empty() {
             return Err(Error::invalid("click_token", "is empty").because("MISSING"));
         }
-        let url_safe = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if value.len() > LONGEST || !value.bytes().all(url_safe) {
+        let is_url_safe = |b: u8| b.is_ascii_alphanumeric() | (b == b'-') | (b == b'_');
+        if value.len() > LONGEST || !all(value, is_url_safe) {
             return Err(Error::invalid("click_token", "is not one that this deployment made")
                 .because("INVALID_CLICK_TOKEN"));
         }
