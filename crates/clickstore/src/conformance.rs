@@ -66,7 +66,11 @@ impl Bench {
     }
 
     async fn found(&self, click: &Click) -> Option<Click> {
-        self.store.click(&click.click.account, &click.click.id).await.unwrap()
+        let (account, id) = (&click.click.account, &click.click.id);
+        let found = self.store.click(account, id).await.unwrap();
+        let campaign = self.store.campaign(account, id).await.unwrap();
+        assert_eq!(campaign.as_ref(), found.as_ref().map(|found| &found.campaign));
+        found
     }
 
     /// Captures a click; the one that is kept.

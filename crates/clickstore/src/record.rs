@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 use postback_core::{
-    AccountId, Click, ClickId, ClickRef, Error, Flags, IpHash, IpNetwork, Result, Utm, VisitorIp,
+    AccountId, CampaignId, Click, ClickId, ClickRef, Error, Flags, IpHash, IpNetwork, Result, Utm, VisitorIp,
 };
 
 const FORMAT: u8 = 1;
@@ -89,15 +89,17 @@ pub(crate) fn damaged() -> Error {
     Error::internal("the store holds a damaged record of a click")
 }
 
+/// When a recorded click was captured, and its campaign.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn head(record: &[u8]) -> Result<(Timestamp, CampaignId)> {
+    let (_, captured_at, campaign) = Reader(record).head().ok_or_else(damaged)?;
+    Ok((captured_at, campaign))
+}
+
 fn read<'a>(account: &AccountId, id: &ClickId, mut record: Reader<'a>) -> Option<(Click, Option<&'a [u8]>)> {
-    let [format] = record.array()?;
-    let bits = u16::from_le_bytes(record.array()?);
-    if format != FORMAT || bits & UNKNOWN != 0 {
-        return None;
-    }
-    let second = record.number()?.cast_signed();
-    let captured_at = Timestamp::new(second, i32::from_le_bytes(record.array()?)).ok()?;
-    let campaign = record.text()?.parse().ok()?;
+    let (bits, captured_at, campaign) = record.head()?;
     let network = match bits & (V4 | V6) {
         0 => None,
         V4 => Some(IpNetwork::V4(record.array()?)),
@@ -133,6 +135,18 @@ fn read<'a>(account: &AccountId, id: &ClickId, mut record: Reader<'a>) -> Option
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// What is there, when it was captured, and the campaign.
+    fn head(&mut self) -> Option<(u16, Timestamp, CampaignId)> {
+        let [format] = self.array()?;
+        let bits = u16::from_le_bytes(self.array()?);
+        if format != FORMAT || bits & UNKNOWN != 0 {
+            return None;
+        }
+        let second = self.number()?.cast_signed();
+        let captured_at = Timestamp::new(second, i32::from_le_bytes(self.array()?)).ok()?;
+        Some((bits, captured_at, CampaignId::parse(self.text()?).ok()?))
+    }
+
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (array, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

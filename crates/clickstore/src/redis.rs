@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use postback_core::{
-    AccountId, Click, ClickId, Error, IpHash, Result, UserId,
+    AccountId, CLICK_LIFE, CampaignId, Click, ClickId, Error, IpHash, Result, UserId,
     ports::{Attribution, ClickStore, Clock, FindClicks},
 };
 use postback_redis_link::Link;
@@ -213,6 +213,14 @@ impl ClickStore for RedisClicks {
         let Some(record) = record else { return Ok(None) };
         let click = self.read(account, id, &record).await?;
         Ok((!click.click.is_expired(self.clock.now())).then_some(click))
+    }
+
+    async fn campaign(&self, account: &AccountId, id: &ClickId) -> Result<Option<CampaignId>> {
+        let record: Option<Vec<u8>> = self.link.ask(cmd("GET").arg(self.key_of(account, id))).await?;
+        let Some(record) = record else { return Ok(None) };
+        let (captured_at, campaign) = record::head(&record)?;
+        let is_over = self.clock.now().duration_since(captured_at) >= CLICK_LIFE;
+        Ok((!is_over).then_some(campaign))
     }
 
     async fn attach(&self, user: &UserId, attribution: Attribution) -> Result<()> {

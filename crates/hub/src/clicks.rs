@@ -258,6 +258,17 @@ impl Hub {
         Ok(kept.filter(|kept| !kept.click.is_expired(now)))
     }
 
+    /// The campaign of a click where its record is at hand: nothing fails or waits long for it.
+    pub(crate) async fn campaign_of(&self, account: &AccountId, id: &ClickId) -> Option<CampaignId> {
+        if let Some(waiting) = self.inner.buffer.get(account, id) {
+            return Some(waiting.campaign.clone());
+        }
+        if self.inner.buffer.is_away() {
+            return None;
+        }
+        timeout(GLANCE, self.inner.clicks.campaign(account, id)).await.ok()?.ok()?
+    }
+
     /// The record of a click where it is at hand: nothing fails or waits long for it.
     pub(crate) async fn glance(&self, account: &AccountId, id: &ClickId) -> Option<Click> {
         if self.inner.buffer.is_away() {

@@ -6,7 +6,7 @@ use postback_core::{
 };
 
 use crate::{
-    Hub, Registry,
+    Hub,
     clicks::{network_click, unknown},
     record::SKEW,
 };
@@ -131,33 +131,36 @@ impl Hub {
     }
 
     async fn resolved(&self, by: &SourceBy, occurred_at: Timestamp) -> Result<Resolved> {
-        let registry = self.registry();
         let dated = |click| dated(click, self.inner.clock.now(), occurred_at);
         match by {
             SourceBy::Token(token) => Ok(self.with_campaign(dated(self.open(token)?)).await),
             SourceBy::Network { account, click_id } => {
                 let (account, id) = network_click(account, click_id)?;
-                known_account(&registry, &account, "network_click.account")?;
+                self.known_account(&account, "network_click.account")?;
                 let click = self.known(&account, &id).await?.ok_or_else(|| unknown("network_click"))?;
                 Ok(Resolved::of_click(dated(click.click), Some(click.campaign)))
             }
             SourceBy::User { user, account, pick } => {
                 if let Some(account) = account {
-                    known_account(&registry, account, "user.account")?;
+                    self.known_account(account, "user.account")?;
                 }
                 let click = self.click_of(user, account.as_ref(), *pick, occurred_at).await?;
-                known_account(&registry, &click.account, "user")?;
+                self.known_account(&click.account, "user")?;
                 Ok(Resolved { user: Some(user.clone()), ..self.with_campaign(click).await })
             }
             SourceBy::Flow { account, id } => {
-                known_account(&registry, account, "flow.account")?;
+                self.known_account(account, "flow.account")?;
                 Ok(Resolved::of_flow(account, Source::Flow(id.clone())))
             }
             SourceBy::FlowCode { account, code } => {
-                known_account(&registry, account, "flow.account")?;
+                self.known_account(account, "flow.account")?;
                 Ok(Resolved::of_flow(account, Source::FlowCode(code.clone())))
             }
         }
+    }
+
+    fn known_account(&self, account: &AccountId, field: &'static str) -> Result<()> {
+        self.registry().account(account).map(drop).map_err(|error| error.at(field))
     }
 
     /// The source that an earlier word of the same caller was settled on.
@@ -169,7 +172,7 @@ impl Hub {
     }
 
     async fn with_campaign(&self, click: ClickRef) -> Resolved {
-        let campaign = self.glance(&click.account, &click.id).await.map(|click| click.campaign);
+        let campaign = self.campaign_of(&click.account, &click.id).await;
         Resolved::of_click(click, campaign)
     }
 
@@ -206,10 +209,6 @@ impl Hub {
 pub(crate) fn dated(click: ClickRef, now: Timestamp, occurred_at: Timestamp) -> ClickRef {
     let latest = now.saturating_add(SKEW).unwrap_or(Timestamp::MAX);
     if click.captured_at > latest { ClickRef { captured_at: occurred_at, ..click } } else { click }
-}
-
-fn known_account(registry: &Registry, account: &AccountId, field: &'static str) -> Result<()> {
-    registry.account(account).map(drop).map_err(|error| error.at(field))
 }
 
 /// The same error with its field inside `outer`.

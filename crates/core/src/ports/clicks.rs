@@ -43,6 +43,11 @@ pub trait ClickStore: Send + Sync + 'static {
     /// The click with this id.
     async fn click(&self, account: &AccountId, id: &ClickId) -> Result<Option<Click>>;
 
+    /// The campaign of the click with this id, for those who want no more of it.
+    async fn campaign(&self, account: &AccountId, id: &ClickId) -> Result<Option<CampaignId>> {
+        Ok(self.click(account, id).await?.map(|click| click.campaign))
+    }
+
     /// Remembers for the click's life that it brought `user`. Attaching it again changes nothing; of more than
     /// 32 clicks of a user the first and the latest 31 are kept.
     async fn attach(&self, user: &UserId, attribution: Attribution) -> Result<()>;
