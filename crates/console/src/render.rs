@@ -62,7 +62,7 @@ pub(crate) async fn page(
     let rendered = match draft.source.trim() {
         "" => None,
         _ => Some(match draft.report() {
-            Ok(report) => match desk.hub.validate(report).await {
+            Ok(report) => match desk.hub.validate(&report).await {
                 Ok(rendered) => Ok(rendered),
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error.into()),
                 Err(error) => Err(error.to_string()),

@@ -31,7 +31,7 @@ impl ClickRef {
 
     /// Whether the click can no longer bring a conversion.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        now >= self.expires_at()
+        now.duration_since(self.captured_at) >= CLICK_LIFE
     }
 }
 

@@ -1,12 +1,13 @@
 //! The conversion service.
 
 use std::{
+    future::ready,
     hash::{DefaultHasher, Hash, Hasher},
     pin::Pin,
     sync::Arc,
 };
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, future::Either};
 use jiff::Timestamp;
 use postback_core::{AccountId, Details, Error, LaneId, RequestId, Result, Source, ports::ConversionFilter};
 use postback_hub::{ChangeReport, ChangeTarget, Report, SourceBy};
@@ -97,26 +98,35 @@ impl Api {
         Ok(Report { source, details, occurred_at, request_id })
     }
 
-    async fn record(&self, request: v1::RecordConversionRequest) -> Result<v1::RecordConversionResponse> {
+    /// Reads a report, of which nothing is held on to but what it says, and records it.
+    fn record(
+        &self,
+        request: v1::RecordConversionRequest,
+    ) -> impl Future<Output = Result<v1::RecordConversionResponse>> + Send {
         fail::fail_point!("decode");
         let validate_only = request.validate_only;
-        let report = self.report(request)?;
-        if validate_only {
-            let rendered = self.hub.validate(report).await?;
-            return Ok(v1::RecordConversionResponse {
-                call: rendered.call,
-                warnings: rendered.warnings,
-                ..Default::default()
-            });
-        }
-        let recorded = self.hub.record(report).await?;
-        fail::fail_point!("acknowledge");
-        Ok(v1::RecordConversionResponse {
-            conversion_id: recorded.conversion.to_string(),
-            delivery_id: recorded.delivery.to_string(),
-            already_recorded: recorded.already,
-            call: recorded.rendered.call,
-            warnings: recorded.rendered.warnings,
+        let report = match self.report(request) {
+            Ok(report) => report,
+            Err(error) => return Either::Right(ready(Err(error))),
+        };
+        Either::Left(async move {
+            if validate_only {
+                let rendered = self.hub.validate(&report).await?;
+                return Ok(v1::RecordConversionResponse {
+                    call: rendered.call,
+                    warnings: rendered.warnings,
+                    ..Default::default()
+                });
+            }
+            let recorded = self.hub.record(&report).await?;
+            fail::fail_point!("acknowledge");
+            Ok(v1::RecordConversionResponse {
+                conversion_id: recorded.conversion.to_string(),
+                delivery_id: recorded.delivery.to_string(),
+                already_recorded: recorded.already,
+                call: recorded.rendered.call,
+                warnings: recorded.rendered.warnings,
+            })
         })
     }
 

@@ -48,11 +48,11 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::record`], but for conflicts with what was recorded.
-    pub async fn validate(&self, report: Report) -> Result<Rendered> {
+    pub async fn validate(&self, report: &Report) -> Result<Rendered> {
         let now = self.inner.clock.now();
-        let draft = self.draft(&report, now).await?;
+        let draft = self.draft(report, now).await?;
         live(&report.source, &draft, now)?;
-        self.render(&conversion(&report, &draft, now), &Event::Created, in_report)
+        self.render(&conversion(report, draft, now), &Event::Created, in_report)
     }
 
     /// Records a conversion. `Ok` means that it and its delivery are durable.
@@ -66,9 +66,9 @@ impl Hub {
     /// account that is not known; `FailedPrecondition` with reason `CLICK_EXPIRED` for a click past its life, or
     /// where the network takes no such thing; `AlreadyExists` for a known request or transaction id with other
     /// content; `Unavailable` where a store is away, or would lose the conversion.
-    pub async fn record(&self, report: Report) -> Result<RecordedConversion> {
+    pub async fn record(&self, report: &Report) -> Result<RecordedConversion> {
         let span = info_span!("record", account = Empty, conversion = Empty, delivery = Empty);
-        let recorded = self.take(&report).instrument(span).await;
+        let recorded = self.take(report).instrument(span).await;
         if let Err(error) = &recorded {
             self.refused(Some(&report.source), error);
         }
@@ -79,19 +79,35 @@ impl Hub {
         self.assured().await?;
         let now = self.inner.clock.now();
         let draft = self.draft(report, now).await?;
+        if report.request_id.is_some() || matches!(report.source, SourceBy::User { .. }) {
+            return Box::pin(self.take_settled(report, draft, now)).await;
+        }
+        live(&report.source, &draft, now)?;
+        let made = conversion(report, draft, now);
+        let rendered = self.render(&made, &Event::Created, in_report)?;
+        self.put(report, made, rendered, now).await
+    }
+
+    /// Takes a report that may be a repeat, or of whose clicks one was chosen before.
+    async fn take_settled(
+        &self,
+        report: &Report,
+        draft: Settled,
+        now: Timestamp,
+    ) -> Result<RecordedConversion> {
         if let Err(over) = live(&report.source, &draft, now) {
             return self.taken_before(report, draft, over).await;
         }
-        let made = conversion(report, &draft, now);
+        let made = conversion(report, draft.clone(), now);
         let rendered = self.render(&made, &Event::Created, in_report)?;
         let settled = self.settle_report(report, draft.clone()).await?;
         if settled == draft {
             return self.put(report, made, rendered, now).await;
         }
         if let Err(over) = live(&report.source, &settled, now) {
-            return self.again(report, &settled, now).await?.ok_or(over);
+            return self.again(report, settled, now).await?.ok_or(over);
         }
-        let made = conversion(report, &settled, now);
+        let made = conversion(report, settled, now);
         let rendered = self.render(&made, &Event::Created, in_report)?;
         self.put(report, made, rendered, now).await
     }
@@ -130,38 +146,40 @@ impl Hub {
         Ok(settled)
     }
 
-    async fn put(
-        &self,
+    /// Records what is made of a report. Nothing of it is held on to while the store is at work.
+    fn put<'a>(
+        &'a self,
         report: &Report,
         conversion: Conversion,
         rendered: Rendered,
         now: Timestamp,
-    ) -> Result<RecordedConversion> {
+    ) -> impl Future<Output = Result<RecordedConversion>> + Send + use<'a> {
         let delivery = self.delivery_of(&conversion, Event::Created, now);
         let content = Said::of_conversion(&report.details, report.occurred_at).fingerprint();
         let (account, kind) = (conversion.account.clone(), conversion.details.kind);
-        let recorded = self.inner.outbox.record(conversion, delivery, content).await.map_err(|error| {
-            match error.kind() {
+        let recording = self.inner.outbox.record(conversion, delivery, content);
+        async move {
+            let recorded = recording.await.map_err(|error| match error.kind() {
                 ErrorKind::AlreadyExists => error.at("details.transaction_id"),
                 _ => error,
+            })?;
+            self.state().count_conversion(&account, kind, recorded.fresh);
+            let span = Span::current();
+            span.record("account", account.as_str());
+            span.record("conversion", tracing::field::display(recorded.conversion));
+            span.record("delivery", tracing::field::display(recorded.delivery));
+            if recorded.fresh {
+                self.inner.wake.notify_one();
+                tracing::debug!(%account, %kind, conversion = %recorded.conversion, "a conversion is recorded");
+                self.inner.tally.count(now, Series::Conversions(account), 1);
             }
-        })?;
-        self.state().count_conversion(&account, kind, recorded.fresh);
-        if recorded.fresh {
-            self.inner.wake.notify_one();
-            self.inner.tally.count(now, Series::Conversions(account.clone()), 1);
-            tracing::debug!(%account, %kind, conversion = %recorded.conversion, "a conversion is recorded");
+            Ok(RecordedConversion {
+                conversion: recorded.conversion,
+                delivery: recorded.delivery,
+                already: !recorded.fresh,
+                rendered,
+            })
         }
-        let span = Span::current();
-        span.record("account", account.as_str());
-        span.record("conversion", tracing::field::display(recorded.conversion));
-        span.record("delivery", tracing::field::display(recorded.delivery));
-        Ok(RecordedConversion {
-            conversion: recorded.conversion,
-            delivery: recorded.delivery,
-            already: !recorded.fresh,
-            rendered,
-        })
     }
 
     /// The first answer to a request whose click's life has ended since, or else why it is refused.
@@ -170,14 +188,15 @@ impl Hub {
             return Err(over);
         }
         let settled = self.settle_report(report, draft).await?;
-        self.again(report, &settled, settled.at).await?.ok_or(over)
+        let at = settled.at;
+        self.again(report, settled, at).await?.ok_or(over)
     }
 
     /// The answer to a conversion that was recorded under the settled id.
     async fn again(
         &self,
         report: &Report,
-        settled: &Settled,
+        settled: Settled,
         now: Timestamp,
     ) -> Result<Option<RecordedConversion>> {
         let conversion = conversion(report, settled, now);
@@ -250,17 +269,19 @@ pub(crate) fn expires_at(conversion: &Conversion) -> Timestamp {
 
 /// Refuses a click whose life is over.
 fn live(by: &SourceBy, settled: &Settled, now: Timestamp) -> Result<()> {
-    match settled.resolved.click().filter(|click| click.is_expired(now)) {
+    let resolved = &settled.resolved;
+    let is_over = |at: &Timestamp| now.duration_since(*at) >= CLICK_LIFE;
+    match resolved.click_time.filter(is_over).and_then(|_| resolved.click()) {
         Some(click) => Err(expired(&click).at(format!("source.{}", by.field()))),
         None => Ok(()),
     }
 }
 
 /// The conversion that a report makes.
-fn conversion(report: &Report, settled: &Settled, now: Timestamp) -> Conversion {
+fn conversion(report: &Report, settled: Settled, now: Timestamp) -> Conversion {
     let transaction = report.details.transaction_id.as_ref();
     let lane: LaneId = settled.lane(transaction);
-    let resolved = settled.resolved.clone();
+    let resolved = settled.resolved;
     Conversion {
         id: ConversionId::new(settled.uuid, lane.shard()),
         account: resolved.account,

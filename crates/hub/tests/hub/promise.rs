@@ -11,7 +11,7 @@ use crate::doubles::*;
 
 async fn refused(house: &House) -> Option<(ErrorKind, &'static str)> {
     let source = house.token("a").await;
-    let recorded = house.hub.record(report(source, lead())).await;
+    let recorded = house.hub.record(&report(source, lead())).await;
     recorded.err().map(|error: Error| (error.kind(), error.reason()))
 }
 

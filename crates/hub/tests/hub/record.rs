@@ -107,7 +107,7 @@ async fn the_same_request_sent_64_times_at_once_is_one_conversion() {
     let mut calls = JoinSet::new();
     for _ in 0..64 {
         let (hub, report) = (house.hub.clone(), under("r-1", report(token.clone(), lead())));
-        calls.spawn(async move { hub.record(report).await.unwrap() });
+        calls.spawn(async move { hub.record(&report).await.unwrap() });
     }
     let answers = calls.join_all().await;
     let ids: BTreeSet<_> = answers.iter().map(|answer| (answer.conversion, answer.delivery)).collect();
@@ -232,7 +232,7 @@ async fn what_can_be_refused_is_refused_at_once_at_the_callers_own_field() {
         (report(user("u"), lead()), "UNKNOWN_USER", "source.user"),
     ];
     for (report, reason, field) in cases {
-        assert_eq!(why(&house.hub.validate(report.clone()).await.unwrap_err()), (reason, field));
+        assert_eq!(why(&house.hub.validate(&report).await.unwrap_err()), (reason, field));
         assert_eq!(why(&house.refuse(under("r-1", report)).await), (reason, field));
     }
     assert_eq!((house.outbox.conversions().len(), house.outbox.reservations()), (0, 0));
@@ -247,7 +247,7 @@ async fn a_conversion_happens_after_its_click_and_not_in_the_future() {
         [(minutes(6), false), (minutes(4), true), (minutes(-4), true), (minutes(-6), false)]
     {
         let occurred_at = Some(house.hub.clock().now() + minutes);
-        let answer = house.hub.validate(Report { occurred_at, ..report(token.clone(), lead()) }).await;
+        let answer = house.hub.validate(&Report { occurred_at, ..report(token.clone(), lead()) }).await;
         match answer {
             Ok(_) => assert!(taken, "{minutes}"),
             Err(refused) => assert_eq!((taken, why(&refused)), (false, ("INVALID_VALUE", "occur_time"))),
@@ -260,7 +260,7 @@ async fn validate_records_and_settles_nothing() {
     let house = house();
     house.attach("u", "a").await;
     let asked = under("r-1", report(user("u"), order("10", "T-1")));
-    assert!(house.hub.validate(asked).await.unwrap().call.starts_with("order of a as "));
+    assert!(house.hub.validate(&asked).await.unwrap().call.starts_with("order of a as "));
     assert_eq!((house.outbox.conversions().len(), house.outbox.reservations()), (0, 0));
 }
 
@@ -275,12 +275,12 @@ async fn a_refused_report_is_counted_by_its_account_and_reason_and_one_for_later
         pick: Pick::Last,
     };
     for source in [late, SourceBy::Token("cut".into()), nobody(Some("near")), nobody(None)] {
-        house.hub.record(report(source, lead())).await.unwrap_err();
+        house.hub.record(&report(source, lead())).await.unwrap_err();
     }
     let strange = SourceBy::Network { account: "stranger".into(), click_id: "a".into() };
-    house.hub.record(report(strange, lead())).await.unwrap_err();
+    house.hub.record(&report(strange, lead())).await.unwrap_err();
     house.outbox.goes_away();
-    house.hub.record(report(house.token("b").await, lead())).await.unwrap_err();
+    house.hub.record(&report(house.token("b").await, lead())).await.unwrap_err();
     let now = house.clock.now();
     let day = house.hub.history(Some(&id("near")), now - BUCKET, now + BUCKET, DAY).await.unwrap();
     let near: Vec<_> = day[0].accounts[&id("near")].refused.clone().into_iter().collect();

@@ -18,7 +18,7 @@ fn picked(pick: Pick, account: Option<&str>) -> SourceBy {
 
 /// The click to which a report is attributed.
 async fn attributed(house: &House, report: Report) -> String {
-    let call = house.hub.validate(report).await.unwrap().call;
+    let call = house.hub.validate(&report).await.unwrap().call;
     call.split(' ').nth(2).unwrap().to_owned()
 }
 

@@ -137,11 +137,11 @@ impl House {
     }
 
     pub(crate) async fn record(&self, report: Report) -> RecordedConversion {
-        self.hub.record(report).await.unwrap()
+        self.hub.record(&report).await.unwrap()
     }
 
     pub(crate) async fn refuse(&self, report: Report) -> Error {
-        self.hub.record(report).await.unwrap_err()
+        self.hub.record(&report).await.unwrap_err()
     }
 }
 
