@@ -23,6 +23,9 @@ pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.'
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
 
+/// How many bytes most calls have behind the address.
+const ROOM: usize = 192;
+
 /// What is told of a click.
 #[derive(Clone, Debug)]
 pub(crate) struct Action<'a> {
@@ -112,13 +115,12 @@ impl Action<'_> {
                 (url, shown, Repeat::Unkeyed(settings.on_ambiguous))
             }
         };
-        let mut request = Request::get(sent);
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() =
+            sent.try_into().map_err(|_| Error::internal("a call to Traffic Stars has no valid URL"))?;
         if settings.tls_in_front {
-            request = request.header(FORWARDED_PROTO, HTTPS);
+            request.headers_mut().insert(FORWARDED_PROTO, HTTPS);
         }
-        let request = request
-            .body(Bytes::new())
-            .map_err(|_| Error::internal("a call to Traffic Stars has no valid URL"))?;
         Ok(Call { request, shown, repeat, warnings: Vec::new() })
     }
 
@@ -126,6 +128,7 @@ impl Action<'_> {
     fn url(&self, settings: &Settings) -> Result<String> {
         let click = self.click.as_str();
         let mut url = settings.base_url.join("/api/v1/cpa/action");
+        url.reserve(ROOM);
         match settings.form {
             Form::Path => {
                 url.push('/');

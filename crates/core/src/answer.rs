@@ -44,9 +44,7 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 /// The first [`ANSWER_KEPT`] bytes as text; what is not UTF-8 or is a control character is shown as `\u{fffd}`.
 pub fn snippet(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[..body.len().min(ANSWER_KEPT)])
-        .chars()
-        .map(|c| if c.is_control() && !c.is_ascii_whitespace() { char::REPLACEMENT_CHARACTER } else { c })
-        .collect()
+        .replace(|c: char| c.is_control() && !c.is_ascii_whitespace(), "\u{fffd}")
 }
 
 #[cfg(test)]
