@@ -59,24 +59,24 @@ fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 
     let mut contenders = [
         Contender::new("hub", || {
-            let send = || round(bench, &network, dispatcher()?.process, Some(&redis), bench.warm_up);
+            let send = || round(bench, &network, || Ok(dispatcher()?.process), Some(&redis), bench.warm_up);
             backlog.round(|count| orders.count(count).map(drop), send)
         }),
         Contender::new("bare hyper calls", || {
-            round(bench, &network, peer::caller(bench, &network, IN_FLIGHT)?, None, bench.warm_up)
+            round(bench, &network, || peer::caller(bench, &network, IN_FLIGHT), None, bench.warm_up)
         }),
         Contender::new("BullMQ + undici", || {
             let send =
-                || round(bench, &network, queue.work(&network, IN_FLIGHT)?, Some(&its_redis), compiled);
+                || round(bench, &network, || queue.work(&network, IN_FLIGHT), Some(&its_redis), compiled);
             jobs.round(|count| queue.add(count), send)
         }),
         Contender::new("requests.get", || {
-            round(bench, &network, example(bench, &network)?, None, bench.warm_up)
+            round(bench, &network, || example(bench, &network), None, bench.warm_up)
         }),
     ];
     take_turns(bench, &mut contenders)?;
     let [ours, bare, bullmq, python] = &contenders;
-    once(orders.reported(), backlog.left.get(), &network, dispatcher()?, &intake)?;
+    once(orders.reported(), backlog.left.get(), &network, dispatcher, &intake)?;
 
     let mut rows = beside(ours, bare, Some(Target::AtLeast(0.4)), None);
     rows.extend(beside(ours, bullmq, Some(Target::AtLeast(5.0)), None));
@@ -126,11 +126,12 @@ impl Backlog {
 fn round(
     bench: &Bench,
     network: &Network,
-    mut sender: Process,
+    start: impl FnOnce() -> anyhow::Result<Process>,
     store: Option<&Redis>,
     warm_up: Duration,
 ) -> anyhow::Result<Report> {
     let first = network.counts()?.taken;
+    let mut sender = start()?;
     sender.wait_until(|| Ok(network.counts()?.taken > first))?;
     sleep(warm_up);
     let mut watch = vec![sender.id()];
@@ -158,8 +159,15 @@ fn round(
 }
 
 /// Makes sure that every conversion was told once, when the rest is told as well.
-fn once(recorded: u64, left: u64, network: &Network, mut last: Hub, auditor: &Hub) -> anyhow::Result<()> {
+fn once(
+    recorded: u64,
+    left: u64,
+    network: &Network,
+    dispatcher: impl FnOnce() -> anyhow::Result<Hub>,
+    auditor: &Hub,
+) -> anyhow::Result<()> {
     let before = network.counts()?.taken;
+    let mut last = dispatcher()?;
     last.process.wait_until(|| Ok(network.counts()?.taken >= before + left))?;
     last.process.end()?;
     let told = recorded - left + network.counts()?.taken - before;
