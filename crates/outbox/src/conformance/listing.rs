@@ -171,6 +171,25 @@ async fn changed(bench: &Bench, since: Timestamp, limit: usize) -> Vec<DeliveryI
     all.iter().map(|delivery| delivery.id).collect()
 }
 
+/// However much changed since, each delivery is told once, by its last change.
+pub async fn what_changed_again_is_told_by_its_last_change(bench: &Bench) {
+    let begin = bench.now() - SECOND;
+    let mut all = Vec::new();
+    for number in 0..250 {
+        all.push(bench.record(&bench.lead("c1", Some(&format!("t{number}")))).await);
+    }
+    assert_eq!(changed(bench, begin, 1_000).await.len(), 250);
+    bench.clock.advance(SECOND);
+    let middle = bench.now();
+    for delivery in &all[..249] {
+        bench.end(*delivery, DELIVERED).await;
+    }
+    let told = changed(bench, begin, 1_000).await;
+    assert_eq!(told.len(), 250);
+    assert_eq!(changed(bench, begin, 100).await.len(), 100);
+    assert_eq!(changed(bench, middle, 1_000).await, told, "the last one became the head of its lane");
+}
+
 /// A watcher that asks again from the last change misses none.
 pub async fn changes_are_told_in_their_order(bench: &Bench) {
     let begin = bench.now() - SECOND;
