@@ -8,21 +8,27 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// How long after a deadline what was waited for may still turn out to be there: where the process was frozen, the
+/// runtime may hear of the time before it hears of what came meanwhile.
+const LAST_LOOK: Duration = Duration::from_millis(10);
+
 /// Allocates once for a connection, and only where something had to be waited for. The timer itself is set anew only
 /// where it would be late, or has run out before the time that it is set for by now.
 #[derive(Debug, Default)]
 pub(crate) struct Deadline {
     sleep: Option<Pin<Box<Sleep>>>,
     due: Option<Instant>,
+    /// Whether it has passed, and its last look is waited for.
+    is_over: bool,
 }
 
 impl Deadline {
     /// What was waited for has come.
     pub(crate) fn met(&mut self) {
-        self.due = None;
+        (self.due, self.is_over) = (None, false);
     }
 
-    /// Ready once `within` has passed since the first call after [`Deadline::met`].
+    /// Ready once `within` has passed since the first call after [`Deadline::met`], and a last look.
     pub(crate) fn poll_passed(&mut self, within: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let due = *self.due.get_or_insert_with(|| Instant::now() + within);
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
@@ -30,10 +36,16 @@ impl Deadline {
             sleep.as_mut().reset(due);
         }
         ready!(sleep.as_mut().poll(cx));
-        if sleep.deadline() == due {
+        if sleep.deadline() < due {
+            sleep.as_mut().reset(due);
+            ready!(sleep.as_mut().poll(cx));
+        }
+        if self.is_over {
             return Poll::Ready(());
         }
-        sleep.as_mut().reset(due);
+        let last = Instant::now() + LAST_LOOK;
+        (self.due, self.is_over) = (Some(last), true);
+        sleep.as_mut().reset(last);
         sleep.as_mut().poll(cx)
     }
 }
@@ -58,9 +70,9 @@ mod tests {
             assert!(!wait(seconds(10), seconds(7)).await, "met in time");
         }
         assert!(wait(seconds(10), seconds(11)).await);
-        assert_eq!(began.elapsed(), seconds(3 * 7 + 10));
+        assert_eq!(began.elapsed(), seconds(3 * 7 + 10) + LAST_LOOK);
         assert!(wait(seconds(2), seconds(3)).await, "a shorter one than before");
         assert!(wait(seconds(5), seconds(6)).await, "a longer one than before");
-        assert_eq!(began.elapsed(), seconds(3 * 7 + 10 + 2 + 5));
+        assert_eq!(began.elapsed(), seconds(3 * 7 + 10 + 2 + 5) + 3 * LAST_LOOK);
     }
 }

@@ -328,6 +328,30 @@ async fn a_damaged_record_stops_its_own_lane_and_no_other() {
     assert_eq!(bench.store.delivery(damaged).await.unwrap_err().kind(), ErrorKind::Internal);
 }
 
+#[tokio::test]
+async fn a_step_that_breaks_off_changes_nothing() {
+    let server = RedisServer::start();
+    let bench = bench_with(&patient(&server));
+    let (lead, head) = bench.recorded("c1").await;
+    let next = bench.changed(&lead, Status::Hold).await;
+    let mut redis = look_into(&server);
+    let keys: Vec<Vec<u8>> = redis.keys("*:d:*").unwrap();
+    let key = keys.iter().find(|key| key.ends_with(next.as_bytes())).unwrap();
+    let whole: Vec<u8> = redis.get(key).unwrap();
+    redis.set::<_, _, ()>(key, &whole[..10]).unwrap();
+    let claims = bench.store.claim(&lead.account, 10, LEASE).await.unwrap().claims;
+    let broken = bench.store.settle(&claims[0].fence, None, DELIVERED).await.unwrap_err();
+    assert_eq!(broken.kind(), ErrorKind::Internal);
+    let stats = bench.store.stats(&lead.account).await.unwrap();
+    assert_eq!((stats.pending, stats.delivered), (2, 0));
+    assert_eq!(bench.store.delivery(head).await.unwrap().unwrap().state.as_str(), "pending");
+
+    redis.set::<_, _, ()>(key, whole).unwrap();
+    assert!(bench.store.settle(&claims[0].fence, None, DELIVERED).await.unwrap());
+    let stats = bench.store.stats(&lead.account).await.unwrap();
+    assert_eq!((stats.pending, stats.delivered), (1, 1));
+}
+
 /// All records of a server as text.
 fn dump(server: &RedisServer) -> String {
     let mut redis = look_into(server);

@@ -1,7 +1,7 @@
 -- What a step reads and changes. Every key of a step begins with its base, so that all of them lie in one slot. The
 -- last of KEYS never exists: while a slot moves to another node, Redis refuses a script that names a missing key
 -- (TRYAGAIN), so that none runs over half of its records. ARGV begins with what holds for all steps.
--- What a step changes is written when it is done: one that breaks off changes nothing.
+-- What a step changes is written when it is done, or asks for it: one that breaks off before changes nothing.
 
 local call, sub, byte = redis.call, string.sub, string.byte
 -- By how much tests run ahead of Redis, the most deliveries of a conversion and in a lane, the most attempts that are
