@@ -10,5 +10,5 @@ mod visitor;
 pub use caller::{Caller, Credentials, Signed, click, details, goal, lead, money, order, token, user};
 pub use house::{Engine, House, recorder};
 pub use point::POINTS;
-pub use process::{Postback, Ran, Started};
+pub use process::{Postback, Ran, Started, free_address};
 pub use visitor::{Answer, Visitor};

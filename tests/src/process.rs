@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Lines, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
 };
@@ -152,5 +153,16 @@ impl Ran {
     pub fn json(self) -> serde_json::Value {
         let text = self.done();
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+}
+
+/// An address that is free now, and that neither an outgoing connection nor who takes any port is given while its
+/// process is away.
+pub fn free_address() -> SocketAddr {
+    loop {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fastrand::u16(20_000..30_000)));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
     }
 }

@@ -1,13 +1,9 @@
 //! The program as an operator runs it: processes, exit codes, signals.
 
-use std::{
-    fs,
-    net::{TcpListener, TcpStream},
-    process::Command,
-};
+use std::{fs, net::TcpStream, process::Command};
 
 use postback_redis_link::testing::RedisServer;
-use postback_tests::{Caller, Postback, Started, Visitor, lead, token};
+use postback_tests::{Caller, Postback, Started, Visitor, free_address, lead, token};
 use serde_json::Value;
 
 fn text(bytes: &[u8]) -> String {
@@ -187,7 +183,7 @@ fn a_hub_whose_log_is_on_a_full_disk_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("postback.toml");
     fs::write(&file, settings(folder.path())).unwrap();
-    let edge = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let edge = free_address();
     let mut hub = Postback::with(&["serve", "--config", file.to_str().unwrap()])
         .env("POSTBACK_EDGE__LISTEN", &edge.to_string())
         .command()

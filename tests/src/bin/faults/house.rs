@@ -1,13 +1,10 @@
 //! Everything that one trial runs: the networks, the store, the processes of the hub.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use postback_core::Key;
 use postback_sandbox::{Network, Sandbox, Seed};
+use postback_tests::free_address;
 use tempfile::TempDir;
 use tokio::task::block_in_place;
 
@@ -181,14 +178,4 @@ fn config(store: &str, doors: &[Door]) -> String {
         );
     }
     config
-}
-
-/// An address that is free now, and that no outgoing connection is given while its process is away.
-fn free_address() -> SocketAddr {
-    loop {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fastrand::u16(20_000..30_000)));
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
 }
