@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How long after a deadline what was waited for may still turn out to be there: where the process was frozen, the
 /// runtime may hear of the time before it hears of what came meanwhile.
-const LAST_LOOK: Duration = Duration::from_millis(10);
+pub(crate) const LAST_LOOK: Duration = Duration::from_millis(10);
 
 /// Allocates once for a connection, and only where something had to be waited for. The timer itself is set anew only
 /// where it would be late, or has run out before the time that it is set for by now.

@@ -134,7 +134,9 @@ mod tests {
     #[test]
     fn a_step_that_only_reads_names_no_command_that_writes() {
         for (_, text) in ALL.iter().filter(|(flags, _)| flags.contains("no-writes")) {
-            for word in ["SET", "SADD", "ZADD", "ZREM", "DEL'", "INCR", "put", "place(", "save(", "move("] {
+            for word in
+                ["SET", "APPEND", "SADD", "ZADD", "ZREM", "DEL'", "INCR", "put", "place(", "save(", "move("]
+            {
                 assert!(!text.contains(word), "{word} in {text}");
             }
         }
