@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use postback_core::{
-    AccountId, CLICK_LIFE, CampaignId, Click, ClickId, Error, IpHash, Result, UserId,
+    AccountId, CampaignId, Click, ClickId, Error, IpHash, Result, UserId, is_life_over,
     ports::{Attribution, ClickStore, Clock, FindClicks},
 };
 use postback_redis_link::Link;
@@ -219,8 +219,7 @@ impl ClickStore for RedisClicks {
         let record: Option<Vec<u8>> = self.link.ask(cmd("GET").arg(self.key_of(account, id))).await?;
         let Some(record) = record else { return Ok(None) };
         let (captured_at, campaign) = record::head(&record)?;
-        let is_over = self.clock.now().duration_since(captured_at) >= CLICK_LIFE;
-        Ok((!is_over).then_some(campaign))
+        Ok((!is_life_over(captured_at, self.clock.now())).then_some(campaign))
     }
 
     async fn attach(&self, user: &UserId, attribution: Attribution) -> Result<()> {

@@ -31,8 +31,13 @@ impl ClickRef {
 
     /// Whether the click can no longer bring a conversion.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        now.duration_since(self.captured_at) >= CLICK_LIFE
+        is_life_over(self.captured_at, now)
     }
+}
+
+/// Whether a click that was captured then can no longer bring a conversion.
+pub fn is_life_over(captured_at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(captured_at) >= CLICK_LIFE
 }
 
 /// The five parameters of the UTM convention, as the visitor brought them.

@@ -31,7 +31,7 @@ pub use account::{Account, Accounts};
 pub use adapter::{Adapter, Call, NoClick, OnAmbiguous, Postback, Repeat, Verdict};
 pub use answer::{by_status, retry_after, snippet};
 pub use base_url::BaseUrl;
-pub use click::{CLICK_LIFE, Click, ClickRef, Flags, IpNetwork, Utm, VisitorIp};
+pub use click::{CLICK_LIFE, Click, ClickRef, Flags, IpNetwork, Utm, VisitorIp, is_life_over};
 pub use conversion::{
     Change, Conversion, ConversionKey, Customer, Details, Fingerprint, Kind, Source, Status,
 };

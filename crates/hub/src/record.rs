@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
     CLICK_LIFE, Click, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Details, Error,
-    ErrorKind, Event, Kind, LaneId, RequestId, Result, Series,
+    ErrorKind, Event, Kind, LaneId, RequestId, Result, Series, is_life_over,
     ports::{ConversionFilter, Page, RequestKey, Story},
 };
 use tracing::{Instrument, Span, field::Empty, info_span};
@@ -270,8 +270,7 @@ pub(crate) fn expires_at(conversion: &Conversion) -> Timestamp {
 /// Refuses a click whose life is over.
 fn live(by: &SourceBy, settled: &Settled, now: Timestamp) -> Result<()> {
     let resolved = &settled.resolved;
-    let is_over = |at: &Timestamp| now.duration_since(*at) >= CLICK_LIFE;
-    match resolved.click_time.filter(is_over).and_then(|_| resolved.click()) {
+    match resolved.click_time.filter(|at| is_life_over(*at, now)).and_then(|_| resolved.click()) {
         Some(click) => Err(expired(&click).at(format!("source.{}", by.field()))),
         None => Ok(()),
     }

@@ -129,11 +129,6 @@ impl RedisOutbox {
     }
 }
 
-/// A call of a step that a fence guards.
-fn fenced(call: Call, fence: &Fence) -> Call {
-    call.arg(records::fence(fence))
-}
-
 /// What a script says of a step.
 type Said<T> = (String, T);
 
@@ -232,18 +227,19 @@ impl Outbox for RedisOutbox {
     }
 
     async fn start(&self, fence: &Fence) -> Result<bool> {
-        self.run(fenced(Call::acknowledging(&START, partition(fence.lane.shard())), fence)).await
+        let call = Call::acknowledging(&START, partition(fence.lane.shard()));
+        self.run(call.arg(records::fence(fence))).await
     }
 
     async fn settle(&self, fence: &Fence, attempt: Option<Attempt>, settlement: Settlement) -> Result<bool> {
         let wait = if let Settlement::Retry { at } = settlement { self.wait(at) } else { 0 };
-        let call = fenced(Call::acknowledging(&SETTLE, partition(fence.lane.shard())), fence);
-        let call = call.arg(records::outcome(&settlement, wait));
+        let call = Call::acknowledging(&SETTLE, partition(fence.lane.shard()));
+        let call = call.arg(records::fence(fence)).arg(records::outcome(&settlement, wait));
         self.run(call.arg(attempt.as_ref().map(records::attempt).unwrap_or_default())).await
     }
 
     async fn release(&self, fence: &Fence, at: Timestamp) -> Result<bool> {
-        let call = fenced(Call::new(&RELEASE, partition(fence.lane.shard())), fence);
+        let call = Call::new(&RELEASE, partition(fence.lane.shard())).arg(records::fence(fence));
         self.run(call.arg(self.wait(at))).await
     }
 

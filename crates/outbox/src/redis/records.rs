@@ -15,6 +15,13 @@ use uuid::Uuid;
 
 use crate::rules;
 
+/// The states by their numbers in a record.
+const PENDING: u8 = 1;
+const WAITING: u8 = 2;
+const IN_DOUBT: u8 = 3;
+const DELIVERED: u8 = 4;
+const DEAD: u8 = 5;
+
 /// A conversion or a delivery as the scripts return it: its id, its record, and when an attempt under way began, in
 /// milliseconds; 0 where there is none.
 pub(super) type Stored = (Vec<u8>, Vec<u8>, i64);
@@ -304,10 +311,10 @@ pub(super) fn fence(fence: &Fence) -> Vec<u8> {
 #[expect(clippy::cast_precision_loss, reason = "no wait is longer than 2^53 milliseconds")]
 pub(super) fn outcome(settlement: &Settlement, wait: i64) -> Vec<u8> {
     let (state, reason, remote) = match settlement {
-        Settlement::Delivered { remote_id } => (4, None, remote_id.as_deref()),
-        Settlement::Retry { .. } => (1, None, None),
-        Settlement::InDoubt(reason) => (3, Some(reason), None),
-        Settlement::Dead(reason) => (5, Some(reason), None),
+        Settlement::Delivered { remote_id } => (DELIVERED, None, remote_id.as_deref()),
+        Settlement::Retry { .. } => (PENDING, None, None),
+        Settlement::InDoubt(reason) => (IN_DOUBT, Some(reason), None),
+        Settlement::Dead(reason) => (DEAD, Some(reason), None),
     };
     let (code, message) = reason.map_or(("", ""), |reason| (&reason.code, &reason.message));
     let mut outcome = vec![state];
@@ -336,11 +343,11 @@ fn attempts(bytes: &[u8]) -> Result<Vec<Attempt>> {
 
 fn state(number: u8, reason: Reason) -> Result<DeliveryState> {
     match number {
-        1 => Ok(DeliveryState::Pending),
-        2 => Ok(DeliveryState::Waiting),
-        3 => Ok(DeliveryState::InDoubt(reason)),
-        4 => Ok(DeliveryState::Delivered),
-        5 => Ok(DeliveryState::Dead(reason)),
+        PENDING => Ok(DeliveryState::Pending),
+        WAITING => Ok(DeliveryState::Waiting),
+        IN_DOUBT => Ok(DeliveryState::InDoubt(reason)),
+        DELIVERED => Ok(DeliveryState::Delivered),
+        DEAD => Ok(DeliveryState::Dead(reason)),
         _ => Err(damaged()),
     }
 }

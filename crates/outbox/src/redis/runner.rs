@@ -238,7 +238,7 @@ impl<'a> Run<'a> {
         partitions.dedup();
         let place = |call: &Call| {
             let before = partitions.partition_point(|partition| *partition < call.partition);
-            u8::try_from(before).unwrap_or(u8::MAX - 1) + 1
+            u8::try_from(before + 1).unwrap_or(u8::MAX)
         };
         let calls = calls.iter().map(|call| (place(call), call)).collect();
         let base = |partition| format!("{prefix}{{o:{partition:02}}}");
@@ -250,8 +250,8 @@ impl<'a> Run<'a> {
 
 impl ToRedisArgs for Steps<'_> {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        let settled = (rules::MOST_TOLD, rules::ATTEMPTS_KEPT, rules::LEAD_NOT_DELIVERED);
-        (self.ahead, settled).write_redis_args(out);
+        let bounds = (rules::MOST_TOLD, rules::ATTEMPTS_KEPT, rules::LEAD_NOT_DELIVERED);
+        (self.ahead, bounds).write_redis_args(out);
         for (place, Call { step, arguments, .. }) in &self.calls {
             let many = u8::try_from(arguments.len()).unwrap_or(u8::MAX);
             let word = [&[*place, many], step.name.as_bytes()].concat();

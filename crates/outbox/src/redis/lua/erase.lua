@@ -9,8 +9,7 @@ function steps.erase(list, name)
     c.customer, c.person, c.user = '', '', ''
     if had then put_conversion(c) end
     for _, told in ipairs(each(c.told)) do
-      local d = delivery(told)
-      read(d)
+      local d = read(delivery(told))
       if d.fields ~= '' then
         had, d.fields = true, ''
         put_delivery(d)

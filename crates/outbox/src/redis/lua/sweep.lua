@@ -12,7 +12,8 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
   -- Whether all that was told of a conversion is over, and the last of it for so long.
   local function is_settled(c)
     for _, told in ipairs(each(c.told)) do
-      if not is_over(told) or delivery(told).updated > settled then return false end
+      local d = delivery(told)
+      if not d or NUMBERS[d.state] < NUMBERS.delivered or d.updated > settled then return false end
     end
     return true
   end
