@@ -163,6 +163,10 @@ impl fmt::Debug for Customer {
     }
 }
 
+/// The network field of free text, whatever the network: the one that may tell of a person, and is erased with one. All
+/// others are ids, words and numbers without which a call would be another one.
+pub const COMMENT: &str = "comment";
+
 /// What is told of a conversion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Details {

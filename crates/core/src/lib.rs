@@ -33,7 +33,7 @@ pub use answer::{by_status, retry_after, snippet};
 pub use base_url::BaseUrl;
 pub use click::{CLICK_LIFE, Click, ClickRef, Flags, IpNetwork, Utm, VisitorIp, is_life_over};
 pub use conversion::{
-    Change, Conversion, ConversionKey, Customer, Details, Fingerprint, Kind, Source, Status,
+    COMMENT, Change, Conversion, ConversionKey, Customer, Details, Fingerprint, Kind, Source, Status,
 };
 pub use delivery::{ANSWER_KEPT, Attempt, Delivery, DeliveryState, Event, Outcome, Reason};
 pub use error::{Error, ErrorKind, Result};

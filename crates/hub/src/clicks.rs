@@ -52,7 +52,7 @@ pub enum ClicksOf {
 /// Who is to be forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EraseSubject {
-    /// A click: its record, and customer, user and network fields of its conversions.
+    /// A click: its record, and customer, user and free text of its conversions.
     Click(ClickBy),
     /// A user: the attribution, and the same fields of the conversions attributed by it.
     User(String),

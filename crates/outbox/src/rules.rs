@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
-    Attempt, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Error, ErrorKind, Event, LaneId,
-    Reason, Result, Shard, UserId,
+    Attempt, COMMENT, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Error, ErrorKind, Event,
+    LaneId, Reason, Result, Shard, UserId,
     ports::{ConversionFilter, DeliveryFilter, RequestKey, Reservation, Resolution, Settlement},
 };
 
@@ -165,17 +165,15 @@ pub(crate) fn never_came() -> Reason {
 /// Removes what identifies a person. Returns whether there was anything.
 pub(crate) fn erase(conversion: &mut Conversion) -> bool {
     let details = &mut conversion.details;
-    let known = !details.customer.is_anonymous() || !details.fields.is_empty() || conversion.user.is_some();
+    let known = !details.customer.is_anonymous() | conversion.user.take().is_some();
     details.customer.erase();
-    details.fields.clear();
-    conversion.user = None;
-    known
+    details.fields.remove(COMMENT).is_some() | known
 }
 
 /// Removes what may identify a person from a change. Returns whether there was anything.
 pub(crate) fn erase_change(delivery: &mut Delivery) -> bool {
     match &mut delivery.event {
-        Event::Changed(change) => !std::mem::take(&mut change.fields).is_empty(),
+        Event::Changed(change) => change.fields.remove(COMMENT).is_some(),
         Event::Created => false,
     }
 }

@@ -305,7 +305,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// How many deliveries of an account stand where.
     async fn stats(&self, account: &AccountId) -> Result<AccountStats>;
 
-    /// Removes what identifies a person from all conversions of a click: customer, user, network fields.
+    /// Removes what identifies a person from all conversions of a click and their changes: customer, user, and the
+    /// network field [`COMMENT`](crate::COMMENT). What is still to be told is told without it, under the same key.
     /// Returns how many conversions it touched.
     async fn erase_click(&self, account: &AccountId, click: &ClickId) -> Result<usize>;
 

@@ -39,7 +39,8 @@ pub(super) fn full(bench: &Bench, click: &str) -> Conversion {
         email: Some("ada@example.org".into()),
         country: Some("FR".into()),
     };
-    details.fields = BTreeMap::from([("pp".into(), "10".into()), ("ip".into(), "192.0.2.7".into())]);
+    details.fields =
+        BTreeMap::from([("exto".into(), "order-17".into()), ("comment".into(), "call Ada".into())]);
     lead
 }
 

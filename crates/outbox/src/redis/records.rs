@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use postback_core::{
-    Attempt, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Error, LaneId, Reason, Result,
+    Attempt, COMMENT, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Error, LaneId, Reason,
+    Result,
     ports::{Fence, Settlement},
 };
 use postback_proto::v1;
@@ -139,8 +140,7 @@ pub(super) fn record_of(conversion: &Conversion, made: &Made<'_>) -> Vec<u8> {
         known.clear();
     }
     let mut details = body.details.take().unwrap_or_default();
-    let person = (std::mem::take(&mut body.user_id), std::mem::take(&mut details.fields));
-    let person = part(person.0, None, person.1);
+    let person = part(std::mem::take(&mut body.user_id), None, comment_of(&mut details.fields));
     let whole = details.customer.take().unwrap_or_default();
     details.customer = (!whole.country.is_empty())
         .then(|| v1::Customer { country: whole.country.clone(), ..v1::Customer::default() });
@@ -163,6 +163,11 @@ pub(super) fn record_of(conversion: &Conversion, made: &Made<'_>) -> Vec<u8> {
     put_long(&mut record, &person);
     record.extend_from_slice(&customer);
     record
+}
+
+/// Takes the free text out of the network's fields.
+fn comment_of(fields: &mut BTreeMap<String, String>) -> BTreeMap<String, String> {
+    fields.remove_entry(COMMENT).into_iter().collect()
 }
 
 /// A part of a conversion beside its body; empty where there is nothing.
@@ -211,15 +216,15 @@ pub(super) fn conversion_of(id: ConversionId, record: &[u8]) -> Result<Conversio
     Conversion::try_from(body).map_err(unreadable)
 }
 
-/// What the record of a new delivery has behind its account: no decision, no words and no attempt, the network's
-/// fields of its change, which may be forgotten, and what stays.
+/// What the record of a new delivery has behind its account: no decision, no words and no attempt, the free text of its
+/// change, which may be forgotten, and what stays.
 pub(super) fn tail_of(delivery: &Delivery) -> Vec<u8> {
     let mut body = v1::Delivery::from(delivery);
     body.attempts.clear();
     for known in [&mut body.delivery_id, &mut body.conversion_id, &mut body.account, &mut body.lane] {
         known.clear();
     }
-    let fields = body.change.as_mut().map(|change| std::mem::take(&mut change.fields)).unwrap_or_default();
+    let fields = body.change.as_mut().map(|change| comment_of(&mut change.fields)).unwrap_or_default();
     let change = (!fields.is_empty()).then(|| v1::Change { fields, ..v1::Change::default() });
     let fields = v1::Delivery { change, ..v1::Delivery::default() };
 
