@@ -85,6 +85,7 @@ macro_rules! conformance {
             a_customer_is_forgotten_once_all_is_settled,
             a_customer_is_kept_for_a_change_that_came_first,
             erasing_a_click_leaves_nothing_of_a_person,
+            erasing_a_click_reaches_a_change_that_waits_for_its_conversion,
             erasing_a_user_leaves_nothing_of_a_person,
             what_is_settled_is_removed_after_its_retention,
             what_is_not_settled_is_never_removed,

@@ -9,6 +9,9 @@ use postback_core::{
     ports::{ConversionFilter, DeliveryFilter, RequestKey, Reservation, Resolution, Settlement},
 };
 
+/// The words of the states, as [`DeliveryState::as_str`] has them: under each an account's deliveries are listed.
+pub(crate) const STATES: [&str; 5] = ["pending", "waiting", "in_doubt", "delivered", "dead"];
+
 /// How long the keys live that tell a repeat from a new conversion: a click's life and a week.
 pub(crate) const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(37 * 24);
 /// How long a change of a delivery can be asked for.

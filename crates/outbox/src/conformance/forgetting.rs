@@ -3,7 +3,7 @@
 use postback_core::{Change, Event, Status, ports::AccountStats};
 use postback_core::{
     Customer,
-    ports::{Resolution, Target},
+    ports::{ConversionFilter, Resolution, Target},
 };
 
 use super::{
@@ -78,6 +78,27 @@ pub async fn erasing_a_click_leaves_nothing_of_a_person(bench: &Bench) {
 
     let repeat = bench.store.record(lead.clone(), bench.delivery(&lead), words("first")).await.unwrap();
     assert!(!repeat.fresh, "an erased conversion is still known");
+}
+
+/// A change may come before its conversion, and bring words about a person.
+pub async fn erasing_a_click_reaches_a_change_that_waits_for_its_conversion(bench: &Bench) {
+    let lead = bench.lead("c1", Some("order-42"));
+    let mut change = bench.change(&lead, Status::Hold);
+    let fields = [("comment".into(), "call Ada".into())].into();
+    change.event = Event::Changed(Change { status: Some(Status::Hold), fields, ..Change::default() });
+    bench.store.change(Target::Key(lead.key().unwrap()), change.clone()).await.unwrap();
+    let click = "c1".parse().unwrap();
+    assert_eq!(bench.store.erase_click(&lead.account, &click).await.unwrap(), 1);
+    assert_eq!(bench.store.erase_click(&lead.account, &click).await.unwrap(), 0);
+    let left = Change { status: Some(Status::Hold), ..Change::default() };
+    assert_eq!(bench.stands(change.id).await.event, Event::Changed(left));
+
+    let lane = ConversionFilter { lane: Some(lead.lane), ..ConversionFilter::default() };
+    let listed = async || bench.store.conversions(&lane, 10, None).await.unwrap().items.len();
+    assert_eq!(listed().await, 0, "what is awaited is no conversion yet");
+    bench.record(&lead).await;
+    assert_eq!(listed().await, 1);
+    assert_eq!(bench.store.erase_click(&lead.account, &click).await.unwrap(), 0);
 }
 
 /// A person asked to be forgotten, by the user.

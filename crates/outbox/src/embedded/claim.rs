@@ -16,6 +16,8 @@ use super::{
 };
 use crate::rules::{self, Class};
 
+/// Where a lane stands in its account's schedule: whether it is to be tried again, when it is due, and which it is.
+type Place = (bool, i64, Id);
 /// An entry of the schedule.
 type Entry<'a> = (AccessGuard<'a, (&'static str, bool, i64, Id)>, AccessGuard<'a, ()>);
 
@@ -34,8 +36,8 @@ pub(super) fn claim(
 
     let ends = rules::millis(now.saturating_add(lease).unwrap_or(Timestamp::MAX));
     let mut claims = Vec::with_capacity(lanes.len());
-    for lane in lanes {
-        claims.extend(take(tables, LaneId::from_bytes(lane), ends)?);
+    for place in lanes {
+        claims.extend(take(tables, account, place, ends)?);
     }
     Ok(Claims { claims, next_due: next_due(&tables.schedule, account.as_str())? })
 }
@@ -46,24 +48,25 @@ fn due(
     account: &str,
     now: i64,
     limit: usize,
-) -> Step<Vec<Id>> {
+) -> Step<Vec<Place>> {
     let all = |class| {
         let retry = class == Class::Retry;
         schedule.range((account, retry, i64::MIN, [0; 16])..=(account, retry, now, [255; 16]))
     };
     // One more than can be claimed says that not all are.
-    let mut lanes = ids(all(Class::Fresh)?.take(limit + 1))?;
-    let retries = ids(all(Class::Retry)?.take(limit))?;
+    let mut lanes = places(all(Class::Fresh)?.take(limit + 1))?;
+    let retries = places(all(Class::Retry)?.take(limit))?;
     let shares = rules::shares(limit, lanes.len(), retries.len(), fastrand::usize(..rules::DRAWS));
     lanes.truncate(shares.oldest);
-    lanes.extend(ids(all(Class::Fresh)?.rev().take(shares.newest))?);
+    lanes.extend(places(all(Class::Fresh)?.rev().take(shares.newest))?);
     lanes.extend(&retries[..shares.retries]);
     Ok(lanes)
 }
 
 /// The lanes of a part of the schedule.
-fn ids<'a>(entries: impl Iterator<Item = Result<Entry<'a>, StorageError>>) -> Step<Vec<Id>> {
-    entries.map(|entry| Ok(entry?.0.value().3)).collect()
+fn places<'a>(entries: impl Iterator<Item = Result<Entry<'a>, StorageError>>) -> Step<Vec<Place>> {
+    let place = |entry: Entry<'_>| (entry.0.value().1, entry.0.value().2, entry.0.value().3);
+    entries.map(|entry| Ok(place(entry?))).collect()
 }
 
 /// When the next lane of an account is due.
@@ -83,17 +86,19 @@ pub(super) fn next_due(
 }
 
 /// Leases a lane. One whose records are damaged is taken off the schedule, so that it stops no other.
-fn take(tables: &mut Tables<'_>, id: LaneId, ends: i64) -> Step<Option<Claim>> {
-    let Some(mut lane) = tables.lane(id)? else {
-        return Err(Failure::Broken(Error::internal("a lane is scheduled and not there")));
-    };
-    let mut claim = match look(tables, id, &lane) {
-        Ok(claim) => claim,
+fn take(
+    tables: &mut Tables<'_>,
+    account: &AccountId,
+    (retry, due, id): Place,
+    ends: i64,
+) -> Step<Option<Claim>> {
+    let name = LaneId::from_bytes(id);
+    let (mut lane, mut claim) = match look(tables, name) {
+        Ok(found) => found,
         Err(failure) => {
             let error = Error::from(failure);
-            tracing::error!(lane = %id, error = &error as &dyn std::error::Error, "a lane stands still");
-            tables.schedule(id, &mut lane, None)?;
-            tables.put_lane(id, &lane)?;
+            tracing::error!(lane = %name, error = &error as &dyn std::error::Error, "a lane stands still");
+            tables.schedule.remove((account.as_str(), retry, due, id))?;
             return Ok(None);
         }
     };
@@ -101,20 +106,21 @@ fn take(tables: &mut Tables<'_>, id: LaneId, ends: i64) -> Step<Option<Claim>> {
     lane.lease_ends = ends;
     claim.fence.token = lane.lease;
     let class = lane.class();
-    tables.schedule(id, &mut lane, Some((ends, class)))?;
-    tables.put_lane(id, &lane)?;
+    tables.schedule(name, &mut lane, Some((ends, class)))?;
+    tables.put_lane(name, &lane)?;
     Ok(Some(claim))
 }
 
-/// Reads what a worker needs of a lane's head.
-fn look(tables: &Tables<'_>, id: LaneId, lane: &Lane) -> Step<Claim> {
+/// Reads a lane, and what a worker needs of its head.
+fn look(tables: &Tables<'_>, id: LaneId) -> Step<(Lane, Claim)> {
     let lost = |what: &str| Failure::Broken(Error::internal(format!("{what} of lane {id} is not there")));
+    let lane = tables.lane(id)?.ok_or_else(|| lost("the record"))?;
     let head = lane.head().ok_or_else(|| lost("the head"))?;
     let delivery = tables.named(head)?;
     let conversion = tables.conversion(delivery.conversion)?.ok_or_else(|| lost("the conversion"))?;
     let lead = lead(tables, &delivery)?;
     let fence = Fence { account: delivery.account.clone(), lane: id, delivery: head, token: 0 };
-    Ok(Claim { fence, delivery, conversion, lead })
+    Ok((lane, Claim { fence, delivery, conversion, lead }))
 }
 
 /// Where the own delivery of a delivery's conversion stands.

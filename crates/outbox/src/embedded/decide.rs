@@ -115,12 +115,14 @@ fn seconds(pairs: &impl ReadableTable<(Id, Id), ()>, first: &Id) -> Step<Vec<Id>
 fn erase(tables: &mut Tables<'_>, conversions: Vec<Id>) -> Step<usize> {
     let mut touched = 0;
     for id in conversions.into_iter().map(ConversionId::from_bytes) {
-        let Some(mut conversion) = tables.conversion(id)? else { continue };
-        if let Some(user) = &conversion.user {
-            tables.by_user.remove((rules::user_key(user), *id.as_bytes()))?;
+        let mut known = false;
+        if let Some(mut conversion) = tables.conversion(id)? {
+            if let Some(user) = &conversion.user {
+                tables.by_user.remove((rules::user_key(user), *id.as_bytes()))?;
+            }
+            known = rules::erase(&mut conversion);
+            tables.put_conversion(&conversion)?;
         }
-        let mut known = rules::erase(&mut conversion);
-        tables.put_conversion(&conversion)?;
         for told in tables.folder(id)?.unwrap_or_default().told() {
             let mut delivery = tables.named(told)?;
             known |= rules::erase_change(&mut delivery);

@@ -16,9 +16,6 @@ use super::{
 };
 use crate::rules;
 
-/// The words of the states, as [`DeliveryState::as_str`] has them.
-const STATES: [&str; 5] = ["pending", "waiting", "in_doubt", "delivered", "dead"];
-
 /// One consistent sight of the store.
 pub(super) struct View<'t>(pub(super) &'t ReadTransaction);
 
@@ -124,7 +121,7 @@ impl View<'_> {
     fn in_states(&self, account: &str, state: Option<&str>, ids: &std::ops::Range<Id>) -> Step<Vec<Id>> {
         let table = self.table(tables::BY_STATE)?;
         let mut all = Vec::new();
-        for state in STATES.into_iter().filter(|word| state.is_none_or(|state| state == *word)) {
+        for state in rules::STATES.into_iter().filter(|word| state.is_none_or(|state| state == *word)) {
             let some = table.range((account, state, ids.start)..(account, state, ids.end))?;
             all.extend(latest(some.rev().map(|entry| Ok(entry?.0.value().2)))?);
         }

@@ -120,6 +120,7 @@ pub(super) fn change(
     if let Some(key) = key {
         tables.put_key(&key, &KeyEntry::new(id, &[]))?;
         tables.put_folder(id, &Folder { key: key.to_vec(), ..folder })?;
+        tables.by_lane.insert((*delivery.lane.as_bytes(), *id.as_bytes()), ())?;
     }
     (delivery.state, delivery.due_at) = (DeliveryState::Waiting, None);
     tables.put(None, &mut delivery, now)?;

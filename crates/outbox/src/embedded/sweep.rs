@@ -91,12 +91,12 @@ fn remove(tables: &mut Tables<'_>, id: ConversionId) -> Step<usize> {
     for told in folder.told() {
         let delivery = tables.named(told)?;
         tables.leave(&delivery)?;
+        tables.by_lane.remove((*delivery.lane.as_bytes(), *id.as_bytes()))?;
         tables.deliveries.remove(told.as_bytes())?;
     }
     if let Some(conversion) = tables.conversion(id)? {
         let id = *id.as_bytes();
         tables.by_account.remove((conversion.account.as_str(), id))?;
-        tables.by_lane.remove((*conversion.lane.as_bytes(), id))?;
         if let Some(user) = &conversion.user {
             tables.by_user.remove((rules::user_key(user), id))?;
         }

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use postback_core::{
-    AccountId, DeliveryId, LaneId, Result,
+    AccountId, DeliveryId, Error, LaneId, Result,
     ports::{Claim, Claims, Fence, Outbox},
 };
 
@@ -29,6 +29,8 @@ type Due = (usize, usize, Option<i64>, Option<i64>);
 /// What was due of an account in each partition, without what was leased since.
 struct Sight {
     due: Vec<Due>,
+    /// Why a partition did not say.
+    trouble: Option<Error>,
     /// When this was, and by how much tests ran ahead of Redis's clock.
     at: (Instant, i64),
 }
@@ -82,61 +84,73 @@ impl RedisOutbox {
     ) -> Result<Claims> {
         let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX).min(1 << 50);
         let mut claims = Vec::new();
-        if let Some(seen) = self.sights.take(account, self.clock.ahead_ms()) {
-            // On one server each lease looks whether the account is paused.
-            if !self.one_server && self.paused(account).await?.is_some() {
-                return Ok(Claims::default());
-            }
-            let next_due = self.lease(account, Wanted { limit, lease }, seen, &mut claims).await?;
-            if claims.len() >= limit {
-                return Ok(Claims { claims, next_due });
-            }
-        }
-        let rest = Wanted { limit: limit - claims.len(), lease };
-        match self.look_and_lease(account, rest, &mut claims).await {
+        match self.claim_some(account, Wanted { limit, lease }, &mut claims).await {
             // What is leased already is worked on, and the next claim sees what is the matter.
             Err(_) if !claims.is_empty() => Ok(Claims { claims, next_due: None }),
             next_due => Ok(Claims { next_due: next_due?, claims }),
         }
     }
 
-    async fn look_and_lease(
+    async fn claim_some(
         &self,
         account: &AccountId,
         wanted: Wanted,
         claims: &mut Vec<Claim>,
     ) -> Result<Option<Timestamp>> {
+        if let Some(seen) = self.sights.take(account, self.clock.ahead_ms()) {
+            // On one server each lease looks whether the account is paused.
+            if !self.one_server && self.paused(account).await?.is_some() {
+                return Ok(None);
+            }
+            let next_due = self.lease(account, wanted, seen, claims).await?;
+            if claims.len() >= wanted.limit {
+                return Ok(next_due);
+            }
+        }
+        let rest = Wanted { limit: wanted.limit - claims.len(), ..wanted };
         match self.look(account).await? {
-            Some(sight) => self.lease(account, wanted, sight, claims).await,
+            Some(sight) => self.lease(account, rest, sight, claims).await,
             None => Ok(None),
         }
     }
 
-    /// What is due of an account in each partition; nothing where it is paused.
+    /// What is due of an account in each partition that answers; nothing where it is paused.
     async fn look(&self, account: &AccountId) -> Result<Option<Sight>> {
         let at = (Instant::now(), self.clock.ahead_ms());
         let call = |first, last| {
             let call = Call::new(&PEEK, first).arg(account.as_str()).arg(u8::from(self.one_server));
             call.arg(first).arg(last)
         };
-        let parts: Vec<Vec<u8>> = if self.one_server {
-            vec![self.run(call(PARTITIONS.start, PARTITIONS.end - 1)).await?]
+        let parts = if self.one_server {
+            vec![self.run::<Vec<u8>>(call(PARTITIONS.start, PARTITIONS.end - 1)).await]
         } else {
-            let peeks = self.run_all(PARTITIONS.map(|partition| call(partition, partition)));
-            let (paused, parts) = tokio::try_join!(self.paused(account), peeks)?;
-            if paused.is_some() { Vec::new() } else { parts }
+            let peeks = self.run_each(PARTITIONS.map(|partition| call(partition, partition)));
+            let (paused, parts) = tokio::join!(self.paused(account), peeks);
+            if paused?.is_some() { Vec::new() } else { parts }
         };
-        let said = parts.concat();
-        let mut left = Left(&said);
-        let mut due = Vec::with_capacity(PARTITIONS.len());
-        while !left.0.is_empty() {
-            due.push((left.count()?, left.count()?, left.millis()?, left.millis()?));
+        let (mut due, mut trouble) = (Vec::with_capacity(PARTITIONS.len()), None);
+        for part in parts {
+            match part {
+                Ok(said) => {
+                    let mut left = Left(&said);
+                    while !left.0.is_empty() {
+                        due.push((left.count()?, left.count()?, left.millis()?, left.millis()?));
+                    }
+                }
+                Err(error) => {
+                    due.push(Due::default());
+                    trouble = Some(error);
+                }
+            }
         }
-        Ok((!due.is_empty()).then_some(Sight { due, at }))
+        match trouble {
+            Some(error) if self.one_server => Err(error),
+            trouble => Ok((!due.is_empty()).then_some(Sight { due, trouble, at })),
+        }
     }
 
     /// Leases some of what was seen, and remembers the rest unless the account is paused by now. Returns when the next
-    /// lane is due.
+    /// lane is due. A partition in trouble keeps nothing from the others: what those leased is among the claims.
     async fn lease(
         &self,
         account: &AccountId,
@@ -152,9 +166,16 @@ impl RedisOutbox {
             let call = call.arg(u8::from(self.one_server)).arg(wanted.lease);
             call.arg(part.oldest).arg(part.newest).arg(part.retries)
         });
-        let leased = self.run_all::<Vec<Vec<u8>>>(calls).await?;
+        let leased = self.run_each::<Vec<Vec<u8>>>(calls).await;
         let mut is_paused = false;
         for (part, leased) in parts.iter().zip(leased) {
+            let leased = match leased {
+                Ok(leased) => leased,
+                Err(error) => {
+                    sight.trouble = Some(error);
+                    continue;
+                }
+            };
             let Some((next, lanes)) = leased.split_first() else {
                 is_paused = true;
                 continue;
@@ -169,12 +190,15 @@ impl RedisOutbox {
             for lane in lanes.chunks(4) {
                 match claim(account, lane) {
                     Ok(claim) => claims.push(claim),
-                    // It stays leased, and stops no other.
+                    // It stands still, and stops no other.
                     Err(error) => {
                         tracing::error!(error = &error as &dyn std::error::Error, "a lane cannot be read");
                     }
                 }
             }
+        }
+        if let Some(error) = sight.trouble {
+            return Err(error);
         }
         if is_paused {
             return Ok(None);

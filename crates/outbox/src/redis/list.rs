@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use postback_core::{
-    Conversion, Delivery, LaneId, Result,
+    Conversion, ConversionId, Delivery, LaneId, Result,
     ports::{ConversionFilter, DeliveryFilter, Page},
 };
 
@@ -17,8 +17,8 @@ use crate::rules;
 
 type Id = [u8; 16];
 
-/// The lists that the scripts keep for each account, by state.
-const STATES: [&str; 5] = ["pending", "waiting", "in_doubt", "delivered", "dead"];
+/// Where in the feed of changes the next piece begins: a time in milliseconds, and how much of it was read.
+type Place = (i64, usize);
 
 impl RedisOutbox {
     pub(super) async fn list_conversions(
@@ -49,13 +49,15 @@ impl RedisOutbox {
         limit: usize,
         after: Option<Id>,
     ) -> Result<Page<Delivery>> {
-        if filter.conversion.is_some() {
-            return self.list_told(filter, limit, after).await;
+        if let Some(id) = filter.conversion {
+            return self.list_told(id, filter, limit, after).await;
         }
         let many = looked_at(filter.since.is_none() && filter.until.is_none(), limit);
         let name = filter.account.as_ref().map(ToString::to_string).unwrap_or_default();
-        let lists: Vec<&str> =
-            STATES.into_iter().filter(|word| filter.state.is_none_or(|state| state == *word)).collect();
+        let lists: Vec<&str> = rules::STATES
+            .into_iter()
+            .filter(|word| filter.state.is_none_or(|state| state == *word))
+            .collect();
         let call = |partition| below(partition, after, filter.since, many).arg(&name).arg(&lists);
         let ids = self.latest(PARTITIONS.map(call), many).await?;
         let found = self.read(&ids, "d", records::delivery).await?;
@@ -65,11 +67,11 @@ impl RedisOutbox {
     /// The deliveries of one conversion.
     async fn list_told(
         &self,
+        id: ConversionId,
         filter: &DeliveryFilter,
         limit: usize,
         after: Option<Id>,
     ) -> Result<Page<Delivery>> {
-        let Some(id) = filter.conversion else { return Ok(Page { items: Vec::new(), next: None }) };
         let call = Call::new(&STORY, super::partition(id.shard())).arg(id.as_bytes());
         let (_, told): (Option<Stored>, Vec<Stored>) = self.run(call).await?;
         let told = told.iter().map(records::delivery).collect::<Result<Vec<_>>>()?;
@@ -80,24 +82,34 @@ impl RedisOutbox {
         Ok(page(&ids, usize::MAX, limit, found, |delivery| rules::lists_delivery(filter, delivery)))
     }
 
-    /// The changes of all partitions, in their order.
+    /// The changes of all partitions, in their order. Each tells them a piece at a time, until those that all of them
+    /// told come before what any of them has left.
     pub(super) async fn list_changes(&self, since: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
-        let since = rules::millis(since);
-        let calls = PARTITIONS.map(|partition| {
-            let call = Call::new(&CHANGED, partition).arg(since).arg(limit);
-            call.arg(super::millis(rules::CHANGES_KEPT))
-        });
-        let mut changes = Vec::new();
-        for some in self.run_all::<Vec<(Vec<u8>, i64)>>(calls).await? {
-            for (id, at) in some {
-                changes.push((at, records::id(&id)?));
+        let mut changes: Vec<(i64, Id)> = Vec::new();
+        let mut left: Vec<(u8, Place)> = PARTITIONS.map(|part| (part, (rules::millis(since), 0))).collect();
+        while !left.is_empty() && limit > 0 {
+            let calls = left.iter().map(|(partition, (from, read))| {
+                let call = Call::new(&CHANGED, *partition).arg(*from).arg(*read);
+                call.arg(super::millis(rules::CHANGES_KEPT))
+            });
+            let pieces = self.run_all::<(Option<Place>, Vec<(Vec<u8>, i64)>)>(calls).await?;
+            for ((_, place), (next, said)) in left.iter_mut().zip(pieces) {
+                *place = next.unwrap_or((i64::MAX, 0));
+                for (id, at) in said {
+                    changes.push((at, records::id(&id)?));
+                }
             }
+            changes.sort_unstable();
+            changes.dedup();
+            changes.truncate(limit);
+            let last = changes.get(limit - 1).map_or(i64::MAX - 1, |change| change.0);
+            left.retain(|(_, (from, _))| *from <= last);
         }
-        changes.sort_unstable();
-        changes.truncate(limit);
         let ids: Vec<Id> = changes.iter().map(|change| change.1).collect();
         let mut found = self.read(&ids, "d", records::delivery).await?;
-        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+        // What changed since it was named is told by that change.
+        let as_named = |(at, id)| found.remove(&id).filter(|it| rules::millis(it.updated_at) == at);
+        Ok(changes.into_iter().filter_map(as_named).collect())
     }
 
     /// The latest ids of some lists, the latest first, and one more than `many` where there are more.

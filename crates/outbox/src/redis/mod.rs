@@ -10,7 +10,8 @@
 //! |---|---|---|
 //! | `c:ID` | string | a conversion, the ids of its deliveries |
 //! | `d:ID` | string | a delivery, what was tried |
-//! | `l:LANE` | string | a lane's lease, the deliveries in line, its conversions |
+//! | `l:LANE` | string | a lane's lease, the deliveries in line; gone where none are |
+//! | `of:LANE` | string | the conversions of a lane, also those that are only awaited |
 //! | `fresh:ACCOUNT`, `retry:ACCOUNT` | sorted sets | the schedule: lanes by the time at which each is due |
 //! | `k:KEY`, `r:KEY` | strings | the id and the words of a conversion's key, a reserved request |
 //! | `pause:ACCOUNT` | hash | a pause |
@@ -20,6 +21,7 @@
 //! | `waiting`, `reserved` | sorted sets | what a sweep looks at, by time |
 //! | `changes` | sorted set | the feed of changes: deliveries that changed together, by time |
 //! | `lease`, `beat` | strings | the last lease's number, what `WAIT` waits for |
+//! | `layout` | string | in the first partition: how all of this lies, [`LAYOUT`] |
 
 mod claim;
 mod list;
@@ -27,6 +29,8 @@ mod promise;
 mod records;
 mod runner;
 mod scripts;
+#[cfg(test)]
+mod tests;
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -59,6 +63,9 @@ use crate::rules;
 
 /// The partitions. Their number is in every key: it cannot be changed for an outbox that holds something.
 const PARTITIONS: Range<u8> = 0..16;
+
+/// How the records lie. Another number is another layout, which this outbox does not touch.
+const LAYOUT: &str = "1";
 
 /// The partition of a shard.
 const fn partition(shard: Shard) -> u8 {
@@ -100,15 +107,40 @@ impl RedisOutbox {
         self.runner.run(call, self.clock.ahead_ms()).await
     }
 
-    /// Runs calls at the same time; their answers, in the order of the calls.
-    async fn run_all<T: FromRedisValue>(&self, calls: impl Iterator<Item = Call>) -> Result<Vec<T>> {
+    /// Runs calls at the same time; what came of each, in the order of the calls.
+    async fn run_each<T: FromRedisValue>(&self, calls: impl Iterator<Item = Call>) -> Vec<Result<T>> {
         let ahead = self.clock.ahead_ms();
         let running: Vec<_> = calls.map(|call| self.runner.run(call, ahead)).collect();
         let mut answers = Vec::with_capacity(running.len());
         for answer in running {
-            answers.push(answer.await?);
+            answers.push(answer.await);
         }
-        Ok(answers)
+        answers
+    }
+
+    /// Likewise; their answers, where each has one.
+    async fn run_all<T: FromRedisValue>(&self, calls: impl Iterator<Item = Call>) -> Result<Vec<T>> {
+        self.run_each(calls).await.into_iter().collect()
+    }
+
+    /// Refuses records that lie otherwise; an outbox that is new is named by the first who looks.
+    async fn check_layout(&self) -> Result<()> {
+        let key = self.runner.base(PARTITIONS.start) + ":layout";
+        let link = self.runner.link();
+        let mut found: Option<String> = link.ask(cmd("GET").arg(&key)).await?;
+        if found.is_none() {
+            found = link.ask(cmd("SET").arg(&key).arg(LAYOUT).arg("NX").arg("GET")).await?;
+        }
+        match found {
+            Some(other) if other != LAYOUT => {
+                let message = format!(
+                    "the records under `{key}` are of layout `{other}`, and this version reads `{LAYOUT}`; want the \
+                     version that wrote them, or another prefix"
+                );
+                Err(Error::precondition("STORE_FORMAT", message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// How long until then, in milliseconds: what is put off waits by Redis's clock, whatever this machine's says.
@@ -362,7 +394,9 @@ impl Outbox for RedisOutbox {
     }
 
     async fn promise(&self) -> Result<String> {
-        promise::promise(self.runner.link(), self.replicas).await
+        let promise = promise::promise(self.runner.link(), self.replicas).await?;
+        self.check_layout().await?;
+        Ok(promise)
     }
 }
 

@@ -73,6 +73,11 @@ impl Runner {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// What every key of a partition begins with.
+    pub(super) fn base(&self, partition: u8) -> String {
+        base(&self.shared.prefix, partition)
+    }
+
     /// The link, for what is no script.
     pub(super) fn link(&self) -> &Link {
         &self.shared.link
@@ -198,6 +203,10 @@ impl Drop for Work {
     }
 }
 
+fn base(prefix: &str, partition: u8) -> String {
+    format!("{prefix}{{o:{partition:02}}}")
+}
+
 /// What a step answers; the words of what broke it off.
 fn answer((is_done, answer): (bool, Value)) -> Result<Value> {
     if is_done {
@@ -241,9 +250,8 @@ impl<'a> Run<'a> {
             u8::try_from(before + 1).unwrap_or(u8::MAX)
         };
         let calls = calls.iter().map(|call| (place(call), call)).collect();
-        let base = |partition| format!("{prefix}{{o:{partition:02}}}");
-        let mut keys: Vec<_> = partitions.iter().map(base).collect();
-        keys.extend(partitions.first().map(|first| base(first) + ":absent"));
+        let mut keys: Vec<_> = partitions.iter().map(|partition| base(prefix, *partition)).collect();
+        keys.extend(partitions.first().map(|first| base(prefix, *first) + ":absent"));
         Self { script, keys, steps: Steps { ahead: queue.ahead, calls } }
     }
 }

@@ -97,7 +97,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// A call that only reads, or whose loss costs nothing but time.
+    /// A call that only reads, or gives back: where a lost release leaves a mark, its delivery is held in doubt.
     pub(super) const fn new(step: &'static Step, partition: u8) -> Self {
         Self { step, partition, arguments: Vec::new(), acknowledges: false }
     }

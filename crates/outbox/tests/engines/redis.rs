@@ -10,7 +10,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
-    ErrorKind, Fingerprint, Outcome, Status,
+    ErrorKind, Fingerprint, LaneId, Outcome, Status,
     ports::{Clock, Outbox, Settlement, Target},
 };
 use postback_outbox::{
@@ -322,10 +322,34 @@ async fn a_damaged_record_stops_its_own_lane_and_no_other() {
     let key = keys.iter().find(|key| key.ends_with(damaged.as_bytes())).unwrap();
     let cut: Vec<u8> = redis.getrange(key, 0, 200).unwrap();
     redis.set::<_, _, ()>(key, cut).unwrap();
+    let (unread, _) = bench.recorded("c3").await;
+    let keys: Vec<Vec<u8>> = redis.keys("*:l:*").unwrap();
+    let key = keys.iter().find(|key| key.ends_with(unread.lane.as_bytes())).unwrap();
+    redis.set::<_, _, ()>(key, "cut").unwrap();
     let claims = bench.store.claim(&lead.account, 10, LEASE).await.unwrap().claims;
     assert_eq!(claims.iter().map(|claim| claim.fence.delivery).collect::<Vec<_>>(), [whole]);
     assert!(bench.store.settle(&claims[0].fence, None, DELIVERED).await.unwrap());
     assert_eq!(bench.store.delivery(damaged).await.unwrap_err().kind(), ErrorKind::Internal);
+}
+
+#[tokio::test]
+async fn what_some_partitions_leased_is_worked_on_though_another_is_in_trouble() {
+    let server = RedisServer::start();
+    let bench = bench_with(&patient(&server));
+    let (lead, _) = bench.recorded("c0").await;
+    let of_another = |other: &LaneId| other.shard().byte() & 15 != lead.lane.shard().byte() & 15;
+    let mut healthy = 0;
+    for number in 1..40 {
+        let (other, _) = bench.recorded(&format!("c{number}")).await;
+        healthy += usize::from(of_another(&other.lane));
+    }
+    let number = format!("pb:{{o:{:02}}}:lease", lead.lane.shard().byte() & 15);
+    look_into(&server).rpush::<_, _, ()>(&number, "no number").unwrap();
+    let claims = bench.store.claim(&lead.account, 100, LEASE).await.unwrap().claims;
+    assert!(healthy > 0 && claims.iter().all(|claim| of_another(&claim.fence.lane)));
+    assert_eq!(claims.len(), healthy);
+    let trouble = bench.store.claim(&lead.account, 100, LEASE).await.unwrap_err();
+    assert_eq!(trouble.kind(), ErrorKind::Internal, "it is told once nothing else is to be done");
 }
 
 #[tokio::test]
@@ -340,8 +364,14 @@ async fn a_step_that_breaks_off_changes_nothing() {
     let whole: Vec<u8> = redis.get(key).unwrap();
     redis.set::<_, _, ()>(key, &whole[..10]).unwrap();
     let claims = bench.store.claim(&lead.account, 10, LEASE).await.unwrap().claims;
+    let feed = |redis: &mut Connection| -> Vec<(Vec<u8>, i64)> {
+        let keys: Vec<Vec<u8>> = redis.keys("*:changes").unwrap();
+        keys.iter().flat_map(|key| redis.zrange_withscores::<_, Vec<_>>(key, 0, -1).unwrap()).collect()
+    };
+    let told = feed(&mut redis);
     let broken = bench.store.settle(&claims[0].fence, None, DELIVERED).await.unwrap_err();
     assert_eq!(broken.kind(), ErrorKind::Internal);
+    assert_eq!(feed(&mut redis), told, "what did not change is not told to have changed");
     let stats = bench.store.stats(&lead.account).await.unwrap();
     assert_eq!((stats.pending, stats.delivered), (2, 0));
     assert_eq!(bench.store.delivery(head).await.unwrap().unwrap().state.as_str(), "pending");
@@ -350,6 +380,61 @@ async fn a_step_that_breaks_off_changes_nothing() {
     assert!(bench.store.settle(&claims[0].fence, None, DELIVERED).await.unwrap());
     let stats = bench.store.stats(&lead.account).await.unwrap();
     assert_eq!((stats.pending, stats.delivered), (1, 1));
+}
+
+#[tokio::test]
+async fn no_lease_has_the_number_of_an_earlier_one_though_redis_lost_its_last_writes() {
+    let server = RedisServer::start();
+    let bench = bench_with(&patient(&server));
+    let (lead, _) = bench.recorded("c1").await;
+    let claim = async || bench.store.claim(&lead.account, 1, LEASE).await.unwrap().claims.remove(0).fence;
+    let first = claim().await;
+    let mut redis = look_into(&server);
+    for key in redis.keys::<_, Vec<Vec<u8>>>("*:lease").unwrap() {
+        redis.del::<_, ()>(key).unwrap();
+    }
+    bench.clock.advance(SignedDuration::from_mins(1));
+    let second = claim().await;
+    assert!(second.token > first.token, "{second:?} after {first:?}");
+    assert!(!bench.store.start(&first).await.unwrap() && bench.store.start(&second).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_feed_in_which_almost_all_changed_again_is_read_a_piece_at_a_time() {
+    let server = RedisServer::start();
+    let bench = bench_with(&patient(&server));
+    let (lead, first) = bench.recorded("c1").await;
+    let mut redis = look_into(&server);
+    let feed = redis.keys::<_, Vec<Vec<u8>>>("*:changes").unwrap().remove(0);
+    let now = bench.clock.now().as_millisecond();
+    for number in 0..1_000_u128 {
+        redis.zadd::<_, _, _, ()>(&feed, &number.to_be_bytes()[..], now).unwrap();
+    }
+    bench.clock.advance(SignedDuration::from_secs(1));
+    let last = bench.changed(&lead, Status::Hold).await;
+    redis::cmd("CONFIG").arg("RESETSTAT").query::<()>(&mut redis).unwrap();
+    let since = bench.clock.now() - SignedDuration::from_mins(1);
+    let told = bench.store.changed_since(since, 10).await.unwrap();
+    assert_eq!(told.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [first, last]);
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut redis).unwrap();
+    let runs = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")).unwrap();
+    let runs: usize = runs.split(',').next().unwrap().parse().unwrap();
+    assert!(runs >= 16 + 10, "{runs} runs for 16 partitions, of which one has a thousand that changed again");
+}
+
+#[tokio::test]
+async fn records_that_lie_otherwise_are_refused() {
+    let server = RedisServer::start();
+    let bench = bench_with(&patient(&server));
+    for _ in ["first", "again"] {
+        bench.store.promise().await.unwrap();
+    }
+    let mut redis = look_into(&server);
+    let key = redis.keys::<_, Vec<String>>("*:layout").unwrap().remove(0);
+    redis.set::<_, _, ()>(&key, "0").unwrap();
+    let refused = bench.store.promise().await.unwrap_err();
+    assert_eq!((refused.kind(), refused.reason()), (ErrorKind::FailedPrecondition, "STORE_FORMAT"));
+    assert!(refused.to_string().contains("are of layout `0`"), "{refused}");
 }
 
 /// All records of a server as text.

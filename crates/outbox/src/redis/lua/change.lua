@@ -26,5 +26,6 @@ function steps.change(head, name, promised, account, tail)
   end
   save(d)
   put_conversion(c)
+  if name ~= '' and not entry then ask('APPEND', key('of', lane), target) end
   return {'new', target}
 end

@@ -1,24 +1,19 @@
--- Which deliveries changed at or after a time, and when; nothing from before the feed's own time.
--- Of what changed at one time it says all, and it leaves out what changed again.
-function steps.changed(since, many, kept)
-  many = tonumber(many)
-  -- From where the feed is read on, and how much of that time was read.
-  local from, read_of_it = whole(math.max(since, now - kept + 1)), 0
-  local said, told = {}, {}
-  repeat
-    local found = call('ZRANGE', only('changes'), from, '+inf', 'BYSCORE', 'LIMIT', read_of_it, 100, 'WITHSCORES')
-    for place = 1, #found, 2 do
-      local ids, at = found[place], found[place + 1]
-      if #said >= 2 * many and at ~= said[#said] then return said end
-      for _, id in ipairs(each(ids)) do
-        local d = not told[id] and delivery(id)
-        if d and d.updated == tonumber(at) then
-          said[#said + 1], said[#said + 2], told[id] = id, at, true
-        end
-      end
-      if at ~= from then from, read_of_it = at, 0 end
-      read_of_it = read_of_it + 1
+-- Which deliveries changed at or after a time, and when.
+-- Nothing from before the feed's own time, and not what changed again. Looks at one piece of the feed, behind as much of
+-- that time as was read; says where the next piece begins, or nothing where there is none.
+function steps.changed(since, read_of_it, kept)
+  local first = now - kept + 1
+  local from, read = math.max(since, first), since + 0 >= first and read_of_it + 0 or 0
+  local found = call('ZRANGE', only('changes'), whole(from), '+inf', 'BYSCORE', 'LIMIT', read, 100, 'WITHSCORES')
+  local said = {}
+  for place = 1, #found, 2 do
+    local ids, at = found[place], tonumber(found[place + 1])
+    for _, id in ipairs(each(ids)) do
+      local d = delivery(id)
+      if d and d.updated == at then said[#said + 1] = {id, at} end
     end
-  until #found == 0
-  return said
+    if at ~= from then from, read = at, 0 end
+    read = read + 1
+  end
+  return {found[1] and {from, read} or false, said}
 end

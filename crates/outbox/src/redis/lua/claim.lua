@@ -1,7 +1,8 @@
 -- Leases due lanes of an account: so many oldest fresh ones, newest fresh ones, and ones tried before.
 -- Says when the next one is due, and of each lane its name, head and lease, and when an attempt began of which nobody
 -- knows how it ended; the records of the head, of its conversion, and of the conversion's own delivery where it is
--- another. Nothing where it is paused.
+-- another. Of a lane that cannot be read it says the name alone, and takes it off the schedule, so that it stops no
+-- other. Nothing where it is paused.
 function steps.claim(account, pause_is_here, lease, oldest, newest, retries)
   if pause_is_here == '1' and is_paused(account) then return {} end
   local ends = now + lease
@@ -17,7 +18,7 @@ function steps.claim(account, pause_is_here, lease, oldest, newest, retries)
   local function lease_some(set, names)
     local lanes, heads, of, due = {}, {}, {}, {}
     for at, text in ipairs(all('l', names)) do
-      lanes[at] = lane_of(names[at], text)
+      lanes[at] = lane_of(names[at], text and #text > LANE_IS and text)
       heads[at] = sub(lanes[at].line, 1, 16)
     end
     local deliveries = all('d', heads)
@@ -25,7 +26,8 @@ function steps.claim(account, pause_is_here, lease, oldest, newest, retries)
     -- and two numbers.
     for at, d in ipairs(deliveries) do of[at] = sub(d or '', MOVES_IS + 1, MOVES_IS + 16) end
     local conversions = all('c', of)
-    local token = call('INCRBY', only('lease'), #names) - #names
+    local token = math.max(call('GET', only('lease')) or 0, now * 1000)
+    ask('SET', only('lease'), whole(token + #names))
     for at, name in ipairs(names) do
       local l, head = lanes[at], heads[at]
       local d, c = deliveries[at], conversions[at] or ''
@@ -39,6 +41,7 @@ function steps.claim(account, pause_is_here, lease, oldest, newest, retries)
         said[#said + 1], said[#said + 2], said[#said + 3], said[#said + 4] = fence, d, c, stands
       else
         place(set, name, false)
+        said[#said + 1], said[#said + 2], said[#said + 3], said[#said + 4] = name, '', '', ''
       end
     end
     if #due > 0 then ask('ZADD', set, unpack(due)) end

@@ -1,7 +1,7 @@
 -- Removes what identifies a person from the conversions of a lane or a user; how many had any.
 function steps.erase(list, name)
   local touched = 0
-  local ids = list == 'lane' and each(lane_of(name).conversions) or call('ZRANGE', key(list, name), 0, -1)
+  local ids = list == 'lane' and each(conversions_of(name)) or call('ZRANGE', key(list, name), 0, -1)
   for _, id in ipairs(ids) do
     local c = conversion(id)
     local had = c.customer .. c.person .. c.user ~= ''

@@ -2,9 +2,9 @@
 function steps.get(sort, ids)
   local all = {}
   for _, id in ipairs(each(ids)) do
-    local text = get(sort, id)
-    if text and sort == 'd' then table.insert(all, as_read(id)) end
-    if text and sort == 'c' and sub(text, 17, 32) ~= NONE then table.insert(all, {id, text, 0}) end
+    local found = sort == 'd' and as_read(id) or {id, get(sort, id), 0}
+    local is_awaited = sort == 'c' and sub(found[2] or '', 17, 32) == NONE
+    if found[2] and not is_awaited then table.insert(all, found) end
   end
   return all
 end

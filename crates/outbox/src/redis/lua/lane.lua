@@ -1,4 +1,4 @@
 -- The ids of a lane's conversions, one behind the other.
 function steps.lane(id)
-  return lane_of(id).conversions
+  return conversions_of(id)
 end

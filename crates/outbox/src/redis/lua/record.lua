@@ -37,7 +37,6 @@ function steps.record(head, account, name, words, user, record, tail)
   if user ~= '' then place(key('user', user), id, '0') end
   if name ~= '' then put('k', name, id .. words) end
   place(key('conversions', account), id, '0')
-  l.conversions = l.conversions .. id
   local d = create(id, customer, lead, this, account, lane, tail, due, expires, 'pending')
   enter(l, account, d)
   save(d)
@@ -49,5 +48,6 @@ function steps.record(head, account, name, words, user, record, tail)
     save(change)
   end
   put_lane(l)
+  if told == '' then ask('APPEND', key('of', lane), id) end
   return id .. lead .. 'new'
 end

@@ -10,8 +10,8 @@ for number, state in ipairs(STATES) do NUMBERS[state] = number end
 local MOVES, MOVES_IS = '<ddddBBBB', 36
 local REST = '<c16c16c16dBc0Bc0I4c0I4c0I4c0I4c0I4c0'
 local CONVERSION = '<c16c16I4I4c0Bc0Bc0Bc0I4c0I4c0'
--- Behind a lane's head are the deliveries in line, and the conversions of its click.
-local LANE, LANE_IS = '<dddddBI4', 45
+-- Behind a lane's head are the deliveries in line.
+local LANE, LANE_IS = '<dddddB', 41
 
 -- The ids in a text.
 local function each(text)
@@ -94,17 +94,21 @@ end
 local function lane_of(id, text)
   if text == nil then text = get('l', id) end
   if not text then
-    return {id = id, lease = 0, ends = 0, mark = 0, began = 0, before = 0, class = 0, line = '', conversions = ''}
+    return {id = id, lease = 0, ends = 0, mark = 0, began = 0, before = 0, class = 0, line = ''}
   end
-  local lease, ends, mark, began, before, class, length = struct.unpack(LANE, text)
+  local lease, ends, mark, began, before, class = struct.unpack(LANE, text)
   return {id = id, lease = lease, ends = ends, mark = mark, began = began, before = before, class = class,
-    line = sub(text, LANE_IS + 1, LANE_IS + length), conversions = sub(text, LANE_IS + length + 1)}
+    line = sub(text, LANE_IS + 1)}
 end
 
 local function put_lane(l)
-  if l.line == '' and l.conversions == '' then return call('DEL', key('l', l.id)) end
-  put('l', l.id, struct.pack(LANE, l.lease, l.ends, l.mark, l.began, l.before, l.class, #l.line) .. l.line ..
-    l.conversions)
+  if l.line == '' then return ask('DEL', key('l', l.id)) end
+  put('l', l.id, struct.pack(LANE, l.lease, l.ends, l.mark, l.began, l.before, l.class) .. l.line)
+end
+
+-- The conversions of a lane, also those that are only awaited, one id behind the other.
+local function conversions_of(lane)
+  return get('of', lane) or ''
 end
 
 -- A delivery as it is read: its id, its record, and when an attempt under way began, which its lane knows; 0 where

@@ -13,7 +13,8 @@ function steps.resolve(this, id, to)
     pop(l, d.account)
   else
     move(d, d.account, 'pending')
-    turn(l, d.account, d)
+    d.due = now
+    schedule(l, d.account, d, now)
   end
   save(d)
   put_lane(l)

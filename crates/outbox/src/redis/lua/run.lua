@@ -1,14 +1,18 @@
 -- Runs the steps: of each a word that says which of KEYS is its base, how many arguments it has, and its name; and the
 -- arguments. One that breaks off touches no other.
+local function make(step, ...)
+  local answer = step(...)
+  write()
+  return answer
+end
+
 local answers, at = {}, 5
 while ARGV[at] do
   local word, last = ARGV[at], at + byte(ARGV[at], 2)
   turn_to(KEYS[byte(word)])
-  many_texts, many_places = 0, 0
-  local done, answer = pcall(steps[sub(word, 3)], unpack(ARGV, at + 1, last))
-  if done then
-    write()
-  else
+  forget()
+  local done, answer = pcall(make, steps[sub(word, 3)], unpack(ARGV, at + 1, last))
+  if not done then
     answer = type(answer) == 'table' and answer.err or tostring(answer)
   end
   answers[#answers + 1] = done and 1 or 0

@@ -41,12 +41,16 @@ local function only(sort)
   return base .. ':' .. sort
 end
 
--- What a step changes: names with their texts, and sorted sets with a score, which is false for a member that is out,
--- and the member. Both are used again for the next step, up to how many there are.
-local texts, places = {}, {}
-local many_texts, many_places = 0, 0
+-- What a step changes: names with their texts, sorted sets with a score, which is false for a member that is out, and
+-- the member, and the deliveries to be told. All are used again for the next step, up to how many there are.
+local texts, places, told = {}, {}, {}
+local many_texts, many_places, many_told = 0, 0, 0
 -- By base, the deliveries that changed in this run.
 local feeds = {}
+
+local function forget()
+  many_texts, many_places, many_told = 0, 0, 0
+end
 
 local function get(sort, id)
   return call('GET', key(sort, id))
@@ -64,12 +68,8 @@ end
 
 -- Enters a delivery into the feed of changes, which names those together that changed together.
 local function tell(id)
-  local feed = feeds[base]
-  if not feed then
-    feed = {}
-    feeds[base] = feed
-  end
-  feed[id] = true
+  many_told = many_told + 1
+  told[many_told] = id
 end
 
 -- Writes what changed; Lua passes on no more than some thousands of arguments.
@@ -84,7 +84,12 @@ local function write()
       call('ZREM', places[at], places[at + 2])
     end
   end
-  many_texts, many_places = 0, 0
+  if many_told > 0 then
+    local feed = feeds[base] or {}
+    feeds[base] = feed
+    for at = 1, many_told do feed[told[at]] = true end
+  end
+  forget()
 end
 
 -- Asks for what this step may have changed.

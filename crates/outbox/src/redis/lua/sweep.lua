@@ -19,17 +19,19 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
   end
 
   local function remove(c)
+    local lane = c.lane
     for _, told in ipairs(each(c.told)) do
       local d = read(delivery(told))
       place(key(d.state, d.account), told, false)
       call('DEL', key('d', told))
-      touched = touched + 1
+      lane, touched = d.lane, touched + 1
     end
-    if c.made ~= NONE then
-      place(key('conversions', c.account), c.id, false)
-      local l = lane_of(c.lane)
-      l.conversions = without(l.conversions, c.id)
-      put_lane(l)
+    if c.made ~= NONE then place(key('conversions', c.account), c.id, false) end
+    local left = without(conversions_of(lane), c.id)
+    if left == '' then
+      call('DEL', key('of', lane))
+    else
+      put('of', lane, left)
     end
     if c.user ~= '' then place(key('user', c.user), c.id, false) end
     if c.name ~= '' then call('DEL', key('k', c.name)) end
