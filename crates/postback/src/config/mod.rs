@@ -6,6 +6,8 @@ mod de;
 mod listen;
 mod observed;
 mod sections;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::{env, fmt, fs, path::Path};
@@ -78,30 +80,37 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a file, or the variables alone where there is none.
+    /// Reads a file, or the variables alone where there is none. A relative path in the file leads from the file's
+    /// folder, one in a variable from the working directory.
     ///
     /// # Errors
     /// Everything that is wrong, in the order of the file.
     pub fn load(file: Option<&Path>) -> Result<Self, Vec<Problem>> {
-        let text = match file {
-            None => String::new(),
-            Some(file) => fs::read_to_string(file).map_err(|error| {
-                vec![Problem::whole(format!("`{}` cannot be read: {error}", file.display()))]
-            })?,
-        };
-        Self::read(&text, env::vars())
+        let Some(file) = file else { return Self::read("", env::vars()) };
+        let text = fs::read_to_string(file)
+            .map_err(|error| vec![Problem::whole(format!("`{}` cannot be read: {error}", file.display()))])?;
+        Self::read_in(file.parent().unwrap_or(Path::new("")), &text, env::vars())
     }
 
-    /// Reads a text with variables laid over it.
+    /// Reads a text with variables laid over it. Every relative path leads from the working directory.
     ///
     /// # Errors
-    /// Everything that is wrong, in the order of the file.
+    /// Everything that is wrong, in the order of the text.
     pub fn read(text: &str, env: impl Iterator<Item = (String, String)>) -> Result<Self, Vec<Problem>> {
+        Self::read_in(Path::new(""), text, env)
+    }
+
+    fn read_in(
+        folder: &Path,
+        text: &str,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut root = tree::parse(text, &mut problems);
         tree::overlay(&mut root, env, &mut problems);
+        tree::lead_from(folder, &mut root);
         tree::read_files(&mut root, "", &mut problems);
-        let config = Self::build(root, &mut problems);
+        let config = Self::build(root, folder, &mut problems);
         if problems.is_empty()
             && let Some(Err(error)) = config.as_ref().map(Self::registry)
         {
@@ -111,10 +120,10 @@ impl Config {
         config.filter(|_| problems.is_empty()).ok_or(problems)
     }
 
-    fn build(mut root: Table, problems: &mut Vec<Problem>) -> Option<Self> {
+    fn build(mut root: Table, folder: &Path, problems: &mut Vec<Problem>) -> Option<Self> {
         let mut section = |name: &str| root.remove(name).map_or_else(Node::absent, |(_, node)| node);
         let keyring = sections::keyring(section("key"), problems);
-        let store = sections::store(section("store"), problems);
+        let store = sections::store(section("store"), folder, problems);
         let edge = sections::edge(section("edge"), problems);
         let access = access::rules(section("access"), problems);
         let api = listen::listen(section("api"), &listen::API, access.as_ref(), problems);

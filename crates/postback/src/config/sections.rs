@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -234,9 +234,12 @@ pub(super) fn keyring(mut node: Node, problems: &mut Vec<Problem>) -> Option<Key
     ring.map_err(|error| problems.push(origins.problem("key", "older", error.message()))).ok()
 }
 
-pub(super) fn store(mut node: Node, problems: &mut Vec<Problem>) -> Option<Store> {
+pub(super) fn store(mut node: Node, folder: &Path, problems: &mut Vec<Problem>) -> Option<Store> {
     let origins = Origins::of(&mut node);
-    let store: Store = read(node, "store", problems)?;
+    let mut store: Store = read(node, "store", problems)?;
+    if !origins.1.contains_key("path") {
+        store.path = folder.join(store.path);
+    }
     let before = problems.len();
     let mut wrong = |key: &str, message: &str| problems.push(origins.problem("store", key, message));
     if store.engine == Engine::Redis && store.redis.is_empty() {

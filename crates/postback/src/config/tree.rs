@@ -1,6 +1,6 @@
 //! The config as a tree: each value with the line or the environment variable that it came from.
 
-use std::{collections::BTreeMap, fmt, fs};
+use std::{collections::BTreeMap, fmt, fs, path::Path};
 
 use toml::de::{DeTable, DeValue};
 
@@ -56,6 +56,13 @@ impl Node {
         match &mut self.value {
             Value::Table(table) => Some(table),
             _ => None,
+        }
+    }
+
+    /// Text of the file is made a path from `folder`.
+    fn lead_from(&mut self, folder: &Path) {
+        if let Value::Text(path) = &mut self.value {
+            *path = folder.join(&*path).display().to_string();
         }
     }
 }
@@ -164,6 +171,34 @@ fn put(table: &mut Table, steps: &[String], origin: &Origin, text: String) -> bo
         (origin.clone(), Node { origin: origin.clone(), value })
     });
     inner.1.table().is_some_and(|inner| put(inner, rest, origin, text))
+}
+
+/// Lets the relative paths that the file holds lead from its `folder`: of each `NAME_file`, of certificates and of the
+/// store. What a variable says leads from the working directory.
+pub(crate) fn lead_from(folder: &Path, root: &mut Table) {
+    for (section, (_, node)) in root.iter_mut() {
+        let Some(table) = node.table() else { continue };
+        let tls = ["edge", "api", "console"].contains(&section.as_str());
+        if tls && let Some(files) = table.get_mut("tls").and_then(|(_, tls)| tls.table()) {
+            files.values_mut().for_each(|(_, file)| file.lead_from(folder));
+        }
+        if section == "store"
+            && let Some((_, path)) = table.get_mut("path")
+        {
+            path.lead_from(folder);
+        }
+    }
+    files_lead_from(folder, root);
+}
+
+fn files_lead_from(folder: &Path, table: &mut Table) {
+    for (name, (_, node)) in table {
+        match node.table() {
+            Some(inner) => files_lead_from(folder, inner),
+            None if name.ends_with("_file") => node.lead_from(folder),
+            None => {}
+        }
+    }
 }
 
 /// Replaces each `NAME_file = "PATH"` by `NAME`, read from that file without its last line break.

@@ -22,6 +22,8 @@ pub(super) fn checks(config: &Path) -> Vec<Check> {
     };
     let (mut files, mut inside) = (Vec::new(), false);
     walk("", &table, &mut files, &mut inside);
+    let folder = config.parent().unwrap_or(Path::new(""));
+    files.iter_mut().for_each(|(_, file)| *file = folder.join(&*file));
     let named = env::vars().filter(|(name, _)| {
         name.starts_with("POSTBACK_") && name.ends_with("_FILE") && name != "POSTBACK_TOKEN_FILE"
     });
@@ -58,4 +60,21 @@ fn check(what: &str, file: &Path) -> Option<Check> {
         let to_do = format!("everybody on this machine can read it: chmod 600 {}", file.display());
         Check::warning(what, found, to_do)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_beside_the_config_is_found_from_anywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("postback.toml"), "key.current_file = \"postback.key\"").unwrap();
+        fs::write(at("postback.key"), "").unwrap();
+        fs::set_permissions(at("postback.key"), fs::Permissions::from_mode(0o644)).unwrap();
+        let told: Vec<String> =
+            checks(&at("postback.toml")).iter().map(|check| format!("{check:?}")).collect();
+        assert!(told[0].contains("key.current_file") && told[0].contains("chmod 600"), "{told:?}");
+    }
 }
