@@ -19,7 +19,7 @@ use super::{
 };
 
 /// The networks by the name under which an account's `network` picks one.
-const NETWORKS: [(&str, Build); 3] = [
+pub(super) const NETWORKS: [(&str, Build); 3] = [
     ("altercpa", |node, path, problems| build(read(node, path, problems)?, AlterCpa::new, path, problems)),
     ("powerspace", |node, path, problems| {
         build(read(node, path, problems)?, Powerspace::new, path, problems)
@@ -29,7 +29,7 @@ const NETWORKS: [(&str, Build); 3] = [
     }),
 ];
 
-type Build = fn(Node, &str, &mut Vec<Problem>) -> Option<Arc<dyn Adapter>>;
+pub(super) type Build = fn(Node, &str, &mut Vec<Problem>) -> Option<Arc<dyn Adapter>>;
 
 fn build<S, A: Adapter + 'static>(
     settings: S,
@@ -60,7 +60,7 @@ fn sixteen() -> NonZeroUsize {
     NonZeroUsize::MIN.saturating_add(15)
 }
 
-const COMMON: [&str; 3] = ["network", "concurrency", "per_second"];
+pub(super) const COMMON: [&str; 3] = ["network", "concurrency", "per_second"];
 
 fn entries(node: Node, section: &str, problems: &mut Vec<Problem>) -> Table {
     match node.value {
