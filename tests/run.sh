@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need where it is missing, then checks and tests everything. Needs a Rust toolchain.
-# CHROMIUM names the browser where it is not /usr/bin/chromium.
+# Installs what the tests need where it is missing, then checks and tests everything. Needs a Rust toolchain, and Debian
+# or Ubuntu. CHROMIUM names the browser, where it is none that is found by its usual names.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,17 +14,18 @@ install() {
         as_root apt-get update -qq
         # The package would start a server of its own; the tests start theirs.
         as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-    elif command -v brew >/dev/null; then
-        case "$1" in
-            redis-server) brew install redis ;;
-            nodejs | npm) brew install node ;;
-            chromium) brew install --cask chromium ;;
-            *) brew install python ;;
-        esac
     else
         echo "please install $* and run this again" >&2
         exit 1
     fi
+}
+
+# Where the browser is.
+browser() {
+    for name in "${CHROMIUM:-}" chromium chromium-browser google-chrome; do
+        if command -v "$name"; then return; fi
+    done
+    return 1
 }
 
 command -v redis-server >/dev/null || install redis-server
@@ -34,7 +35,10 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || install python3 python3-venv
 
 command -v node >/dev/null || install nodejs
 command -v npm >/dev/null || install npm
-command -v "${CHROMIUM:-/usr/bin/chromium}" >/dev/null || install chromium
+# The package's name is the first in Debian and the second in Ubuntu.
+browser >/dev/null || install chromium || install chromium-browser
+CHROMIUM=$(browser)
+export CHROMIUM
 
 # Prometheus' own checker of rules, unpacked alone: the package would start a server.
 if ! command -v promtool >/dev/null && [ ! -x target/prometheus/usr/bin/promtool ] && command -v dpkg >/dev/null; then
