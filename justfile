@@ -7,7 +7,7 @@ _list:
 demo *options:
     cargo run --release -- demo {{options}}
 
-# Everything that must hold before a change is taken in
+# Format, lints, documentation and all tests
 test:
     sh tests/run.sh
 
@@ -16,7 +16,7 @@ lint:
     cargo fmt --all
     cargo clippy --workspace --all-targets --all-features -- -D warnings
 
-# Licences, sources and who may depend on what (needs cargo-deny)
+# Licences, sources and who may depend on what; `test` leaves it out, and it asks for no advisories (needs cargo-deny)
 deny:
     cargo deny check licenses bans sources
 
