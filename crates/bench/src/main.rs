@@ -48,7 +48,7 @@ struct Options {
     #[arg(long)]
     list: bool,
     /// Measures this hub instead of building one.
-    #[arg(long, value_name = "PATH", env = "POSTBACK_BENCH_HUB", hide = true)]
+    #[arg(long, value_name = "PATH", hide = true)]
     hub: Option<PathBuf>,
 }
 

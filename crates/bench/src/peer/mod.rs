@@ -2,6 +2,7 @@
 
 mod bullmq;
 mod caller;
+mod clock;
 mod grpc;
 mod http;
 mod network;
@@ -16,7 +17,7 @@ use crate::{
     process::{Process, SERVERS, free_address, pinned},
 };
 
-pub(crate) use self::{bullmq::BullMq, network::Network, nginx::start as nginx};
+pub(crate) use self::{bullmq::BullMq, clock::round as clock, network::Network, nginx::start as nginx};
 
 /// Which server.
 #[derive(Debug, Args)]
@@ -40,6 +41,8 @@ enum Kind {
     Network,
     /// Bare hyper that calls a network, without a store.
     Caller(caller::Caller),
+    /// A bare clock: nothing but the time.
+    Clock(clock::Clock),
 }
 
 /// Starts a server of our own on the servers' core: `http`, `grpc`, or `script` with its options.
@@ -66,5 +69,6 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         Kind::Script(script) => grpc::serve(options.listen, Some(script)).await,
         Kind::Network => network::serve(options.listen).await,
         Kind::Caller(caller) => caller::run(caller).await,
+        Kind::Clock(clock) => clock::run(&clock),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     peer,
     redis::Redis,
     row::{Row, Target},
-    turns::{Contender, compare, take_turns},
+    turns::{Contender, compare, median, take_turns},
 };
 
 pub(super) const GROUP: Group = Group {
@@ -34,7 +34,8 @@ fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The latencies of the hub and of a peer at half of the hub's capacity, in milliseconds.
+/// The latencies of the hub and of a peer at half of the hub's capacity, and beside them how late the machine alone makes
+/// an answer, in milliseconds.
 fn at_half<'a>(
     bench: &Bench,
     name: &str,
@@ -45,19 +46,28 @@ fn at_half<'a>(
 ) -> anyhow::Result<Vec<Row>> {
     let rate = our_round(ours.clone())?.rate() / 2.0;
     let [ours, theirs] = [ours, theirs].map(|load| Load { rate: Some(rate), ..load });
-    let mut contenders =
-        [Contender::new("hub", || our_round(ours.clone())), Contender::new(against, || theirs.send(bench))];
+    let mut contenders = [
+        Contender::new("hub", || our_round(ours.clone())),
+        Contender::new(against, || theirs.send(bench)),
+        Contender::new("bare clock", || peer::clock(bench)),
+    ];
     take_turns(bench, &mut contenders)?;
-    let [ours, theirs] = &contenders;
+    let [ours, theirs, clock] = &contenders;
     let row = |percentile: &str, figure: fn(&Report) -> f64, target| {
         let name = format!("{name} {percentile}");
         let row = compare(&name, "ms", &ours.figures(figure), against, &theirs.figures(figure));
         Row { target, ..row }
+    };
+    let stalls = |percentile: &str, figure: fn(&Report) -> f64| {
+        let name = format!("{name}, stalls of the machine {percentile}");
+        Row::alone(&name, "ms", median(&clock.figures(figure)))
     };
     Ok(vec![
         Row::alone(&format!("{name}, the load"), "requests/s", rate),
         row("p50", |round| round.p50_us / 1e3, None),
         row("p99", |round| round.p99_us / 1e3, p99),
         row("p99.9", |round| round.p999_us / 1e3, None),
+        stalls("p99", |round| round.p99_us / 1e3),
+        stalls("p99.9", |round| round.p999_us / 1e3),
     ])
 }
