@@ -161,6 +161,13 @@ impl Places {
         writeln!(out, "\nTry:")?;
         writeln!(out, "  curl -i '{edge}/c/powerspace?clickId=abc123xyz789&utm_source=powerspace'")?;
         writeln!(out, "  curl -i '{edge}/c/trafficstars?click_id=c86b8a88b91228911e723b93c65a5900bb49bc99'")?;
+        let program = std::env::args_os().next().unwrap_or_else(|| "postback".into());
+        writeln!(
+            out,
+            "  {} send --api {api} --account powerspace --click-id abc123xyz789 --kind order --value 89.99 \
+             --currency EUR --transaction-id A-1001",
+            program.display()
+        )?;
         writeln!(out, "  curl '{sandbox}/ld?qci=abc123xyz789'")?;
         writeln!(out, "  curl '{sandbox}/sandbox/stats'")?;
         writeln!(out, "  curl '{console}/readyz'")?;
