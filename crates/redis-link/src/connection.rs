@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     RedisSettings, Topology,
-    refusal::{ends_cluster, ends_connection},
+    refusal::{ends_cluster, ends_connection, turned_away},
     wire::Wire,
 };
 
@@ -89,7 +89,7 @@ impl Servers {
 
 async fn in_time<T>(connect: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     let late = |_| RedisError::from((redis::ErrorKind::Io, "connecting took too long"));
-    tokio::time::timeout(CONNECT, connect).await.map_err(late)?
+    tokio::time::timeout(CONNECT, connect).await.map_err(late)?.map_err(turned_away)
 }
 
 fn sentinel(

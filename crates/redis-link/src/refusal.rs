@@ -19,6 +19,7 @@ pub fn refused(error: impl Into<RedisError>) -> Error {
         Cause::Server(kind) if is_passing(kind) => {
             Error::unavailable("redis refuses work while it starts or changes its master or its slots")
         }
+        _ if is_full(&error) => Error::unavailable("redis has as many connections as it may have"),
         _ => by_code(error.code().unwrap_or_default()),
     };
     refusal.caused_by(error)
@@ -30,14 +31,30 @@ fn is_passing(kind: ServerErrorKind) -> bool {
     matches!(kind, BusyLoading | TryAgain | ClusterDown | MasterDown | ReadOnly | Moved | Ask)
 }
 
+/// Whether the server takes no further connection. It says so to the first command of one that it closes.
+fn is_full(error: &RedisError) -> bool {
+    let words = error.detail().filter(|_| error.kind() == Cause::Server(ServerErrorKind::ResponseError));
+    words.is_some_and(|words| words.starts_with("max number of clients"))
+}
+
 fn by_code(code: &str) -> Error {
     match code {
         "OOM" => Error::new(ErrorKind::ResourceExhausted, "STORE_FULL", "redis is out of memory"),
         "MISCONF" => Error::unavailable("redis refuses writes because it cannot save them"),
         "NOREPLICAS" => Error::unavailable("redis refuses writes because too few replicas follow"),
+        "BUSY" => Error::unavailable("redis is busy with a script"),
+        "DENIED" => Error::unavailable("redis lets nobody in from another machine (protected-mode)"),
         "NOAUTH" | "WRONGPASS" => Error::unavailable("redis refuses the user or password"),
         _ => Error::internal("redis answers what is not understood"),
     }
+}
+
+/// Why connecting failed. It asked nothing of its own, so whatever the words are, a later attempt may succeed.
+pub(crate) fn turned_away(error: RedisError) -> RedisError {
+    if refused(error.clone()).kind() == ErrorKind::Unavailable {
+        return error;
+    }
+    RedisError::from((Cause::Io, "redis lets nobody in", error.to_string()))
 }
 
 /// The error for an answer that did not come in time.
@@ -52,11 +69,13 @@ pub fn unconfirmed(reached: usize, wanted: usize) -> Error {
         .because("REPLICAS_MISSING")
 }
 
-/// Whether a connection to one server is of no use any more: lost, or to one that is no master now.
+/// Whether a connection to one server is of no use any more: lost, never let in, or to one that is no
+/// master now.
 pub(crate) fn ends_connection(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
         || error.kind() == Cause::Server(ServerErrorKind::ReadOnly)
+        || is_full(error)
 }
 
 /// Whether the connections to a Cluster are of no use any more. It mends them one by one while it knows any node.
@@ -70,21 +89,53 @@ mod tests {
 
     use super::*;
 
-    fn answer(code: &str) -> Error {
-        refused(redis::make_extension_error(code.into(), Some("as redis says".into())))
+    /// What a line of Redis means to a caller.
+    fn answer(line: &str) -> Error {
+        refused(redis::parse_redis_value(line.as_bytes()).unwrap().extract_error().unwrap_err())
     }
 
     #[test]
     fn an_answer_says_what_a_caller_can_do_and_keeps_its_cause() {
-        for (code, kind) in [
-            ("OOM", ErrorKind::ResourceExhausted),
-            ("MISCONF", ErrorKind::Unavailable),
-            ("NOREPLICAS", ErrorKind::Unavailable),
-            ("WRONGPASS", ErrorKind::Unavailable),
-            ("WRONGTYPE", ErrorKind::Internal),
+        for (line, kind) in [
+            ("-OOM command not allowed when used memory > 'maxmemory'.\r\n", ErrorKind::ResourceExhausted),
+            ("-MISCONF Errors writing to the AOF file: No space left on device\r\n", ErrorKind::Unavailable),
+            ("-NOREPLICAS Not enough good replicas to write.\r\n", ErrorKind::Unavailable),
+            ("-NOAUTH Authentication required.\r\n", ErrorKind::Unavailable),
+            ("-WRONGPASS invalid username-password pair or user is disabled.\r\n", ErrorKind::Unavailable),
+            ("-NOPERM User app has no permissions to run the 'set' command\r\n", ErrorKind::Unavailable),
+            ("-DENIED Redis is running in protected mode because protected mode\r\n", ErrorKind::Unavailable),
+            ("-LOADING Redis is loading the dataset in memory\r\n", ErrorKind::Unavailable),
+            (
+                "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+                ErrorKind::Unavailable,
+            ),
+            (
+                "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n",
+                ErrorKind::Unavailable,
+            ),
+            ("-ERR max number of clients reached\r\n", ErrorKind::Unavailable),
+            ("-ERR max number of clients + cluster connections reached\r\n", ErrorKind::Unavailable),
+            ("-ERR unknown command 'SETT'\r\n", ErrorKind::Internal),
+            ("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n", ErrorKind::Internal),
         ] {
-            assert_eq!(answer(code).kind(), kind, "{code}");
-            assert!(answer(code).source().unwrap().to_string().contains("as redis says"));
+            let (answer, words) = (answer(line), line.trim().split_once(' ').unwrap().1);
+            assert_eq!(answer.kind(), kind, "{line}");
+            assert!(answer.source().unwrap().to_string().contains(words), "{line}");
+        }
+    }
+
+    #[test]
+    fn who_is_turned_away_may_come_again() {
+        for line in [
+            "-ERR max number of clients reached\r\n",
+            "-ERR DB index is out of range\r\n",
+            "-ERR AUTH <password> called without any password configured for the default user.\r\n",
+            "-LOADING Redis is loading the dataset in memory\r\n",
+        ] {
+            let refusal = redis::parse_redis_value(line.as_bytes()).unwrap().extract_error().unwrap_err();
+            let (turned, words) = (refused(turned_away(refusal)), line.trim().split_once(' ').unwrap().1);
+            assert_eq!(turned.kind(), ErrorKind::Unavailable, "{line}");
+            assert!(turned.source().unwrap().to_string().contains(words), "{line}");
         }
     }
 }

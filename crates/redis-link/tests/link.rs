@@ -3,7 +3,13 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used)]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use postback_core::ErrorKind;
 use postback_redis_link::{
@@ -190,6 +196,58 @@ async fn a_server_that_is_no_master_any_more_is_left() {
         3,
         "one more was tried with the refused command, and then a new one"
     );
+}
+
+/// The URL of a server that gives each connection these answers, one to whatever it reads, and then no other.
+fn scripted(user: &str, connections: [&'static [&'static str]; 2]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{user}{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut open = Vec::new();
+        for (answers, stream) in connections.iter().zip(listener.incoming()) {
+            let mut stream = stream.unwrap();
+            for answer in *answers {
+                let _ = stream.read(&mut [0; 1024]).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            open.push(stream);
+        }
+        open.iter_mut().for_each(|stream| drop(stream.read_to_end(&mut Vec::new())));
+    });
+    url
+}
+
+#[tokio::test]
+async fn who_is_turned_away_comes_again_on_another_connection() {
+    const FULL: &[&str] = &["-ERR max number of clients reached\r\n"];
+    const LOADING: &[&str] = &["-LOADING Redis is loading the dataset in memory\r\n"];
+    const PONG: &[&str] = &["+OK\r\n", "+PONG\r\n"];
+    for (user, first, second) in [
+        ("", FULL, &PONG[1..]),
+        (":hunter2@", FULL, PONG),
+        (":hunter2@", LOADING, PONG),
+        (":hunter2@", &["-ERR in words that nobody knows\r\n"], PONG),
+    ] {
+        let urls = vec![scripted(user, [first, second])];
+        let timeout = Duration::from_secs(10);
+        let link = Link::new(&RedisSettings { urls, timeout, ..RedisSettings::default() }).unwrap();
+        let refused = link.ask::<String>(&cmd("PING")).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unavailable, "{user}{first:?}");
+        assert_eq!(link.ask::<String>(&cmd("PING")).await.unwrap(), "PONG", "{user}{first:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_with_no_room_for_one_more_is_unavailable_until_it_has() {
+    let server = RedisServer::start_with(&["--maxclients", "1"]);
+    let (first, second) = (link(&server), link(&server));
+    assert_eq!(first.ask::<String>(&cmd("PING")).await.unwrap(), "PONG");
+    for _ in 0..3 {
+        let full = second.ask::<String>(&cmd("PING")).await.unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::Unavailable, "{full}");
+    }
+    drop(first);
+    while second.ask::<String>(&cmd("PING")).await.is_err() {}
 }
 
 #[tokio::test]

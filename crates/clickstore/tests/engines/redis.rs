@@ -5,6 +5,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -18,7 +19,7 @@ use postback_core::{
     ports::{Clock, FindClicks},
 };
 use postback_redis_link::testing::RedisServer;
-use redis::{Commands, Connection};
+use redis::{Commands, Connection, cmd};
 
 postback_clickstore::conformance!(bench);
 
@@ -123,6 +124,24 @@ async fn a_full_server_is_exhausted_and_keeps_its_cause() {
     assert_eq!((full.kind(), full.reason()), (ErrorKind::ResourceExhausted, "STORE_FULL"));
     let cause = std::error::Error::source(&full).unwrap().to_string();
     assert!(cause.contains("maxmemory"), "{cause}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_busy_with_somebodys_script_takes_the_click_afterwards() {
+    let server = RedisServer::start_with(&["--lua-time-limit", "1"]);
+    let bench = bench_with(&own(&server, Duration::from_secs(5)));
+    let mut theirs = look_into(&server);
+    let script = thread::spawn(move || cmd("EVAL").arg("while true do end").arg(0).exec(&mut theirs));
+    let busy = loop {
+        if let Err(busy) = bench.capture(bench.click("c1"), false).await {
+            break busy;
+        }
+    };
+    assert_eq!((busy.kind(), busy.reason()), (ErrorKind::Unavailable, "STORE_UNAVAILABLE"));
+    assert_eq!(busy.to_string(), "redis is busy with a script");
+    cmd("SCRIPT").arg("KILL").exec(&mut look_into(&server)).unwrap();
+    assert!(script.join().unwrap().is_err());
+    bench.capture(bench.click("c2"), false).await.unwrap();
 }
 
 #[tokio::test]
