@@ -11,6 +11,9 @@ use tokio::{
 
 use crate::reply;
 
+/// The least room for what is read at once, in bytes: most batches' answers fit.
+const ROOM: usize = 16 * 1_024;
+
 /// The connection. One whose question broke off must not be asked again.
 pub(crate) struct Wire {
     stream: Box<dyn Stream>,
@@ -65,8 +68,12 @@ impl Wire {
                     self.came.advance(length);
                     answers.push(answer);
                 }
-                None if self.stream.read_buf(&mut self.came).await? > 0 => {}
-                None => return Err(RedisError::from((ErrorKind::Io, "redis closed the connection"))),
+                None => {
+                    self.came.reserve(ROOM);
+                    if self.stream.read_buf(&mut self.came).await? == 0 {
+                        return Err(RedisError::from((ErrorKind::Io, "redis closed the connection")));
+                    }
+                }
             }
         }
         Ok(answers)
