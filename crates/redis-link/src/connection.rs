@@ -124,10 +124,6 @@ enum Kind {
 }
 
 impl Connection {
-    pub(crate) const fn is_cluster(&self) -> bool {
-        matches!(self.0, Kind::Cluster(_))
-    }
-
     /// Whether the error says that this connection is of no use any more.
     pub(crate) fn is_ended_by(&self, error: &RedisError) -> bool {
         match self.0 {

@@ -59,7 +59,7 @@ struct Live {
     trusted_until: Instant,
 }
 
-/// How long a connection to a Cluster may leave questions unanswered before another one is made beside it.
+/// How long a connection may leave questions unanswered before another one is made beside it.
 const TRUSTED: Duration = Duration::from_secs(3);
 
 impl Live {
@@ -254,13 +254,14 @@ impl Shared {
         tell.send_replace(Some(made));
     }
 
-    /// Makes another connection to a Cluster in place of one that does not answer: its client can wait for ever for
-    /// a node that was away. Until it stands the old one is used, which may answer for the other nodes.
+    /// Makes another connection in place of one that does not answer: its server may hang for ever while another one is
+    /// the master now, and a Cluster's client can wait for ever for a node that was away. Until it stands the old one
+    /// is used, which may answer yet, or for other nodes.
     fn doubt(self: &Arc<Self>) {
         {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let State::Live(live) = &mut *state else { return };
-            if !live.connection.is_cluster() || Instant::now() < live.trusted_until {
+            if Instant::now() < live.trusted_until {
                 return;
             }
             live.trusted_until = Instant::now() + TRUSTED;
@@ -270,7 +271,7 @@ impl Shared {
             match shared.servers.connect().await {
                 Ok(connection) => {
                     shared.set(State::Live(Live::new(connection)));
-                    info!("connected anew to a cluster that did not answer");
+                    info!("connected anew to redis, which did not answer");
                 }
                 Err(error) => warn!(error = &error as &dyn std::error::Error, "cannot connect to redis anew"),
             }

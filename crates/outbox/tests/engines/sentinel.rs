@@ -26,6 +26,26 @@ async fn what_a_replica_has_outlives_the_master() {
 }
 
 #[tokio::test]
+async fn a_master_that_hangs_holds_nothing_up_once_another_took_its_place() {
+    let mut servers = RedisSentinel::start();
+    let bench = bench_with(&RedisSettings {
+        urls: vec![servers.url()],
+        topology: Topology::Sentinel { master: "main".into() },
+        timeout: Duration::from_millis(500),
+        ..RedisSettings::default()
+    });
+    let (lead, _) = bench.recorded("c1").await;
+    servers.fail_over_frozen();
+    let mut unanswered = 0;
+    while let Err(away) = bench.store.story(lead.id).await {
+        assert_eq!(away.kind(), ErrorKind::Unavailable);
+        unanswered += 1;
+        assert!(unanswered < 50, "no other connection was made");
+    }
+    bench.recorded("c2").await;
+}
+
+#[tokio::test]
 async fn a_master_that_no_sentinel_knows_is_unavailable() {
     let servers = RedisSentinel::start();
     let bench = bench_on(vec![servers.url()], Topology::Sentinel { master: "other".into() });

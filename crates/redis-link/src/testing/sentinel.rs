@@ -42,6 +42,12 @@ impl RedisSentinel {
         self.sentinel.wait_for("+switch-master main");
     }
 
+    /// Freezes the master, and waits until the sentinel names the replica in its place.
+    pub fn fail_over_frozen(&mut self) {
+        self.master.freeze();
+        self.sentinel.wait_for("+switch-master main");
+    }
+
     /// Starts the killed master again, as the replica of the one that took its place; waits until it has all.
     pub fn follow(&mut self) {
         std::mem::swap(&mut self.master, &mut self.replica);
