@@ -87,7 +87,7 @@ impl Link {
     }
 
     /// Sends a command that may be repeated, and reads its answer. To one server, what is asked while other commands
-    /// are under way goes in one batch after them, so that an answer takes at most twice the timeout.
+    /// are under way goes in batches after them, and an answer takes at most twice the timeout.
     ///
     /// # Errors
     /// As [`put`](Self::put); `Internal` where the answer is of another kind.
@@ -99,7 +99,8 @@ impl Link {
         if unserved {
             tokio::spawn(Arc::clone(&self.shared).serve(self.timeout));
         }
-        read(told.await.map_err(|_| late(self.timeout))?.map_err(refused)?)
+        let told = tokio::time::timeout(2 * self.timeout, told).await.ok().and_then(Result::ok);
+        read(told.ok_or_else(|| late(self.timeout))?.map_err(refused)?)
     }
 
     /// What each master answers to a command; the one server, where there is no Cluster.

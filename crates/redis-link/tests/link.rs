@@ -8,7 +8,7 @@ use std::{
     net::TcpListener,
     sync::Arc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use postback_core::ErrorKind;
@@ -88,6 +88,22 @@ async fn three_hundred_who_ask_at_once_go_together_and_each_is_answered() {
     asking.join_all().await;
     let reads = counted(&link, "total_reads_processed").await - before;
     assert!(reads <= 10, "{reads} reads");
+}
+
+#[tokio::test]
+async fn of_a_thousand_who_ask_a_frozen_server_none_waits_longer_than_twice_the_timeout() {
+    let server = RedisServer::start();
+    let timeout = Duration::from_secs(1);
+    let urls = vec![server.url()];
+    let link = Arc::new(Link::new(&RedisSettings { urls, timeout, ..RedisSettings::default() }).unwrap());
+    server.freeze();
+    let (began, mut asking) = (Instant::now(), tokio::task::JoinSet::new());
+    for _ in 0..1_000 {
+        let link = Arc::clone(&link);
+        asking.spawn(async move { link.ask::<String>(&cmd("PING")).await.unwrap_err().kind() });
+    }
+    assert_eq!(asking.join_all().await, vec![ErrorKind::Unavailable; 1_000]);
+    assert!(began.elapsed() < 3 * timeout, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
