@@ -39,8 +39,8 @@ pub(crate) struct Gate<S> {
     refused: Refused,
     /// What was read and has not passed.
     held: BytesMut,
-    /// How much of `held` was judged to be a partial head.
-    judged: usize,
+    /// How much of `held` was looked at, and is no whole head.
+    looked_at: usize,
     /// How much of `held` may pass.
     passing: usize,
     /// Whether a head has passed on this connection.
@@ -64,7 +64,7 @@ impl<S> Gate<S> {
             limits,
             refused: Arc::clone(&refused),
             held: BytesMut::new(),
-            judged: 0,
+            looked_at: 0,
             passing: 0,
             used: false,
             ended: false,
@@ -90,7 +90,7 @@ impl<S> Gate<S> {
     /// A head is about to pass.
     fn let_in(&mut self, length: usize, body: bool) {
         self.reading.met();
-        self.judged = 0;
+        self.looked_at = 0;
         self.passing = length;
         self.used = true;
         if body {
@@ -117,16 +117,15 @@ impl<S> Gate<S> {
 
     /// Judges what is held, where there is news; returns whether that decided anything.
     fn decide(&mut self) -> bool {
-        if self.held.len() == self.judged || !self.may_be_whole() {
+        let worth_it = self.held.len() > self.looked_at && self.may_be_whole();
+        self.looked_at = self.held.len();
+        if !worth_it {
             return false;
         }
         match judge(&self.held, &self.limits) {
             Verdict::Whole { length, body } => self.let_in(length, body),
             Verdict::Refused(refusal) => self.refuse(refusal),
-            Verdict::Partial => {
-                self.judged = self.held.len();
-                return false;
-            }
+            Verdict::Partial => return false,
         }
         true
     }
@@ -134,9 +133,9 @@ impl<S> Gate<S> {
     /// Whether what is held is worth judging: the first piece of a head is, a later one that brings an empty
     /// line or passes a limit. So a head that comes byte by byte is not judged byte by byte.
     fn may_be_whole(&self) -> bool {
-        let crosses = |limit| (self.judged..self.held.len()).contains(&limit);
-        let news = &self.held[self.judged.saturating_sub(3)..];
-        self.judged == 0
+        let crosses = |limit| (self.looked_at..self.held.len()).contains(&limit);
+        let news = &self.held[self.looked_at.saturating_sub(3)..];
+        self.looked_at == 0
             || crosses(self.limits.uri)
             || crosses(self.limits.head)
             || news.windows(2).any(|pair| pair == b"\n\n")

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::*;
@@ -55,6 +55,16 @@ async fn a_head_that_comes_byte_by_byte_passes_as_one() {
     });
     assert_eq!(next(&mut gate).await, TWO);
     drop(writing.await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_looked_at_is_not_looked_at_again() {
+    let (mut peer, mut gate, _) = gate();
+    for sent in 1..TWO.len() {
+        peer.write_all(&TWO.as_bytes()[sent - 1..sent]).await.unwrap();
+        assert!(timeout(Duration::from_millis(1), next(&mut gate)).await.is_err());
+        assert_eq!(gate.looked_at, sent);
+    }
 }
 
 #[tokio::test]
