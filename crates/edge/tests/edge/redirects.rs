@@ -168,9 +168,15 @@ async fn a_prefetch_or_a_bot_is_stored_with_a_flag_and_never_refused() {
 
 #[tokio::test]
 async fn what_a_proxy_says_of_a_visitor_is_believed_from_trusted_proxies_alone() {
-    let said = "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nX-Country: FR\r\nX-Device: mobile\r\n";
+    let said = "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nX-Country: FR\r\n\
+        X-Device: smartphone, or whatever else is held in one hand\r\n";
     for (trusted, ip, country, device) in [
-        ("127.0.0.0/8", "203.0.113.0/24", Some("FR"), Some("mobile")),
+        (
+            "127.0.0.0/8",
+            "203.0.113.0/24",
+            Some("FR"),
+            Some("smartphone, or whatever else is held in one hand"),
+        ),
         ("10.0.0.0/8", "127.0.0.0/24", None, None),
     ] {
         let edge = Edge::with(Settings {
