@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use postback_core::{AccountId, Click, ClickId};
+use postback_core::{AccountId, Click, ClickId, Utm};
 use tokio::sync::Notify;
 
 use crate::meters::{self, Dropped};
@@ -19,6 +19,12 @@ pub(crate) struct Waiting {
     pub(crate) click: Arc<Click>,
     pub(crate) findable: bool,
 }
+
+/// How many bytes the clicks of a full buffer may hold each, as a mean.
+const MEAN: usize = 1_024;
+
+/// How many bytes a text costs beside its own.
+const TEXT: usize = size_of::<String>() + 16;
 
 /// Clicks that wait for their store, the oldest first, and whether the store is known to be away.
 #[derive(Debug)]
@@ -32,6 +38,8 @@ pub(crate) struct Buffer {
 #[derive(Debug, Default)]
 struct Clicks {
     next: u64,
+    /// What they hold in all.
+    bytes: usize,
     by_age: BTreeMap<u64, Waiting>,
     by_id: HashMap<(AccountId, ClickId), u64>,
 }
@@ -71,9 +79,7 @@ impl Buffer {
             }
             clicks.shrink(self.bound)
         };
-        if dropped {
-            meters::dropped(Dropped::Full);
-        }
+        (0..dropped).for_each(|_| meters::dropped(Dropped::Full));
         self.wanted.notify_one();
         click
     }
@@ -91,8 +97,8 @@ impl Buffer {
     /// Removes a click. Returns whether it was there.
     pub(crate) fn remove(&self, account: &AccountId, id: &ClickId) -> bool {
         let mut clicks = self.lock();
-        let age = clicks.by_id.remove(&(account.clone(), id.clone()));
-        age.is_some_and(|age| clicks.by_age.remove(&age).is_some())
+        let age = clicks.by_id.get(&(account.clone(), id.clone())).copied();
+        age.is_some_and(|age| clicks.remove(age))
     }
 
     /// The `most` oldest; they stay until they are removed.
@@ -123,21 +129,40 @@ impl Clicks {
         if let Some(first) = self.by_id.get(&id).and_then(|age| self.by_age.get(age)) {
             return Some(first.click.clone());
         }
+        self.bytes += size(&click);
         self.by_id.insert(id, self.next);
         self.by_age.insert(self.next, Waiting { click, findable });
         self.next += 1;
         None
     }
 
-    /// Drops the oldest where there are more than `bound`.
-    fn shrink(&mut self, bound: usize) -> bool {
-        if self.by_age.len() <= bound {
-            return false;
+    /// Drops the oldest while there are more than `bound`, or they hold more than so many may. Returns how many.
+    fn shrink(&mut self, bound: usize) -> usize {
+        let mut dropped = 0;
+        while self.by_age.len() > bound || self.bytes > bound.saturating_mul(MEAN) {
+            let Some((&oldest, _)) = self.by_age.first_key_value() else { break };
+            self.remove(oldest);
+            dropped += 1;
         }
-        let Some((_, Waiting { click, .. })) = self.by_age.pop_first() else { return false };
+        dropped
+    }
+
+    fn remove(&mut self, age: u64) -> bool {
+        let Some(Waiting { click, .. }) = self.by_age.remove(&age) else { return false };
+        self.bytes -= size(&click);
         self.by_id.remove(&(click.click.account.clone(), click.click.id.clone()));
         true
     }
+}
+
+/// How many bytes a click holds, as nearly as matters.
+fn size(click: &Click) -> usize {
+    let Click { utm, parameters, country, device, user_agent, .. } = click;
+    let Utm { source, medium, campaign, term, content } = utm;
+    let known = [source, medium, campaign, term, content, country, device, user_agent].into_iter().flatten();
+    let texts = parameters.iter().flat_map(|(name, value)| [name, value]).chain(known);
+    let texts: usize = texts.map(|text| TEXT + text.len()).sum();
+    size_of::<Click>() + click.click.id.as_str().len() + texts
 }
 
 #[cfg(test)]
@@ -148,13 +173,22 @@ mod tests {
     use crate::Visit;
 
     fn click(id: &str, second: i64) -> Arc<Click> {
+        brought(id, second, "")
+    }
+
+    fn brought(id: &str, second: i64, query: &str) -> Arc<Click> {
         let click = postback_core::ClickRef {
             account: "near".parse().unwrap(),
             id: id.parse().unwrap(),
             captured_at: jiff::Timestamp::from_second(second).unwrap(),
         };
         let ring = Keyring::new(Key::new(1, [7; 32]), []).unwrap();
-        Arc::new(Visit::default().record(click, &"spring".parse().unwrap(), "click", &ring))
+        Arc::new(Visit { query, ..Visit::default() }.record(
+            click,
+            &"spring".parse().unwrap(),
+            "click",
+            &ring,
+        ))
     }
 
     fn ids(buffer: &Buffer) -> Vec<String> {
@@ -181,5 +215,24 @@ mod tests {
         let none = Buffer::new(0);
         none.keep(click("a", 1), false);
         assert_eq!(none.len(), 0);
+    }
+
+    #[test]
+    fn clicks_that_brought_much_are_fewer() {
+        let (buffer, much) = (Buffer::new(10), "x".repeat(1_000));
+        let keep = |id, second| {
+            buffer.keep(brought(id, second, &format!("a={much}&b={much}&c={much}&utm_term={much}")), false)
+        };
+        for (id, second) in [("a", 1), ("b", 2), ("c", 3)] {
+            keep(id, second);
+        }
+        assert_eq!(ids(&buffer), ["b", "c"]);
+        for gone in [keep("b", 4), keep("c", 5)] {
+            assert!(buffer.remove(&gone.click.account, &gone.click.id));
+        }
+        for second in 10..20 {
+            buffer.keep(click(&second.to_string(), second), false);
+        }
+        assert_eq!(buffer.len(), 10);
     }
 }

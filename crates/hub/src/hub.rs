@@ -49,7 +49,8 @@ pub struct Parts {
 pub struct Settings {
     /// How long a visitor waits for the click store at most: 25 ms by default.
     pub capture_deadline: Duration,
-    /// How many clicks may wait for the click store: 100,000 by default, half a kilobyte each as a rule.
+    /// How many clicks may wait for the click store: 100,000 by default, half a kilobyte each as a rule, and together at
+    /// most so many KiB.
     pub buffered_clicks: usize,
 }
 
