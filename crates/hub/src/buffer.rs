@@ -32,6 +32,7 @@ pub(crate) struct Buffer {
     bound: usize,
     away: AtomicBool,
     clicks: Mutex<Clicks>,
+    writing: tokio::sync::Mutex<()>,
     wanted: Notify,
 }
 
@@ -46,7 +47,13 @@ struct Clicks {
 
 impl Buffer {
     pub(crate) fn new(bound: usize) -> Self {
-        Self { bound, away: AtomicBool::new(false), clicks: Mutex::default(), wanted: Notify::new() }
+        Self {
+            bound,
+            away: AtomicBool::new(false),
+            clicks: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+            wanted: Notify::new(),
+        }
     }
 
     /// Whether a capture need not try the store now.
@@ -99,6 +106,11 @@ impl Buffer {
         let mut clicks = self.lock();
         let age = clicks.by_id.get(&(account.clone(), id.clone())).copied();
         age.is_some_and(|age| clicks.remove(age))
+    }
+
+    /// Who writes what waits holds this, and so does who must know that none of it is being written.
+    pub(crate) async fn writing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.writing.lock().await
     }
 
     /// The `most` oldest; they stay until they are removed.

@@ -193,7 +193,8 @@ impl Hub {
         read.into_iter().filter_map(|(_, click)| click.transpose()).collect()
     }
 
-    /// Forgets a click or a user: the record here, and what identifies a person in the conversions.
+    /// Forgets a click or a user: the record here, and what identifies a person in the conversions. What waits in another
+    /// hub's buffer is not reached: an erase from a time when a store was away is to be repeated once it is back.
     ///
     /// # Errors
     /// `InvalidArgument` for a token that is not ours or an id of the wrong form; a store's own.
@@ -202,8 +203,10 @@ impl Hub {
         let (erased, account, target) = match subject {
             EraseSubject::Click(by) => {
                 let (account, id) = self.named(&by)?;
+                let writing = inner.buffer.writing().await;
                 let waited = inner.buffer.remove(&account, &id);
                 let kept = inner.clicks.erase_click(&account, &id).await?;
+                drop(writing);
                 let conversions = inner.outbox.erase_click(&account, &id).await?;
                 self.forget_glimpses(&account, &id).await?;
                 (Erased { found: waited || kept, conversions }, Some(account), "a click")

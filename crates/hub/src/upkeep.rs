@@ -71,6 +71,7 @@ impl Hub {
 
     /// Writes a batch of the oldest buffered clicks. Returns whether the store took all of it.
     async fn write_some(&self) -> bool {
+        let _writing = self.inner.buffer.writing().await;
         let batch = self.inner.buffer.oldest(BATCH);
         if batch.is_empty() {
             let answers = matches!(timeout(WRITE, self.inner.clicks.ping()).await, Ok(Ok(())));

@@ -1,6 +1,6 @@
 //! Users and their clicks: attached, asked for days later, found by address, forgotten.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use jiff::SignedDuration;
 use postback_core::{Customer, Details, ErrorKind};
@@ -158,6 +158,30 @@ async fn a_click_that_waits_for_its_store_is_forgotten_too() {
         shutdown.cancel();
     };
     tokio::join!(run, later);
+    assert_eq!(house.clicks.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_click_on_its_way_to_its_store_is_forgotten_too() {
+    let house = house();
+    house.clicks.is(Mode::Clogged);
+    house.land("a").await;
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let run = house.hub.run(shutdown.clone());
+    let erase = async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(house.clicks.asked.load(SeqCst), 2, "it is under way");
+        let (by, actor) = (EraseSubject::Click(network("a")), operator());
+        let unclog = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            house.clicks.is(Mode::Up);
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            shutdown.cancel();
+        };
+        tokio::join!(house.hub.erase(by, &actor), unclog).0
+    };
+    let (erased, ()) = tokio::join!(erase, run);
+    assert!(erased.unwrap().found);
     assert_eq!(house.clicks.len(), 0);
 }
 

@@ -24,6 +24,8 @@ pub(crate) enum Mode {
     Away,
     Hanging,
     Refusing,
+    /// Takes no click yet, and answers all else.
+    Clogged,
 }
 
 pub(crate) struct Clicks {
@@ -79,6 +81,7 @@ impl Clicks {
 impl ClickStore for Clicks {
     async fn capture(&self, click: Arc<Click>, findable: bool) -> Result<Arc<Click>> {
         self.asked.fetch_add(1, SeqCst);
+        self.mode.subscribe().wait_for(|mode| *mode != Mode::Clogged).await.unwrap();
         self.answer().await?;
         let id = (click.click.account.clone(), click.click.id.clone());
         let mut first = Arc::unwrap_or_clone(click);
