@@ -35,6 +35,7 @@ macro_rules! conformance {
             without_a_transaction_id_every_conversion_is_new,
             sixty_four_records_at_once_are_one,
             a_reservation_keeps_what_came_first_for_thirty_seven_days,
+            a_look_at_a_reservation_reserves_nothing,
             sixteen_reservations_at_once_keep_one,
             a_change_follows_its_conversion,
             a_change_of_an_unknown_conversion_is_not_found,

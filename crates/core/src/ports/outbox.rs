@@ -213,6 +213,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// Keeps `mine` under `key` unless something is there; returns what is kept. Kept for 37 days.
     async fn reserve(&self, key: RequestKey, mine: Reservation) -> Result<Reservation>;
 
+    /// What is kept under `key`, as [`Outbox::reserve`] would return it.
+    async fn reserved(&self, key: RequestKey) -> Result<Option<Reservation>>;
+
     /// Records a conversion with its first delivery, in one step.
     ///
     /// A conversion with the same id, or with the same [`Conversion::key`], was recorded before: then nothing

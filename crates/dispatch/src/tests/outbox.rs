@@ -237,6 +237,9 @@ impl Outbox for TestOutbox {
     async fn reserve(&self, _: RequestKey, _: Reservation) -> Result<Reservation> {
         Err(not_dispatched())
     }
+    async fn reserved(&self, _: RequestKey) -> Result<Option<Reservation>> {
+        Err(not_dispatched())
+    }
     async fn record(&self, _: Conversion, _: Delivery, _: Fingerprint) -> Result<Recorded> {
         Err(not_dispatched())
     }

@@ -157,6 +157,9 @@ impl Outbox for Nothing {
     async fn reserve(&self, _: RequestKey, _: Reservation) -> Result<Reservation> {
         Err(away())
     }
+    async fn reserved(&self, _: RequestKey) -> Result<Option<Reservation>> {
+        Err(away())
+    }
     async fn record(&self, _: Conversion, _: Delivery, _: Fingerprint) -> Result<Recorded> {
         Err(away())
     }

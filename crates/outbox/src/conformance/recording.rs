@@ -143,17 +143,29 @@ pub async fn a_reservation_keeps_what_came_first_for_thirty_seven_days(bench: &B
     let second = reservation(2, at, None);
     assert_eq!(bench.store.reserve(key, second.clone()).await.unwrap(), first);
     assert_eq!(bench.store.reserve(other, second.clone()).await.unwrap(), second);
+    assert_eq!(bench.store.reserved(other).await.unwrap(), Some(second.clone()));
 
     bench.clock.advance(days(37) - MINUTE);
     bench.sweep().await;
     assert_eq!(bench.store.reserve(key, reservation(3, bench.now(), None)).await.unwrap(), first);
+    assert_eq!(bench.store.reserved(key).await.unwrap(), Some(first));
     bench.clock.advance(MINUTE * 2);
+    assert_eq!(bench.store.reserved(key).await.unwrap(), None);
     let late = reservation(4, bench.now(), None);
     assert_eq!(bench.store.reserve(key, late.clone()).await.unwrap(), late);
     bench.sweep().await;
     assert_eq!(bench.store.reserve(key, second.clone()).await.unwrap(), late);
     let after = reservation(5, bench.now(), None);
     assert_eq!(bench.store.reserve(other, after.clone()).await.unwrap(), after);
+}
+
+/// Who only looks leaves nothing.
+pub async fn a_look_at_a_reservation_reserves_nothing(bench: &Bench) {
+    let key = RequestKey::of(&["network", "r1"]);
+    assert_eq!(bench.store.reserved(key).await.unwrap(), None);
+    let mine = reservation(1, bench.now(), None);
+    assert_eq!(bench.store.reserve(key, mine.clone()).await.unwrap(), mine);
+    assert_eq!(bench.store.reserved(key).await.unwrap(), Some(mine));
 }
 
 /// Of many that reserve one key at once, all are told the same.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use postback_core::{
     AccountId, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState,
-    ports::{AccountStats, ConversionFilter, DeliveryFilter, Page, Paused, Story},
+    ports::{AccountStats, ConversionFilter, DeliveryFilter, Page, Paused, RequestKey, Reservation, Story},
 };
 use postback_proto::v1;
 use postback_redb_file::Step;
@@ -43,6 +43,12 @@ impl View<'_> {
         let Some(record) = self.table(tables::PAUSES)?.get(account.as_str())? else { return Ok(None) };
         let paused = Paused::try_from(records::read::<v1::PauseRecord>(record.value())?);
         paused.map(Some).map_err(records::unreadable)
+    }
+
+    pub(super) fn reserved(&self, key: RequestKey, now: Timestamp) -> Step<Option<Reservation>> {
+        let Some(record) = self.table(tables::RESERVATIONS)?.get(key.as_bytes())? else { return Ok(None) };
+        let kept = records::reservation(record.value())?;
+        Ok(Some(kept).filter(|kept| rules::ends(kept) > rules::millis(now)))
     }
 
     pub(super) fn next_due(&self, account: &AccountId) -> Step<Option<Timestamp>> {

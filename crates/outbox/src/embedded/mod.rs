@@ -89,6 +89,11 @@ impl Outbox for Embedded {
         self.make(move |tables, now| record::reserve(tables, now, key, &mine)).await
     }
 
+    async fn reserved(&self, key: RequestKey) -> Result<Option<Reservation>> {
+        let now = whole(self.clock.now());
+        self.read(move |view| view.reserved(key, now)).await
+    }
+
     async fn record(
         &self,
         conversion: Conversion,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use postback_core::{Conversion, ConversionId, Delivery, DeliveryId, Error};
+use postback_core::{Conversion, ConversionId, Delivery, DeliveryId, Error, ports::Reservation};
 use postback_proto::v1;
 use postback_redb_file::{Failure, Step};
 use prost::Message;
@@ -169,6 +169,11 @@ impl KeyEntry {
 /// Reads a record.
 pub(super) fn read<M: Message + Default>(bytes: &[u8]) -> Step<M> {
     M::decode(bytes).map_err(|error| Failure::Broken(damaged().caused_by(error)))
+}
+
+/// Reads a reservation.
+pub(super) fn reservation(bytes: &[u8]) -> Step<Reservation> {
+    Reservation::try_from(read::<v1::ReservationRecord>(bytes)?).map_err(unreadable)
 }
 
 /// Reads a conversion.

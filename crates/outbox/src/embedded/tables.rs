@@ -177,9 +177,7 @@ impl Tables<'_> {
     }
 
     pub(super) fn reservation(&self, key: &Id) -> Step<Option<Reservation>> {
-        let Some(record) = self.reservations.get(key)? else { return Ok(None) };
-        let kept = Reservation::try_from(records::read::<v1::ReservationRecord>(record.value())?);
-        kept.map(Some).map_err(records::unreadable)
+        self.reservations.get(key)?.map(|record| records::reservation(record.value())).transpose()
     }
 
     /// Moves a lane in the schedule; `None` takes it out.

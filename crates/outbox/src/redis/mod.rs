@@ -55,8 +55,8 @@ use self::{
     records::{Made, Stored},
     runner::Runner,
     scripts::{
-        CHANGE, Call, ERASE, PAUSE, PAUSED, RECORD, RELEASE, REPLAY, RESERVE, RESOLVE, SETTLE, START, STATS,
-        STORY, SWEEP,
+        CHANGE, Call, ERASE, PAUSE, PAUSED, RECORD, RELEASE, REPLAY, RESERVE, RESERVED, RESOLVE, SETTLE,
+        START, STATS, STORY, SWEEP,
     },
 };
 use crate::rules;
@@ -194,8 +194,13 @@ impl Outbox for RedisOutbox {
         let record = v1::ReservationRecord::from(&mine).encode_to_vec();
         let call = Call::acknowledging(&RESERVE, partition).arg(key.as_bytes());
         let kept: Vec<u8> = self.run(call.arg(rules::ends(&mine)).arg(record)).await?;
-        let kept = v1::ReservationRecord::decode(kept.as_slice());
-        kept.map_err(|error| Error::internal("a stored record cannot be read").caused_by(error))?.try_into()
+        records::reservation(&kept)
+    }
+
+    async fn reserved(&self, key: RequestKey) -> Result<Option<Reservation>> {
+        let partition = partition(Shard::from_byte(key.as_bytes()[0]));
+        let kept: Option<Vec<u8>> = self.run(Call::new(&RESERVED, partition).arg(key.as_bytes())).await?;
+        kept.map(|kept| records::reservation(&kept)).transpose()
     }
 
     async fn record(

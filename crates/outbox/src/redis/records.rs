@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use postback_core::{
     Attempt, COMMENT, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Error, LaneId, Reason,
     Result,
-    ports::{Fence, Settlement},
+    ports::{Fence, Reservation, Settlement},
 };
 use postback_proto::v1;
 use prost::Message;
@@ -236,6 +236,11 @@ pub(super) fn tail_of(delivery: &Delivery) -> Vec<u8> {
     put_long(&mut tail, &fields.encode_to_vec());
     put_long(&mut tail, &body.encode_to_vec());
     tail
+}
+
+/// Puts a reservation together.
+pub(super) fn reservation(record: &[u8]) -> Result<Reservation> {
+    read::<v1::ReservationRecord>(record)?.try_into().map_err(unreadable)
 }
 
 /// Puts a delivery together.

@@ -67,10 +67,11 @@ scripts! {
         ERASE "erase",
         SWEEP "sweep",
     }
-    /// What a worker looks at before it claims.
+    /// What is looked at before a step: by a worker before it claims, by a hub before it takes something in.
     LOOK = " flags=no-writes" true {
         PEEK "peek",
         PAUSED "paused",
+        RESERVED "reserved",
     }
     /// What is read.
     READ = " flags=no-writes" false {

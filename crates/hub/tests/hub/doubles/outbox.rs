@@ -94,6 +94,10 @@ impl Outbox for Ledger {
         Ok(self.kept()?.reservations.entry(key).or_insert(mine).clone())
     }
 
+    async fn reserved(&self, key: RequestKey) -> Result<Option<Reservation>> {
+        Ok(self.kept()?.reservations.get(&key).cloned())
+    }
+
     async fn record(
         &self,
         mut conversion: Conversion,
