@@ -13,7 +13,7 @@ use crate::{
     meters,
     record::{expires_at, unknown},
     render::in_change,
-    settle::Settled,
+    settle::{Settled, Unsettled},
     source::Resolved,
 };
 
@@ -77,7 +77,7 @@ impl Hub {
     /// As [`Hub::change`], but for conflicts with what was recorded.
     pub async fn validate_change(&self, report: ChangeReport) -> Result<Rendered> {
         let now = self.inner.clock.now();
-        let subject = self.subject(&report, now, false).await?;
+        let subject = self.subject(&report, now, Unsettled::Leave).await?;
         live(&subject, &report.target, now)?;
         self.render(&subject.conversion, &Event::Changed(report.change), in_change)
     }
@@ -102,18 +102,18 @@ impl Hub {
         self.assured().await?;
         let now = self.inner.clock.now();
         let event = Event::Changed(report.change.clone());
-        let mut subject = self.subject(report, now, false).await?;
+        let mut subject = self.subject(report, now, Unsettled::Leave).await?;
         if let Err(over) = live(&subject, &report.target, now) {
             return self.changed_before(report, &subject, &event, now).await?.ok_or(over);
         }
         let mut rendered = self.render(&subject.conversion, &event, in_change)?;
         if subject.conversion.user.is_some() && matches!(report.target, ChangeTarget::Key { .. }) {
-            subject = self.subject(report, now, true).await?;
+            subject = self.subject(report, now, Unsettled::Reserve).await?;
             live(&subject, &report.target, now)?;
             rendered = self.render(&subject.conversion, &event, in_change)?;
         }
         let delivery = self.delivery_of(&subject.conversion, event, now);
-        let delivery = self.settle_change(report, &subject, delivery).await?;
+        let delivery = self.settle_change(report, &subject, delivery, Unsettled::Reserve).await?;
         let event = delivery.event.clone();
         let recorded = self.inner.outbox.change(subject.target, delivery).await?;
         if recorded.fresh {
@@ -153,8 +153,8 @@ impl Hub {
         answer
     }
 
-    /// Finds out what a change is about. A user's click is settled on only where `settle` says so.
-    async fn subject(&self, report: &ChangeReport, now: Timestamp, settle: bool) -> Result<Subject> {
+    /// Finds out what a change is about: of a user the click that its transaction was settled on before, where it was.
+    async fn subject(&self, report: &ChangeReport, now: Timestamp, unsettled: Unsettled) -> Result<Subject> {
         if report.change == Change::default() {
             let message = "is empty, and so is all else; want a status, goal, value, payout or fields";
             return Err(Error::invalid("status", message).because("MISSING"));
@@ -171,7 +171,7 @@ impl Hub {
             }
             ChangeTarget::Key { source, kind, goal, transaction_id } => {
                 let key = (*kind, goal.as_ref(), transaction_id);
-                self.subject_by_key(source, key, now, settle).await
+                self.subject_by_key(source, key, now, unsettled).await
             }
         }
     }
@@ -181,17 +181,15 @@ impl Hub {
         source: &SourceBy,
         key: (Kind, Option<&Goal>, &TransactionId),
         now: Timestamp,
-        settle: bool,
+        unsettled: Unsettled,
     ) -> Result<Subject> {
         let (kind, goal, transaction) = key;
         if kind == Kind::Goal && goal.is_none() {
             return Err(Error::invalid("key.goal", "is missing; a goal has a name").because("MISSING"));
         }
         let resolved = self.find_source(source, now, "key.source").await?;
-        let mut settled = Settled { resolved, uuid: self.inner.mint.uuid(now), at: now };
-        if settle {
-            settled = self.settle_attribution(source, key, settled).await?;
-        }
+        let draft = Settled { resolved, uuid: self.inner.mint.uuid(now), at: now };
+        let settled = self.settle_attribution(source, key, draft, unsettled).await?;
         let conversion = provisional(&settled, key, now);
         let key = ConversionKey::of(&conversion.account, &conversion.source, kind, goal, transaction);
         Ok(Subject {
@@ -208,6 +206,7 @@ impl Hub {
         report: &ChangeReport,
         subject: &Subject,
         mine: Delivery,
+        unsettled: Unsettled,
     ) -> Result<Delivery> {
         let Some(request) = &report.request_id else { return Ok(mine) };
         let key = RequestKey::of(&["change", &subject.account, request.as_str()]);
@@ -215,10 +214,7 @@ impl Hub {
             Said::of_change(&report.target, subject.resolved.as_ref(), &report.change).fingerprint();
         let reservation =
             Reservation { fingerprint, id: *mine.id.as_bytes(), at: mine.created_at, click: None };
-        let kept = self.inner.outbox.reserve(key, reservation).await?;
-        if kept.fingerprint != fingerprint {
-            return Err(Error::conflict("request_id"));
-        }
+        let kept = self.first_word(key, reservation, unsettled).await?;
         Ok(Delivery { id: DeliveryId::from_bytes(kept.id), ..mine })
     }
 
@@ -234,7 +230,7 @@ impl Hub {
             return Ok(None);
         }
         let mine = self.delivery_of(&subject.conversion, event.clone(), now);
-        let settled = self.settle_change(report, subject, mine).await?;
+        let settled = self.settle_change(report, subject, mine, Unsettled::Leave).await?;
         let Some(kept) = self.inner.outbox.delivery(settled.id).await? else { return Ok(None) };
         let rendered = self.render(&subject.conversion, event, in_change)?;
         let recorded = Recorded { conversion: kept.conversion, delivery: kept.id, fresh: false };

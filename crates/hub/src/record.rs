@@ -9,7 +9,11 @@ use postback_core::{
 use tracing::{Instrument, Span, field::Empty, info_span};
 
 use crate::{
-    Hub, Rendered, SourceBy, clicks::expired, fingerprint::Said, render::in_report, settle::Settled,
+    Hub, Rendered, SourceBy,
+    clicks::expired,
+    fingerprint::Said,
+    render::in_report,
+    settle::{Settled, Unsettled},
 };
 
 /// How far another clock may be from the hub's.
@@ -26,7 +30,7 @@ pub struct Report {
     pub details: Details,
     /// When it happened; now by default.
     pub occurred_at: Option<Timestamp>,
-    /// The caller's id of this request: a repeat brings the first answer again.
+    /// The caller's id of this request: a repeat brings the first answer again; see [`Hub::record`].
     pub request_id: Option<RequestId>,
 }
 
@@ -47,7 +51,7 @@ impl Hub {
     /// Renders the call of a conversion and records nothing.
     ///
     /// # Errors
-    /// As [`Hub::record`], but for conflicts with what was recorded.
+    /// As [`Hub::record`], but conflicts with what was recorded may go unseen.
     pub async fn validate(&self, report: &Report) -> Result<Rendered> {
         let now = self.inner.clock.now();
         let draft = self.draft(report, now).await?;
@@ -57,9 +61,10 @@ impl Hub {
 
     /// Records a conversion. `Ok` means that it and its delivery are durable.
     ///
-    /// A repeat changes nothing and brings the first one's ids: one with the same request id, or one with the same
-    /// transaction id of the same source, kind and goal. A user's transaction stays with the click that it was
-    /// first attributed to.
+    /// Within the click's life a repeat changes nothing and brings the first one's ids: one with the same request id,
+    /// or one with the same transaction id of the same source, kind and goal. Later one with the same request id still
+    /// does where it names its click by token; others may be refused. A user's transaction stays with the click that
+    /// it was first attributed to.
     ///
     /// # Errors
     /// `InvalidArgument` at the field that is wrong, be it by the network's rules; `NotFound` for a click, user or
@@ -100,19 +105,17 @@ impl Hub {
         }
         let made = conversion(report, draft.clone(), now);
         let rendered = self.render(&made, &Event::Created, in_report)?;
-        let settled = self.settle_report(report, draft.clone()).await?;
+        let settled = self.settle_report(report, draft.clone(), Unsettled::Reserve).await?;
         if settled == draft {
             return self.put(report, made, rendered, now).await;
         }
-        if let Err(over) = live(&report.source, &settled, now) {
-            return self.again(report, settled, now).await?.ok_or(over);
-        }
+        live(&report.source, &settled, now)?;
         let made = conversion(report, settled, now);
         let rendered = self.render(&made, &Event::Created, in_report)?;
         self.put(report, made, rendered, now).await
     }
 
-    /// Checks a report and finds out its source.
+    /// Checks a report and finds out its source: of a user the click that it was settled on before, where it was.
     async fn draft(&self, report: &Report, now: Timestamp) -> Result<Settled> {
         check(&report.details)?;
         let occurred_at = report.occurred_at.unwrap_or(now);
@@ -125,10 +128,14 @@ impl Hub {
             let message = format!("`{occurred_at}` is before its click, which came at {captured_at:.0}");
             return Err(Error::invalid("occur_time", message));
         }
-        Ok(Settled { resolved, uuid: self.inner.mint.uuid(now), at: now })
+        let draft = Settled { resolved, uuid: self.inner.mint.uuid(now), at: now };
+        match report.source {
+            SourceBy::User { .. } => Box::pin(self.settle_report(report, draft, Unsettled::Leave)).await,
+            _ => Ok(draft),
+        }
     }
 
-    async fn settle_report(&self, report: &Report, mine: Settled) -> Result<Settled> {
+    async fn settle_report(&self, report: &Report, mine: Settled, unsettled: Unsettled) -> Result<Settled> {
         let details = &report.details;
         let transaction = details.transaction_id.as_ref();
         let mut settled = mine;
@@ -137,11 +144,11 @@ impl Hub {
             let key = RequestKey::of(&["record", account, request.as_str()]);
             let said = Said::of_conversion(details, report.occurred_at)
                 .by_source(&report.source, Some(&settled.resolved));
-            settled = self.settle(key, said.fingerprint(), settled, transaction).await?;
+            settled = self.settle(key, said.fingerprint(), settled, transaction, unsettled).await?;
         }
         if let Some(transaction) = transaction {
             let key = (details.kind, details.goal.as_ref(), transaction);
-            settled = self.settle_attribution(&report.source, key, settled).await?;
+            settled = self.settle_attribution(&report.source, key, settled, unsettled).await?;
         }
         Ok(settled)
     }
@@ -182,30 +189,16 @@ impl Hub {
         }
     }
 
-    /// The first answer to a request whose click's life has ended since, or else why it is refused.
+    /// The first answer to a report whose click's life has ended since, or else why it is refused.
     async fn taken_before(&self, report: &Report, draft: Settled, over: Error) -> Result<RecordedConversion> {
-        if report.request_id.is_none() {
+        let settled = self.settle_report(report, draft, Unsettled::Leave).await?;
+        let at = settled.at;
+        let made = conversion(report, settled, at);
+        if self.inner.outbox.story(made.id).await?.is_none() {
             return Err(over);
         }
-        let settled = self.settle_report(report, draft).await?;
-        let at = settled.at;
-        self.again(report, settled, at).await?.ok_or(over)
-    }
-
-    /// The answer to a conversion that was recorded under the settled id.
-    async fn again(
-        &self,
-        report: &Report,
-        settled: Settled,
-        now: Timestamp,
-    ) -> Result<Option<RecordedConversion>> {
-        let conversion = conversion(report, settled, now);
-        let Some(story) = self.inner.outbox.story(conversion.id).await? else { return Ok(None) };
-        let created = story.deliveries.iter().find(|delivery| delivery.event == Event::Created);
-        let Some(delivery) = created.map(|delivery| delivery.id) else { return Ok(None) };
-        let rendered = self.render(&conversion, &Event::Created, in_report)?;
-        self.state().count_conversion(&conversion.account, conversion.details.kind, false);
-        Ok(Some(RecordedConversion { conversion: conversion.id, delivery, already: true, rendered }))
+        let rendered = self.render(&made, &Event::Created, in_report)?;
+        self.put(report, made, rendered, at).await
     }
 
     /// A delivery of a conversion, due at once.

@@ -37,23 +37,48 @@ impl Settled {
     }
 }
 
+/// What becomes of a request of which nothing was settled before.
+#[derive(Clone, Copy)]
+pub(crate) enum Unsettled {
+    /// It is settled on what is said now.
+    Reserve,
+    /// It stays unsettled: a refused report leaves nothing.
+    Leave,
+}
+
 impl Hub {
-    /// Settles a request: the first word under `key` holds.
+    /// The first word under `key`; `mine` where there was none.
     ///
     /// # Errors
     /// `AlreadyExists` at `request_id` where that word was another one.
+    pub(crate) async fn first_word(
+        &self,
+        key: RequestKey,
+        mine: Reservation,
+        unsettled: Unsettled,
+    ) -> Result<Reservation> {
+        let fingerprint = mine.fingerprint;
+        let kept = match unsettled {
+            Unsettled::Reserve => self.inner.outbox.reserve(key, mine).await?,
+            Unsettled::Leave => self.inner.outbox.reserved(key).await?.unwrap_or(mine),
+        };
+        if kept.fingerprint == fingerprint { Ok(kept) } else { Err(Error::conflict("request_id")) }
+    }
+
+    /// Settles a request on the first word under `key`.
+    ///
+    /// # Errors
+    /// As [`Hub::first_word`].
     pub(crate) async fn settle(
         &self,
         key: RequestKey,
         fingerprint: Fingerprint,
         mine: Settled,
         transaction: Option<&TransactionId>,
+        unsettled: Unsettled,
     ) -> Result<Settled> {
         let reservation = mine.reservation(mine.id(transaction), fingerprint);
-        let kept = self.inner.outbox.reserve(key, reservation).await?;
-        if kept.fingerprint != fingerprint {
-            return Err(Error::conflict("request_id"));
-        }
+        let kept = self.first_word(key, reservation, unsettled).await?;
         let resolved = match kept.click {
             Some(click) => self.settled_on(click, mine.resolved).await,
             None => mine.resolved,
@@ -68,11 +93,13 @@ impl Hub {
         by: &SourceBy,
         (kind, goal, transaction): (Kind, Option<&Goal>, &TransactionId),
         mine: Settled,
+        unsettled: Unsettled,
     ) -> Result<Settled> {
         let SourceBy::User { user, account, .. } = by else { return Ok(mine) };
         let account = account.as_ref().map_or("", |account| account.as_str());
         let goal = goal.filter(|_| kind == Kind::Goal).map_or("", Goal::as_str);
         let parts = ["attribution", user.as_str(), account, kind.as_str(), goal, transaction.as_str()];
-        self.settle(RequestKey::of(&parts), Fingerprint::of(&parts), mine, Some(transaction)).await
+        let (key, fingerprint) = (RequestKey::of(&parts), Fingerprint::of(&parts));
+        self.settle(key, fingerprint, mine, Some(transaction), unsettled).await
     }
 }

@@ -65,6 +65,24 @@ async fn a_change_by_user_goes_where_the_conversion_went_or_will_go() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_by_user_is_judged_by_its_conversions_click_whatever_click_comes_later() {
+    let house = house();
+    house.attach("u", "a").await;
+    let recorded = house.record(report(user("u"), order("10", "T-1"))).await;
+    house.clock.pass(DAY);
+    house.attach_far("u", "z").await;
+    let asked = under_request("r-1", to(Status::Approved, key(user("u"), "T-1")));
+    let rendered = house.hub.validate_change(asked.clone()).await.unwrap();
+    assert!(rendered.call.starts_with("change to approved of a as "));
+    let changed = house.hub.change(asked.clone()).await.unwrap();
+    assert_eq!((changed.conversion, changed.waiting), (recorded.conversion, false));
+    assert_eq!(changed.rendered, rendered);
+    house.clock.pass(29 * DAY);
+    let late = house.hub.change(asked).await.unwrap();
+    assert_eq!((late.delivery, late.already, &late.rendered), (changed.delivery, true, &rendered));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_repeat_of_a_change_brings_the_first_answer_and_other_content_is_refused() {
     let house = house();
     let conversion = recorded(&house).await;
@@ -85,6 +103,7 @@ async fn a_repeat_of_a_change_brings_the_first_answer_and_other_content_is_refus
 async fn a_change_is_refused_at_the_callers_own_field() {
     let house = house();
     let conversion = recorded(&house).await;
+    house.attach_far("v", "z").await;
     let nothing = ChangeReport {
         target: ChangeTarget::Conversion(conversion),
         change: Change::default(),
@@ -105,11 +124,13 @@ async fn a_change_is_refused_at_the_callers_own_field() {
         (to(Status::Hold, key(near("b"), "T-1")), "UNKNOWN_CLICK", "key.source.network_click"),
         (to(Status::Hold, key(user("u"), "T-1")), "UNKNOWN_USER", "key.source.user"),
         (to(Status::Hold, key(flow, "T-1")), "INVALID_VALUE", "conversion"),
+        (to(Status::Hold, key(user("v"), "T-1")), "NO_STATUS_CHANGES", ""),
     ] {
         assert_eq!(why(&house.hub.validate_change(report.clone()).await.unwrap_err()), (reason, field));
-        assert_eq!(why(&house.hub.change(report).await.unwrap_err()), (reason, field));
+        let refused = house.hub.change(under_request("r-1", report)).await.unwrap_err();
+        assert_eq!(why(&refused), (reason, field));
     }
-    assert_eq!(house.outbox.deliveries().len(), 1);
+    assert_eq!((house.outbox.deliveries().len(), house.outbox.reservations()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,12 +143,16 @@ async fn nothing_is_changed_after_the_clicks_life() {
         (ChangeTarget::Conversion(conversion), "conversion_id"),
         (key(token, "T-1"), "key.source.click_token"),
     ] {
-        let refused = house.hub.change(to(Status::Approved, target)).await.unwrap_err();
-        assert_eq!(
-            (refused.kind(), why(&refused)),
-            (ErrorKind::FailedPrecondition, ("CLICK_EXPIRED", field))
-        );
+        let asked = to(Status::Approved, target);
+        for asked in [asked.clone(), under_request("r-1", asked)] {
+            let refused = house.hub.change(asked).await.unwrap_err();
+            assert_eq!(
+                (refused.kind(), why(&refused)),
+                (ErrorKind::FailedPrecondition, ("CLICK_EXPIRED", field))
+            );
+        }
     }
+    assert_eq!(house.outbox.reservations(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -155,6 +155,37 @@ async fn a_users_request_stays_with_its_first_click_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_users_repeat_is_judged_by_its_first_click_whatever_network_a_later_one_is_of() {
+    let coloured = |mut details: Details| {
+        details.fields.insert("colour".into(), "red".into());
+        report(user("u"), details)
+    };
+    for asked in [coloured(order("10", "T-1")), under("r-1", coloured(lead()))] {
+        let house = house();
+        house.attach("u", "a").await;
+        let first = house.record(asked.clone()).await;
+        house.clock.pass(DAY);
+        house.attach_far("u", "z").await;
+        let reservations = house.outbox.reservations();
+        assert_eq!(house.hub.validate(&asked).await.unwrap(), first.rendered);
+        let repeat = house.record(asked.clone()).await;
+        assert_eq!(
+            (repeat.delivery, repeat.already, &repeat.rendered),
+            (first.delivery, true, &first.rendered)
+        );
+        let other = under("r-2", coloured(order("10", "T-2")));
+        assert_eq!(why(&house.refuse(other).await), ("INVALID_VALUE", "details.fields[colour]"));
+        house.clock.pass(29 * DAY);
+        let late = house.record(asked.clone()).await;
+        assert_eq!((late.delivery, late.already), (first.delivery, true));
+        let mut other = asked;
+        other.details.fields.clear();
+        assert_eq!(house.refuse(other).await.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(house.outbox.reservations(), reservations);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_repeat_after_the_clicks_life_still_brings_the_first_answer() {
     let house = house();
     let token = house.token("a").await;
@@ -177,7 +208,7 @@ async fn a_repeat_after_the_clicks_life_still_brings_the_first_answer() {
         why(&house.refuse(report(near("a"), lead())).await),
         ("UNKNOWN_CLICK", "source.network_click")
     );
-    assert_eq!(house.outbox.conversions().len(), 1);
+    assert_eq!((house.outbox.conversions().len(), house.outbox.reservations()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,8 +54,7 @@ async fn the_last_click_before_a_conversion_takes_it_or_the_first() {
 async fn a_caller_may_ask_for_one_accounts_clicks_alone() {
     let house = house();
     house.attach("u", "a").await;
-    let far = house.hub.capture(visit("app", "sub=z")).await.unwrap().token;
-    house.hub.attach_user("u", ClickBy::Token(far.to_string())).await.unwrap();
+    house.attach_far("u", "z").await;
     assert_eq!(attributed(&house, report(picked(Pick::Last, None), lead())).await, "z");
     assert_eq!(attributed(&house, report(picked(Pick::Last, Some("near")), lead())).await, "a");
     let refused = house.refuse(report(picked(Pick::Last, Some("nobody")), lead())).await;

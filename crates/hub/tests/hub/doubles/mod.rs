@@ -136,6 +136,13 @@ impl House {
         self.clock.pass(SignedDuration::from_secs(1));
     }
 
+    /// Likewise a click of `app`, at another network.
+    pub(crate) async fn attach_far(&self, user: &str, click: &str) {
+        let token = self.hub.capture(visit("app", &format!("sub={click}"))).await.unwrap().token;
+        self.hub.attach_user(user, postback_hub::ClickBy::Token(token.to_string())).await.unwrap();
+        self.clock.pass(SignedDuration::from_secs(1));
+    }
+
     pub(crate) async fn record(&self, report: Report) -> RecordedConversion {
         self.hub.record(&report).await.unwrap()
     }

@@ -11,7 +11,7 @@ use postback_core::{
     Postback, Repeat, Result, Source, Verdict, ports::Caller,
 };
 
-/// Knows the parameter `click`, every kind, the field `colour`; flows where it is said to.
+/// Knows the parameter `click` and every kind; and either flows, or the field `colour` and changes.
 #[derive(Debug)]
 pub(crate) struct FakeNetwork {
     pub(crate) flows: bool,
@@ -45,7 +45,10 @@ impl Adapter for FakeNetwork {
         if !self.flows && !matches!(conversion.source, Source::Click(_)) {
             return Err(Error::invalid("source", "is a flow"));
         }
-        if let Some(name) = conversion.details.fields.keys().find(|name| *name != "colour") {
+        if self.flows && matches!(postback.event, Event::Changed(_)) {
+            return Err(Error::precondition("NO_STATUS_CHANGES", "it takes no changes"));
+        }
+        if let Some(name) = conversion.details.fields.keys().find(|name| self.flows || *name != "colour") {
             return Err(Error::invalid(format!("fields.{name}"), "is unknown"));
         }
         let what = match postback.event {
