@@ -47,19 +47,19 @@ pub(crate) fn before(claim: &Claim, call: Result<Call>, now: Timestamp) -> Contr
     }
 }
 
-/// An earlier attempt began, and nobody knows how it ended. A call with a key is simply sent again.
+/// An earlier attempt began, and nobody knows how it ended. Only calls without a key are marked so: a key that the
+/// account was given since does not tell that one from a repeat.
 fn interrupted(delivery: &Delivery, call: &Result<Call>, now: Timestamp) -> Option<Step> {
     let started_at = delivery.started_at?;
-    let (shown, repeat) = match call {
-        Ok(call) => (call.shown.clone(), call.repeat.clone()),
-        Err(_) => (String::new(), Repeat::Unkeyed(OnAmbiguous::Hold)),
+    let (shown, resend) = match call {
+        Ok(call) => (call.shown.clone(), call.repeat == Repeat::Unkeyed(OnAmbiguous::Resend)),
+        Err(_) => (String::new(), false),
     };
     let reason = Reason::new("interrupted", "an attempt began, and its outcome was never learned");
-    let settlement = match repeat {
-        Repeat::Keyed(_) => return None,
-        Repeat::Unkeyed(OnAmbiguous::Hold) => Settlement::InDoubt(reason.clone()),
-        Repeat::Unkeyed(OnAmbiguous::Resend) if now < delivery.expires_at => Settlement::Retry { at: now },
-        Repeat::Unkeyed(OnAmbiguous::Resend) => Settlement::Dead(expired(&reason.to_string())),
+    let settlement = match resend {
+        false => Settlement::InDoubt(reason.clone()),
+        true if now < delivery.expires_at => Settlement::Retry { at: now },
+        true => Settlement::Dead(expired(&reason.to_string())),
     };
     let attempt = Attempt {
         started_at,
@@ -77,6 +77,8 @@ fn interrupted(delivery: &Delivery, call: &Result<Call>, now: Timestamp) -> Opti
 #[derive(Clone, Debug)]
 pub(crate) struct Trial<'a> {
     pub(crate) delivery: &'a Delivery,
+    /// When the account's last call began that the network took, where one is known.
+    pub(crate) accepted_at: Option<Timestamp>,
     pub(crate) repeat: &'a Repeat,
     /// The call as it may be shown.
     pub(crate) call: &'a str,
@@ -128,6 +130,12 @@ pub(crate) fn after(trial: &Trial<'_>, result: Result<Heard, Failure>) -> Step {
         Verdict::Rejected { reason } => {
             settle(proof(Outcome::Rejected, Some(&reason)), Settlement::Dead(reason))
         }
+        Verdict::Misconfigured { reason } if trial.is_refused_alone() => {
+            let message =
+                format!("{}; the network takes the account's other calls, and not this one", reason.message);
+            let reason = Reason::new(reason.code, message);
+            settle(proof(Outcome::Rejected, Some(&reason)), Settlement::Dead(reason))
+        }
         Verdict::Misconfigured { reason } => {
             Step::Pause { attempt: proof(Outcome::Misconfigured, Some(&reason)), reason }
         }
@@ -148,6 +156,17 @@ impl Trial<'_> {
             outcome,
             reason: reason.cloned(),
         }
+    }
+
+    /// Whether the network took a call of the account that began after it had first refused this one as the
+    /// account's fault: then the fault is this call's.
+    fn is_refused_alone(&self) -> bool {
+        let attempts = self.delivery.attempts.iter().rev();
+        let first = attempts.take_while(|attempt| attempt.outcome == Outcome::Misconfigured).last();
+        first.zip(self.accepted_at).is_some_and(|(first, accepted_at)| {
+            Duration::try_from(accepted_at.duration_since(first.started_at))
+                .is_ok_and(|later| later > first.duration)
+        })
     }
 
     /// The network may or may not have counted it.

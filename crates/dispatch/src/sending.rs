@@ -1,12 +1,16 @@
 //! One claim, from its call to its settlement.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
 use postback_core::{
-    Account, Attempt, Call, ErrorKind, LatencyBin, Postback, Reason, Repeat, Result, Series, Tally,
+    Account, Attempt, Call, ErrorKind, LatencyBin, Outcome, Postback, Reason, Repeat, Result, Series, Tally,
     ports::{Claim, Clock, Outbox, Settlement},
     snippet,
 };
@@ -38,11 +42,30 @@ pub(crate) struct Shared {
     pub(crate) breakers: Breakers,
 }
 
+/// When the last call of an account began that the network took, under its present settings. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct LastAccepted(Arc<Mutex<Option<Timestamp>>>);
+
+impl LastAccepted {
+    fn get(&self) -> Option<Timestamp> {
+        *self.lock()
+    }
+
+    fn set(&self, began: Timestamp) {
+        *self.lock() = Some(began);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A claim in work.
 pub(crate) struct Sending {
     pub(crate) shared: Arc<Shared>,
     pub(crate) account: Account,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) accepted: LastAccepted,
     pub(crate) claim: Claim,
     /// When the lease ends.
     pub(crate) ends: Instant,
@@ -97,7 +120,8 @@ impl Sending {
         let (now, duration) = (self.now(), began.elapsed());
         let jitter = fastrand::f64() * 2.0 - 1.0;
         let delivery = &self.claim.delivery;
-        let trial = Trial { delivery, repeat: &repeat, call: &shown, started_at, duration, now, jitter };
+        let (repeat, call, accepted_at) = (&repeat, shown.as_str(), self.accepted.get());
+        let trial = Trial { delivery, accepted_at, repeat, call, started_at, duration, now, jitter };
         let step = judge::after(&trial, result.map(|answer| self.heard(&answer, now)));
         fail::fail_point!("answer-in");
         step
@@ -135,6 +159,9 @@ impl Sending {
             Step::Settle { attempt, settlement } => {
                 if let Some(attempt) = &attempt {
                     self.count_attempt(attempt);
+                    if matches!(attempt.outcome, Outcome::Accepted | Outcome::AlreadyDone) {
+                        self.accepted.set(attempt.started_at);
+                    }
                 }
                 self.settle(attempt, settlement).await;
             }
@@ -161,13 +188,13 @@ impl Sending {
             Some(true) => {
                 spans::settled(&settlement);
                 self.count_settlement(&settlement);
+                if let Settlement::InDoubt(reason) = &settlement {
+                    let (account, delivery) = (&self.account.id, self.claim.delivery.id);
+                    warn!(%account, %delivery, %reason, "held in doubt: a person decides");
+                }
             }
             Some(false) => self.lost("settle"),
             None => {}
-        }
-        if let Settlement::InDoubt(reason) = &settlement {
-            let (account, delivery) = (&self.account.id, self.claim.delivery.id);
-            warn!(%account, %delivery, %reason, "held in doubt: a person decides");
         }
     }
 

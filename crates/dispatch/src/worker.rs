@@ -17,7 +17,7 @@ use crate::{
     breaker::Gate,
     guard::Switch,
     meter::{self, Meter},
-    sending::{Sending, Shared},
+    sending::{LastAccepted, Sending, Shared},
     stack::Stack,
 };
 
@@ -31,6 +31,7 @@ pub(crate) struct Worker {
     shared: Arc<Shared>,
     account: watch::Receiver<Account>,
     meter: Arc<Meter>,
+    accepted: LastAccepted,
     /// Notified when something new may be due.
     wake: Arc<Notify>,
     stop: CancellationToken,
@@ -78,6 +79,7 @@ impl Worker {
             shared,
             account,
             meter: Arc::default(),
+            accepted: LastAccepted::default(),
             wake,
             stop,
             switch,
@@ -129,8 +131,8 @@ impl Worker {
                 let all_claimed = claims.len() < limit;
                 for claim in claims {
                     let (shared, account, stop) = (self.shared.clone(), account.clone(), self.stop.clone());
-                    let meter = self.meter.clone();
-                    self.send(Sending { shared, account, meter, claim, ends, stop });
+                    let (meter, accepted) = (self.meter.clone(), self.accepted.clone());
+                    self.send(Sending { shared, account, meter, accepted, claim, ends, stop });
                 }
                 self.meter.in_flight(&account.id, self.under_way.len());
                 if all_claimed {
@@ -188,6 +190,7 @@ impl Worker {
         let (timeout, network) = (self.shared.settings.timeout, self.shared.network.clone());
         self.stack = Stack::new(&account, self.switch.clone(), timeout, network);
         self.turns = turns(&account);
+        self.accepted = LastAccepted::default();
         info!(account = %account.id, "the account's settings changed");
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use jiff::Timestamp;
 use postback_core::{
-    Attempt, Call, DeliveryState, Error, Outcome, Reason, Repeat, Result, Verdict,
+    Attempt, Call, Delivery, DeliveryState, Error, Outcome, Reason, Repeat, Result, Verdict,
     ports::{Claim, Settlement},
 };
 
@@ -66,11 +66,21 @@ fn says(verdict: Verdict) -> Result<Heard, Failure> {
 
 /// What the step at `now` is, after attempts that came to `before`.
 fn judged(repeat: &Repeat, before: &[Outcome], now: Timestamp, result: Result<Heard, Failure>) -> Step {
-    let mut delivery = claim().delivery;
-    delivery.attempts = before.iter().map(|&outcome| earlier(outcome)).collect();
-    let (started_at, duration) = (now, Duration::from_millis(40));
-    let trial =
-        Trial { delivery: &delivery, repeat, call: "GET ***", started_at, duration, now, jitter: 0.0 };
+    let attempts = before.iter().map(|&outcome| earlier(outcome)).collect();
+    judged_beside(None, repeat, attempts, now, result)
+}
+
+/// The same, after a call of the account that began at `accepted_at` and was taken.
+fn judged_beside(
+    accepted_at: Option<Timestamp>,
+    repeat: &Repeat,
+    attempts: Vec<Attempt>,
+    now: Timestamp,
+    result: Result<Heard, Failure>,
+) -> Step {
+    let delivery = Delivery { attempts, ..claim().delivery };
+    let (delivery, call, duration) = (&delivery, "GET ***", Duration::from_millis(40));
+    let trial = Trial { delivery, accepted_at, repeat, call, started_at: now, duration, now, jitter: 0.0 };
     after(&trial, result)
 }
 
@@ -198,6 +208,40 @@ fn waits_grow_with_the_failed_attempts_of_the_present_schedule() {
     }
 }
 
+#[test]
+fn a_call_that_is_refused_again_though_the_account_is_not_is_dead() {
+    use Outcome::{Misconfigured, NotSent};
+    let table: [(&[(Outcome, i64)], Option<i64>, &str); 8] = [
+        (&[], Some(50), "pause why"),
+        (&[(Misconfigured, 10)], None, "pause why"),
+        (&[(Misconfigured, 10)], Some(9), "pause why"),
+        // a call that began before the refusal came says nothing of what holds since
+        (&[(Misconfigured, 10)], Some(11), "pause why"),
+        (&[(Misconfigured, 10)], Some(12), "dead why"),
+        // the account was taken after the first refusal of the unbroken run
+        (&[(Misconfigured, 10), (Misconfigured, 20)], Some(15), "dead why"),
+        (&[(Misconfigured, 10), (NotSent, 20), (Misconfigured, 30)], Some(25), "pause why"),
+        (&[(Misconfigured, 10), (NotSent, 20)], Some(25), "pause why"),
+    ];
+    for (before, accepted_at, want) in table {
+        let attempts = before
+            .iter()
+            .map(|&(outcome, after)| Attempt {
+                started_at: at(after),
+                duration: Duration::from_secs(1),
+                ..earlier(outcome)
+            })
+            .collect();
+        let refused = says(Verdict::Misconfigured { reason: reason() });
+        let step = judged_beside(accepted_at.map(at), &HOLD, attempts, at(60), refused);
+        assert_eq!(word(&step), want, "{before:?}, {accepted_at:?}");
+        let tried = attempt(&step).unwrap();
+        let dead = want.starts_with("dead");
+        assert_eq!(tried.outcome, if dead { Outcome::Rejected } else { Misconfigured });
+        assert_eq!(tried.reason.as_ref().unwrap().message.contains("takes the account's other calls"), dead);
+    }
+}
+
 /// What comes before a claim's call: `send`, or the step instead of it.
 fn opened(claim: &Claim, call: Result<Call>, now: Timestamp) -> (String, Option<Step>) {
     match before(claim, call, now) {
@@ -242,7 +286,7 @@ fn a_claim_whose_earlier_attempt_began_and_did_not_end_is_ambiguous() {
     let mut claim = claim();
     claim.delivery.started_at = Some(at(1));
     let table = [
-        ("keyed", call(&keyed()), 60, "send"),
+        ("with a key since", call(&keyed()), 60, "in doubt interrupted"),
         ("held", call(&HOLD), 60, "in doubt interrupted"),
         ("held, past its time", call(&HOLD), END, "in doubt interrupted"),
         ("resent", call(&RESEND), 60, "retry +60"),
@@ -252,11 +296,10 @@ fn a_claim_whose_earlier_attempt_began_and_did_not_end_is_ambiguous() {
     for (name, call, now, want) in table {
         let (word, step) = opened(&claim, call, at(now));
         assert_eq!(word, want, "{name}");
-        if let Some(step) = step {
-            let attempt = attempt(&step).unwrap();
-            assert_eq!((attempt.outcome, attempt.started_at), (Outcome::Ambiguous, at(1)), "{name}");
-            assert_eq!(attempt.reason.as_ref().unwrap().code, "interrupted", "{name}");
-        }
+        let step = step.unwrap();
+        let attempt = attempt(&step).unwrap();
+        assert_eq!((attempt.outcome, attempt.started_at), (Outcome::Ambiguous, at(1)), "{name}");
+        assert_eq!(attempt.reason.as_ref().unwrap().code, "interrupted", "{name}");
     }
 }
 

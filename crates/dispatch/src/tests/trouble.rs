@@ -11,13 +11,13 @@ use super::{
     adapter::{HOLD, keyed},
     leaf::{Answer, TestNetwork, WELL},
     log::Log,
-    rig::{MAIN, Rig, account, at, limited},
+    rig::{MAIN, Rig, account, accounts, at, limited},
 };
 use crate::{
     Settings,
     breakers::Breakers,
     guard::Switch,
-    sending::{Sending, Shared},
+    sending::{LastAccepted, Sending, Shared},
     stack::Stack,
 };
 
@@ -64,19 +64,21 @@ async fn a_settlement_is_tried_until_it_succeeds_and_the_call_is_not_repeated() 
 
 #[tokio::test(start_paused = true)]
 async fn a_settlement_that_cannot_be_made_leaves_its_lease_to_end_and_the_mark_speaks() {
-    let network = TestNetwork::always(WELL);
+    let network = TestNetwork::always(Answer::Breaks);
     let (log, _guard) = Log::catch();
     let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]);
     fails(&rig, "settle", usize::MAX);
     let rig = rig.run(network.leaf());
     tokio::time::sleep(Duration::from_secs(31)).await;
     assert_eq!(rig.outbox.state().claimed.len(), 2, "the lease ended, and it was claimed again");
+    assert!(log.saying("held in doubt").is_empty(), "nothing was settled: {}", log.text());
     fails(&rig, "settle", 0);
     rig.settled().await;
     let delivery = rig.outbox.delivery("c");
     assert_eq!(network.calls().len(), 1, "what may have been counted is not sent again");
     assert!(matches!(&delivery.state, DeliveryState::InDoubt(reason) if reason.code == "interrupted"));
     assert!(!log.saying("left to its lease").is_empty());
+    assert_eq!(log.saying("held in doubt").len(), 1, "{}", log.text());
 }
 
 /// One claim of a lead that may be sent again, with so much left of its lease, and the stack that it goes down.
@@ -95,8 +97,8 @@ async fn claimed(rig: &Rig, network: &TestNetwork, left: Duration) -> (Sending, 
     let stack = Stack::new(&account, switch, shared.settings.timeout, network.leaf());
     let claim = rig.outbox.claim(&account.id, 1, shared.settings.lease).await.unwrap().claims.remove(0);
     let ends = Instant::now() + left;
-    let (meter, stop) = (Arc::default(), CancellationToken::new());
-    (Sending { shared, account, meter, claim, ends, stop }, stack)
+    let (meter, accepted, stop) = (Arc::default(), LastAccepted::default(), CancellationToken::new());
+    (Sending { shared, account, meter, accepted, claim, ends, stop }, stack)
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,6 +199,50 @@ async fn a_refused_account_is_paused_with_one_alert_and_nothing_is_burnt() {
     let proof: Vec<Outcome> =
         rig.outbox.delivery("c0").attempts.iter().map(|attempt| attempt.outcome).collect();
     assert_eq!(proof, [Outcome::Misconfigured, Outcome::Accepted]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_alone_is_refused_stops_its_account_once_and_is_dead_after() {
+    let (log, _guard) = Log::catch();
+    let network = TestNetwork::new(|click, _| match click {
+        "odd" => Answer::Says(403, "blocked", Duration::from_millis(100)),
+        _ => WELL,
+    });
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["odd"]).run(network.leaf());
+    rig.outbox.until(|state| !state.paused.is_empty()).await;
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    rig.add(MAIN, "well");
+    rig.outbox.resume(&main_account()).await.unwrap();
+    let odd = rig.attempted("odd", 2).await;
+
+    assert_eq!(rig.outbox.delivery("well").state, DeliveryState::Delivered);
+    let proof: Vec<Outcome> = odd.attempts.iter().map(|attempt| attempt.outcome).collect();
+    assert_eq!(proof, [Outcome::Misconfigured, Outcome::Rejected]);
+    let DeliveryState::Dead(reason) = &odd.state else { panic!("{:?}", odd.state) };
+    assert_eq!(reason.code, "http_403");
+    assert!(reason.message.contains("takes the account's other calls"), "{reason}");
+    assert!(rig.outbox.state().paused.is_empty(), "the account goes on");
+    assert_eq!(log.saying("account paused").len(), 1, "{}", log.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_under_other_settings_says_nothing_of_the_account() {
+    let network = TestNetwork::new(|click, _| match click {
+        "well" => WELL,
+        _ => Answer::Says(403, "wrong key", Duration::ZERO),
+    });
+    let settings = || limited(account(MAIN, "https://a.example", HOLD), 1, None);
+    let rig = Rig::new([settings()]).leads(MAIN, ["c"]).run(network.leaf());
+    rig.outbox.until(|state| !state.paused.is_empty()).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    rig.outbox.state().lanes[0].delivery.due_at = Some(at(120));
+    rig.add(MAIN, "well");
+    rig.outbox.resume(&main_account()).await.unwrap();
+    rig.outbox.until(|state| state.lanes[1].delivery.state == DeliveryState::Delivered).await;
+
+    rig.accounts.send_replace(accounts([limited(settings(), 2, None)]));
+    assert_eq!(rig.attempted("c", 2).await.state, DeliveryState::Pending, "the new key is wrong");
+    assert!(rig.outbox.state().paused.contains_key(&main_account()));
 }
 
 #[tokio::test(start_paused = true)]

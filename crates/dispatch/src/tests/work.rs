@@ -114,11 +114,11 @@ async fn only_what_must_not_be_repeated_is_marked_before_it_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_a_crash_cut_off_is_held_sent_again_or_simply_sent() {
+async fn an_attempt_that_a_crash_cut_off_is_held_or_sent_again_and_a_key_since_does_not_help() {
     let held = (HOLD, 0, vec![Outcome::Ambiguous]);
     let resent = (RESEND, 1, vec![Outcome::Ambiguous, Outcome::Accepted]);
-    let sent = (keyed(), 1, vec![Outcome::Accepted]);
-    for (repeat, calls, outcomes) in [held, resent, sent] {
+    let keyed_since = (keyed(), 0, vec![Outcome::Ambiguous]);
+    for (repeat, calls, outcomes) in [held, resent, keyed_since] {
         let network = TestNetwork::always(WELL);
         let rig = Rig::new([account(MAIN, "https://a.example", repeat.clone())]);
         let (conversion, mut delivery) = lead(MAIN, "c");
