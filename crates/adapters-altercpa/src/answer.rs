@@ -51,13 +51,13 @@ pub(crate) fn id(fields: &Map<String, Value>) -> Option<u64> {
     fields.get("id").and_then(number)
 }
 
-/// The code as the network wrote it, at most 64 characters.
+/// The code as the network wrote it, without control characters.
 fn code(error: Option<&Value>) -> String {
     let text = match error {
         Some(Value::String(code)) => code.clone(),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     };
-    let code: String = text.chars().filter(|c| !c.is_control()).take(64).collect();
+    let code = text.replace(char::is_control, "");
     if code.is_empty() { "error".into() } else { code }
 }

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
 use postback_core::{
-    Adapter, BaseUrl, Call, ClickId, Found, LandingQuery, LookUp, NoClick, Postback, Result, Verdict,
+    Adapter, BaseUrl, Call, ClickId, Event, Found, LandingQuery, LookUp, NoClick, Postback, Result, Verdict,
 };
 use secrecy::ExposeSecret;
 
@@ -62,8 +62,14 @@ impl Adapter for AlterCpa {
         verdict::verdict(lead::Action::of(postback.event), answer, now)
     }
 
-    fn mask(&self, text: String) -> String {
-        text.replace(self.token.expose_secret(), "***")
+    fn private<'a>(&'a self, postback: &Postback<'a>) -> Vec<&'a str> {
+        let changed = match postback.event {
+            Event::Created => None,
+            Event::Changed(change) => change.fields.get("comment"),
+        };
+        let comments = [postback.conversion.details.fields.get("comment"), changed];
+        let comments = comments.into_iter().flatten().map(String::as_str);
+        [self.token.expose_secret()].into_iter().chain(comments).collect()
     }
 
     fn look_up(&self, ask: &LookUp) -> Result<Call> {

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
 use postback_core::{Adapter, BaseUrl, Call, ClickId, LandingQuery, NoClick, Postback, Result, Verdict};
+use secrecy::ExposeSecret;
 
 pub use client::Lead;
 pub use complaint::Complaint;
@@ -46,10 +47,10 @@ impl Adapter for TrafficStars {
     }
 
     fn verdict(&self, _postback: &Postback<'_>, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
-        verdict::verdict(self.settings(), answer, now)
+        verdict::verdict(answer, now)
     }
 
-    fn mask(&self, text: String) -> String {
-        verdict::masked(self.settings(), &text)
+    fn private<'a>(&'a self, _postback: &Postback<'a>) -> Vec<&'a str> {
+        self.settings().key.iter().map(ExposeSecret::expose_secret).collect()
     }
 }

@@ -3,19 +3,17 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use jiff::Timestamp;
-use percent_encoding::utf8_percent_encode;
-use postback_core::{Reason, Verdict, by_status, snippet};
-use secrecy::ExposeSecret;
+use postback_core::{Reason, Verdict, by_status};
 use serde_json::{Map, Value};
 
-use crate::{complaint::Complaint, config::Settings, postback::ESCAPED};
+use crate::complaint::Complaint;
 
 /// Reads an answer. A complaint counts whatever the HTTP status, and whatever else the body says; `ok` counts
 /// under a success alone.
-pub(crate) fn verdict(settings: &Settings, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
+pub(crate) fn verdict(answer: &Response<Bytes>, now: Timestamp) -> Verdict {
     let status = answer.status();
     match Said::read(answer.body()) {
-        Said::Error(message) => complaint(settings, &message, answer, now),
+        Said::Error(message) => complaint(&message, answer, now),
         Said::Ok if status.is_success() => Verdict::Accepted { remote_id: None },
         Said::Ok => Verdict::Unreadable {
             reason: Reason::new("contradiction", format!("Traffic Stars answered {status} and says ok")),
@@ -56,9 +54,9 @@ fn message(error: &Value) -> String {
     }
 }
 
-fn complaint(settings: &Settings, message: &str, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
+fn complaint(message: &str, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
     let complaint = Complaint::parse(message);
-    let reason = Reason::new(complaint.code(), snippet(masked(settings, message).as_bytes()));
+    let reason = Reason::new(complaint.code(), message);
     if complaint.is_of_the_account() {
         return Verdict::Misconfigured { reason };
     }
@@ -67,13 +65,6 @@ fn complaint(settings: &Settings, message: &str, answer: &Response<Bytes>, now: 
         (Complaint::Other(_), Some(Verdict::Misconfigured { .. })) => Verdict::Misconfigured { reason },
         _ => Verdict::Rejected { reason },
     }
-}
-
-/// The text without the key, should the network repeat it; most answers are shorter than a key.
-pub(crate) fn masked(settings: &Settings, message: &str) -> String {
-    let key = settings.key.as_ref().map(ExposeSecret::expose_secret);
-    let Some(key) = key.filter(|key| key.len() <= message.len()) else { return message.to_owned() };
-    message.replace(key, "***").replace(&utf8_percent_encode(key, ESCAPED).to_string(), "***")
 }
 
 /// A body that is not the network's: something in between may have answered. Under a client error the call was

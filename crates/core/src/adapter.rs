@@ -40,12 +40,15 @@ pub trait Adapter: fmt::Debug + Send + Sync {
 
     /// What did the answer mean?
     ///
-    /// The body may be cut at the dispatcher's limit. `now` is for a `Retry-After` that names a date.
+    /// The body may be cut at the dispatcher's limit. `now` is for a `Retry-After` that names a date. A reason in the
+    /// network's own words may repeat what is private.
     fn verdict(&self, postback: &Postback<'_>, answer: &Response<Bytes>, now: Timestamp) -> Verdict;
 
-    /// A text of the network without the account's secrets: an answer may repeat what it was sent.
-    fn mask(&self, text: String) -> String {
-        text
+    /// What the network was sent and nobody is to see should an answer repeat it, beside the customer's name, phone
+    /// and email: the account's secrets, and free text.
+    fn private<'a>(&'a self, postback: &Postback<'a>) -> Vec<&'a str> {
+        let _ = postback;
+        Vec::new()
     }
 
     /// The call that looks something up at the network.
@@ -192,6 +195,19 @@ pub enum Verdict {
         /// Why.
         reason: Reason,
     },
+}
+
+impl Verdict {
+    /// Why it was not counted, where it was not.
+    pub fn reason_mut(&mut self) -> Option<&mut Reason> {
+        match self {
+            Self::Accepted { .. } | Self::AlreadyDone { .. } => None,
+            Self::Retry { reason, .. }
+            | Self::Rejected { reason }
+            | Self::Misconfigured { reason }
+            | Self::Unreadable { reason } => Some(reason),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What all networks' answers have in common: the HTTP status, `Retry-After`, the first bytes for the log.
+//! What all networks' answers have in common: the HTTP status, `Retry-After`, the first bytes for the log, what is private.
 
 use std::time::Duration;
 
@@ -47,6 +47,67 @@ pub fn snippet(body: &[u8]) -> String {
         .replace(|c: char| c.is_control() && !c.is_ascii_whitespace(), "\u{fffd}")
 }
 
+/// What is private and shorter than this may stand in a longer word by chance, in bytes.
+const SHORT: usize = 6;
+
+/// A network's text without `private`, as it is, escaped as in JSON (`\/`, `\u0441`) or as in a URL (`%2F`, `+`).
+/// Where it is short and stands inside of a longer word it stays: `ali` is no name in `invalid`.
+pub fn mask(text: String, private: &str) -> String {
+    if private.is_empty() || text.len() < private.len() {
+        return text;
+    }
+    let (mut masked, mut kept, mut at) = (String::new(), 0, 0);
+    while let Some(next) = text[at..].chars().next() {
+        let said = said(&text.as_bytes()[at..], private.as_bytes());
+        match said.filter(|len| private.len() >= SHORT || !is_inside(&text, at, at + len)) {
+            Some(len) => {
+                masked.extend([&text[kept..at], "***"]);
+                at += len;
+                kept = at;
+            }
+            None => at += next.len_utf8(),
+        }
+    }
+    if kept == 0 { text } else { masked + &text[kept..] }
+}
+
+/// How many bytes of `text` say what is private, where it begins with that.
+fn said(text: &[u8], private: &[u8]) -> Option<usize> {
+    let (mut rest, mut left) = (text, private);
+    while let Some(first) = left.first() {
+        let (len, said) = match escape(rest).filter(|(_, said)| left.starts_with(said)) {
+            Some((len, said)) => (len, said.len()),
+            None if rest.first() == Some(first) => (1, 1),
+            None => return None,
+        };
+        (rest, left) = (&rest[len..], &left[said..]);
+    }
+    Some(text.len() - rest.len())
+}
+
+/// The length of the escape with which a text begins, and what that stands for.
+fn escape(text: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let hex = |digits: &[u8]| u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+    match text {
+        [b'+', ..] => Some((1, b" ".to_vec())),
+        [b'%', a, b, ..] => Some((3, vec![u8::try_from(hex(&[*a, *b])?).ok()?])),
+        [b'\\', b'u', ..] => {
+            let units = text.chunks_exact(6).take(2).map_while(|unit| hex(unit.strip_prefix(b"\\u")?));
+            let char = char::decode_utf16(units).next()?.ok()?;
+            Some((6 * char.len_utf16(), char.to_string().into_bytes()))
+        }
+        [b'\\', b'n', ..] => Some((2, b"\n".to_vec())),
+        [b'\\', char @ (b'"' | b'\\' | b'/'), ..] => Some((2, vec![*char])),
+        _ => None,
+    }
+}
+
+/// Whether letters or digits go on at both ends.
+fn is_inside(text: &str, from: usize, to: usize) -> bool {
+    let (before, after) = (text[..from].chars().next_back(), text[to..].chars().next());
+    before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +130,27 @@ mod tests {
     fn a_snippet_is_short_and_printable() {
         assert_eq!(snippet(&[b'x'; 600]).len(), 512);
         assert_eq!(snippet(b"a\xff\x00b\n"), "a\u{fffd}\u{fffd}b\n");
+    }
+
+    #[test]
+    fn what_is_private_is_masked_in_every_form_in_which_it_is_repeated() {
+        let table = [
+            ("no Olga here, Olga", "Olga", "no *** here, ***"),
+            (r"\u041e\u043b\u044C\u0433\u0430 \ud83d\ude00!", "Ольга 😀", "***!"),
+            (r#"key=a\/b or a%2Fb or a%2fb or a/b"#, "a/b", "key=*** or *** or *** or ***"),
+            (r#"said \"hi\" \\ \n."#, "\"hi\" \\ \n", "said ***."),
+            ("name=Zo%C3%AB+%26+Co&x=1", "Zoë & Co", "name=***&x=1"),
+            ("+33 1 and %2B33+1", "+33 1", "*** and ***"),
+            (r"100% \ 50%% \u12", "100% \\ 50%% \\u12", "***"),
+            ("aab", "ab", "a***"),
+            ("anything", "", "anything"),
+            ("Olg", "Olga", "Olg"),
+            ("invalid_click of ali", "ali", "invalid_click of ***"),
+            ("xsecret-keyx", "secret-key", "x***x"),
+        ];
+        for (text, private, want) in table {
+            assert_eq!(mask(text.to_owned(), private), want, "{private} in {text}");
+        }
     }
 
     #[test]

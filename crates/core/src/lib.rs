@@ -29,7 +29,7 @@ mod trace;
 
 pub use account::{Account, Accounts};
 pub use adapter::{Adapter, Call, NoClick, OnAmbiguous, Postback, Repeat, Verdict};
-pub use answer::{by_status, retry_after, snippet};
+pub use answer::{by_status, mask, retry_after, snippet};
 pub use base_url::BaseUrl;
 pub use click::{CLICK_LIFE, Click, ClickRef, Flags, IpNetwork, Utm, VisitorIp, is_life_over};
 pub use conversion::{

@@ -1,6 +1,7 @@
 //! One claim, from its call to its settlement.
 
 use std::{
+    cmp::Reverse,
     ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -11,6 +12,7 @@ use http::Response;
 use jiff::Timestamp;
 use postback_core::{
     Account, Attempt, Call, ErrorKind, LatencyBin, Outcome, Postback, Reason, Repeat, Result, Series, Tally,
+    mask,
     ports::{Claim, Clock, Outbox, Settlement},
     snippet,
 };
@@ -31,6 +33,9 @@ use crate::{
     spans,
     stack::{Leaf, Stack},
 };
+
+/// How much of a reason's code is kept, in characters.
+const CODE_KEPT: usize = 64;
 
 /// What all accounts' work shares.
 pub(crate) struct Shared {
@@ -137,21 +142,26 @@ impl Sending {
     }
 
     fn heard(&self, answer: &Response<Bytes>, now: Timestamp) -> Heard {
-        Heard {
-            status: answer.status().as_u16(),
-            answer: self.shown(answer.body()),
-            verdict: self.account.adapter.verdict(&self.postback(), answer, now),
+        let mut verdict = self.account.adapter.verdict(&self.postback(), answer, now);
+        if let Some(reason) = verdict.reason_mut() {
+            reason.code = self.shown(&reason.code).chars().take(CODE_KEPT).collect();
+            reason.message = self.shown(&reason.message);
         }
+        let (status, words) = (answer.status().as_u16(), String::from_utf8_lossy(answer.body()));
+        Heard { status, answer: self.shown(&words), verdict }
     }
 
-    /// The beginning of an answer, without what it may repeat of the account's secrets and the customer.
-    fn shown(&self, body: &[u8]) -> String {
-        let mut text = self.account.adapter.mask(String::from_utf8_lossy(body).into_owned());
-        let customer = &self.claim.conversion.details.customer;
-        for private in [&customer.name, &customer.phone, &customer.email].into_iter().flatten() {
-            text = text.replace(private.as_str(), "***");
-        }
-        snippet(text.as_bytes())
+    /// The beginning of the network's words, without what they may repeat of the account's secrets and the customer.
+    fn shown(&self, words: &str) -> String {
+        let postback = self.postback();
+        let customer = &postback.conversion.details.customer;
+        let mut private = self.account.adapter.private(&postback);
+        private.extend(
+            [&customer.name, &customer.phone, &customer.email].into_iter().flatten().map(String::as_str),
+        );
+        // The longest first: an address may begin with the name.
+        private.sort_by_key(|private| Reverse(private.len()));
+        snippet(private.into_iter().fold(words.to_owned(), mask).as_bytes())
     }
 
     async fn conclude(&self, step: Step) {

@@ -2,7 +2,7 @@
 
 use http::{Method, header::CONTENT_TYPE};
 use postback_adapters_altercpa::{AlterCpa, Settings};
-use postback_core::{Adapter, BaseUrl, Change, Customer, LookUp, LookUpSource, Status};
+use postback_core::{Adapter, BaseUrl, Change, Customer, Event, LookUp, LookUpSource, Postback, Status};
 
 use crate::support::*;
 
@@ -46,9 +46,13 @@ fn ac_1_the_token_is_in_no_debug_and_in_no_error() {
 }
 
 #[test]
-fn ac_1_an_answer_that_repeats_the_token_is_masked() {
-    let masked = canary().mask(format!("token={CANARY}&click=1"));
-    assert_eq!(masked, "token=***&click=1");
+fn ac_1_the_token_and_what_is_said_of_the_customer_are_private() {
+    let (altercpa, conversion) =
+        (canary(), lead_with(|it| it.fields = map(&[("comment", "she"), ("exto", "A")])));
+    let change = Change { fields: map(&[("comment", "he")]), ..Change::default() };
+    let private = |event: &Event| altercpa.private(&Postback { conversion: &conversion, event }).join(" ");
+    assert_eq!(private(&Event::Created), format!("{CANARY} she"));
+    assert_eq!(private(&Event::Changed(change)), format!("{CANARY} she he"));
 }
 
 #[test]

@@ -60,13 +60,22 @@ impl Adapter for TestAdapter {
         })
     }
 
-    /// 200 is taken unless its body is `?`; 400 is refused; the rest as on every network.
+    fn private<'a>(&'a self, _: &Postback<'a>) -> Vec<&'a str> {
+        vec![CANARY]
+    }
+
+    /// 200 is taken unless its body is `?`; 400 is refused, 422 in the network's own words; the rest as on every
+    /// network.
     fn verdict(&self, _: &Postback<'_>, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
         match (answer.status(), answer.body().as_ref()) {
             (StatusCode::OK, b"?") => Verdict::Unreadable { reason: Reason::new("odd", "not an answer") },
             (StatusCode::OK, body) => Verdict::Accepted { remote_id: Some(format!("{} bytes", body.len())) },
             (StatusCode::BAD_REQUEST, _) => {
                 Verdict::Rejected { reason: Reason::new("bad_click", "unknown click") }
+            }
+            (StatusCode::UNPROCESSABLE_ENTITY, body) => {
+                let words = String::from_utf8_lossy(body);
+                Verdict::Rejected { reason: Reason::new(words.clone(), words) }
             }
             _ => by_status(answer, now).unwrap_or(Verdict::Unreadable { reason: Reason::new("odd", "?") }),
         }

@@ -208,10 +208,13 @@ fn waits_grow_with_the_failed_attempts_of_the_present_schedule() {
     }
 }
 
+/// Earlier attempts by when they began, when the account's last call that was taken began, and what comes of it.
+type Refused = (&'static [(Outcome, i64)], Option<i64>, &'static str);
+
 #[test]
 fn a_call_that_is_refused_again_though_the_account_is_not_is_dead() {
     use Outcome::{Misconfigured, NotSent};
-    let table: [(&[(Outcome, i64)], Option<i64>, &str); 8] = [
+    let table: [Refused; 8] = [
         (&[], Some(50), "pause why"),
         (&[(Misconfigured, 10)], None, "pause why"),
         (&[(Misconfigured, 10)], Some(9), "pause why"),

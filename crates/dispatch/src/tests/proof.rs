@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
-use postback_core::{LatencyBin, Outcome, Series};
+use postback_core::{ANSWER_KEPT, Customer, DeliveryState, LatencyBin, Outcome, Series};
 
 use super::{
     adapter::{CANARY, HOLD, keyed},
     leaf::{Answer, TestNetwork, WELL},
     log::Log,
-    rig::{MAIN, Rig, account},
+    rig::{MAIN, Rig, account, lead},
 };
 
 #[tokio::test(start_paused = true)]
@@ -97,6 +97,32 @@ async fn the_numbers_say_what_was_delivered_and_how_long_it_took() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     assert!(!text.contains(CANARY));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_network_repeats_of_secrets_and_customer_is_masked_in_its_answer_and_in_the_reason() {
+    let (log, _guard) = Log::catch();
+    let body = r#"no canary-5f3a, \u041e\u043b\u044c\u0433\u0430 of olga@mail.example at +33\/12; "#;
+    let body: &'static str = format!("{body}{}canary-5f3a", " ".repeat(500 - body.len())).leak();
+    let network = TestNetwork::always(Answer::Says(422, body, Duration::ZERO));
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]);
+    let (mut conversion, delivery) = lead(MAIN, "c");
+    conversion.details.customer = Customer {
+        name: Some("Ольга".to_owned()),
+        phone: Some("+33/12".to_owned()),
+        email: Some("olga@mail.example".to_owned()),
+        country: None,
+    };
+    rig.outbox.add(conversion, delivery, DeliveryState::Pending);
+    let rig = rig.run(network.leaf());
+    rig.settled().await;
+    let attempt = rig.outbox.delivery("c").attempts.remove(0);
+    let reason = attempt.reason.unwrap();
+    for (text, most) in [(&attempt.answer, ANSWER_KEPT), (&reason.message, ANSWER_KEPT), (&reason.code, 64)] {
+        assert!(text.starts_with("no ***, *** of *** at ***; ") && text.len() <= most, "{text}");
+        assert!(!text.contains("canary"), "{text}");
+    }
+    assert!(!log.text().contains("canary-5f3a") && !log.text().contains("olga"), "{}", log.text());
 }
 
 #[tokio::test(start_paused = true)]
