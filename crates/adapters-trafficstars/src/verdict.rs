@@ -61,8 +61,9 @@ fn complaint(message: &str, answer: &Response<Bytes>, now: Timestamp) -> Verdict
         return Verdict::Misconfigured { reason };
     }
     match (complaint, by_status(answer, now)) {
-        (Complaint::Other(_), Some(Verdict::Retry { after, .. })) => Verdict::Retry { after, reason },
         (Complaint::Other(_), Some(Verdict::Misconfigured { .. })) => Verdict::Misconfigured { reason },
+        (Complaint::Other(_), Some(Verdict::Retry { after, .. })) => Verdict::Retry { after, reason },
+        (Complaint::Other(_), _) => Verdict::Retry { after: None, reason },
         _ => Verdict::Rejected { reason },
     }
 }

@@ -81,16 +81,22 @@ fn ts_9_a_complaint_of_the_account_stops_the_account() {
 }
 
 #[test]
-fn ts_9_an_unknown_complaint_is_kept_in_its_own_words() {
-    assert_eq!(verdict(200, complaint("Too Blue")), rejected("other", "Too Blue"));
-    assert_eq!(verdict(400, complaint("Too Blue")), rejected("other", "Too Blue"));
-    assert_eq!(verdict(200, r#"{"error":"Too Blue"}"#), rejected("other", "Too Blue"));
-    assert_eq!(verdict(200, r#"{"error":{"code":7}}"#), rejected("other", r#"{"code":7}"#));
-    assert_eq!(verdict(200, complaint("")), rejected("other", "\"\""));
+fn ts_9_an_unknown_complaint_is_for_later_and_kept_in_its_own_words() {
+    for (status, body, words) in [
+        (200, complaint("Too Blue"), "Too Blue"),
+        (400, complaint("Too Blue"), "Too Blue"),
+        (404, complaint("getting click error: i/o timeout"), "getting click error: i/o timeout"),
+        (200, r#"{"error":"Too Blue"}"#.to_owned(), "Too Blue"),
+        (200, r#"{"error":{"code":7}}"#.to_owned(), r#"{"code":7}"#),
+        (200, complaint(""), "\"\""),
+    ] {
+        let want = Verdict::Retry { after: None, reason: Reason::new("other", words) };
+        assert_eq!(verdict(status, body), want, "{status} {words}");
+    }
 }
 
 #[test]
-fn ts_9_an_unknown_complaint_yields_to_a_status_that_is_not_final() {
+fn ts_9_an_unknown_complaint_yields_to_what_the_http_status_says() {
     let answer =
         Response::builder().status(429).header(RETRY_AFTER, "60").body(complaint("slow down").into());
     let Verdict::Retry { after, reason } = judge(&answer.unwrap()) else { panic!() };
