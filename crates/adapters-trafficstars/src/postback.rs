@@ -68,6 +68,10 @@ pub(crate) fn call(settings: &Settings, postback: &Postback<'_>) -> Result<Call>
     };
     let mut call = action.call(settings).map_err(in_the_callers_words)?;
     call.warnings.extend(waits);
+    let parts = [("shipping", details.shipping), ("tax", details.tax)];
+    let parts = parts.into_iter().filter(|(_, part)| part.is_some());
+    call.warnings
+        .extend(parts.map(|(field, _)| format!("{field}: is not told; Traffic Stars takes the total alone")));
     Ok(call)
 }
 

@@ -173,6 +173,19 @@ fn what_traffic_stars_would_misunderstand_is_refused_naming_the_field() {
 }
 
 #[test]
+fn the_parts_of_a_value_are_left_out_with_a_warning() {
+    let part = |amount: &str| Some(amount.parse().unwrap());
+    let parts = Details { shipping: part("0.5"), tax: part("0.2"), ..lead_worth("2.1") };
+    assert_eq!(
+        tell(&keyed(""), click(CLICK), parts).unwrap().warnings,
+        [
+            "shipping: is not told; Traffic Stars takes the total alone",
+            "tax: is not told; Traffic Stars takes the total alone",
+        ]
+    );
+}
+
+#[test]
 fn a_conversion_that_is_not_won_yet_is_warned_of() {
     let warnings = |status: Status| {
         tell(&keyed(""), click(CLICK), Details { status: Some(status), ..lead() }).unwrap().warnings
