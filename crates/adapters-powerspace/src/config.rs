@@ -11,7 +11,7 @@ pub struct Settings {
     /// The network's address: `https://a.pwspace.com` unless a test says otherwise (PS-4).
     pub base_url: BaseUrl,
     /// The currency of the account's statistics. A value in another one is refused; without this setting any
-    /// value is told as it is, for the network takes no currency with it.
+    /// value is told as it is, with a warning, for the network takes no currency with it.
     pub currency: Option<Currency>,
     /// Which parts of an order's total are told (PS-8).
     pub order_value: OrderValue,

@@ -97,18 +97,19 @@ impl Money {
         self.currency
     }
 
-    /// What remains after `part`, or an error where the part is larger than the whole.
+    /// What is left of a value without `part` of it, such as its shipping; `field` names the part in errors.
     ///
     /// # Errors
-    /// `InvalidArgument` where `part` is larger than this amount.
-    pub fn less(&self, part: Decimal) -> Result<Self> {
-        if part > self.amount {
-            return Err(Error::invalid(
-                "amount",
-                format!("`{part}` is more than the total `{}`", self.amount),
-            ));
+    /// `InvalidArgument` at `field` where `part` is negative or more than this amount.
+    pub fn less(&self, field: &'static str, part: Decimal) -> Result<Self> {
+        if part < Decimal::ZERO {
+            return Err(Error::invalid(field, format!("`{part}` is negative")));
         }
-        Self::new(self.amount - part, self.currency)
+        if part > self.amount {
+            let message = format!("`{part}` is more than what is left of the value, `{self}`");
+            return Err(Error::invalid(field, message));
+        }
+        Ok(Self { amount: self.amount - part, ..*self })
     }
 }
 
@@ -147,6 +148,16 @@ mod tests {
         for text in ["49.99", "0.009", "200.01", "5", "0.10"] {
             assert_eq!(Money::parse(text, "EUR").unwrap().amount().to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_part_is_taken_out_of_a_value_and_is_neither_negative_nor_more() {
+        let value = Money::parse("10.50", "EUR").unwrap();
+        let less = |part: &str| value.less("tax", part.parse().unwrap()).map_err(|error| error.to_string());
+        assert_eq!(less("10.5").unwrap().to_string(), "0.00 EUR");
+        assert_eq!(less("-0").unwrap(), value);
+        assert_eq!(less("11").unwrap_err(), "tax: `11` is more than what is left of the value, `10.50 EUR`");
+        assert_eq!(less("-1").unwrap_err(), "tax: `-1` is negative");
     }
 
     #[test]

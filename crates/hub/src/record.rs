@@ -297,15 +297,10 @@ fn check(details: &Details) -> Result<()> {
     let mut rest = details.value;
     for (field, part) in [("details.shipping", details.shipping), ("details.tax", details.tax)] {
         let Some(part) = part else { continue };
-        if part.is_sign_negative() && !part.is_zero() {
-            return Err(Error::invalid(field, format!("`{part}` is negative")));
-        }
         let Some(whole) = rest else {
             return Err(Error::invalid(field, "is a part of the value; want details.value with it"));
         };
-        rest = Some(whole.less(part).map_err(|_| {
-            Error::invalid(field, format!("`{part}` is more than what is left of the value, `{whole}`"))
-        })?);
+        rest = Some(whole.less(field, part)?);
     }
     Ok(())
 }

@@ -3,12 +3,14 @@
 use http::Method;
 use percent_encoding::percent_decode_str;
 use postback_core::{
-    Adapter, Change, ClickId, Details, ErrorKind, Event, FlowId, Goal, Kind, OnAmbiguous, Postback, Repeat,
-    Source, Status,
+    Adapter, Change, ClickId, Details, ErrorKind, Event, FlowId, Goal, Kind, Money, OnAmbiguous, Postback,
+    Repeat, Source, Status,
 };
 use proptest::prelude::*;
 
 use crate::{click, conversion, money, order, powerspace, tell, url};
+
+const EUR: &str = "currency = 'EUR'\n";
 
 fn warnings(settings: &str, details: Details) -> Vec<String> {
     tell(&powerspace(settings), click("a"), details).unwrap().warnings
@@ -54,6 +56,17 @@ fn ps_5_an_order_without_a_value_is_sent_with_a_warning() {
 }
 
 #[test]
+fn ps_5_a_value_of_an_account_without_a_currency_is_told_with_a_warning() {
+    let yen = Details { value: Some(Money::parse("4990", "JPY").unwrap()), ..Details::new(Kind::Order) };
+    assert_eq!(url(yen.clone()), "https://a.pwspace.com/ord?qci=abc123xyz789&ov=4990");
+    assert_eq!(
+        warnings("", yen),
+        ["value: `4990 JPY` is told without its currency; want currency in the account's settings"]
+    );
+    assert_eq!(warnings(EUR, order("49.90")), [""; 0]);
+}
+
+#[test]
 fn ps_6_reserved_characters_are_percent_encoded() {
     let call = tell(&powerspace(""), click("a b+&=%/?#é"), order("1")).unwrap();
     let want = "https://a.pwspace.com/ord?qci=a%20b%2B%26%3D%25%2F%3F%23%C3%A9&ov=1";
@@ -94,7 +107,7 @@ fn ps_7_a_lead_and_two_orders_of_one_click_are_three_calls() {
 #[test]
 fn ps_8_the_account_chooses_which_parts_of_the_total_are_told() {
     let sent = |shipping: &str, tax: &str| {
-        let settings = format!("order_value = {{ shipping = '{shipping}', tax = '{tax}' }}");
+        let settings = format!("{EUR}order_value = {{ shipping = '{shipping}', tax = '{tax}' }}");
         let parts = Details {
             shipping: Some("4.99".parse().unwrap()),
             tax: Some("7.5".parse().unwrap()),
@@ -113,12 +126,12 @@ fn ps_8_the_account_chooses_which_parts_of_the_total_are_told() {
 #[test]
 fn ps_8_a_part_that_is_to_be_taken_out_and_is_not_known_is_warned_of() {
     assert_eq!(
-        warnings("order_value.shipping = 'exclude'", order("5")),
+        warnings(&format!("{EUR}order_value.shipping = 'exclude'"), order("5")),
         [
             "shipping: is missing, though the account's settings take it out of the value; nothing is taken out"
         ]
     );
-    assert_eq!(warnings("order_value.shipping = 'include'", order("5")), [""; 0]);
+    assert_eq!(warnings(&format!("{EUR}order_value.shipping = 'include'"), order("5")), [""; 0]);
 }
 
 #[test]
@@ -129,10 +142,7 @@ fn ps_8_a_part_larger_than_the_rest_of_the_total_is_refused() {
         tax: Some(tax.parse().unwrap()),
         ..order("10")
     };
-    assert_eq!(
-        refusal(both, parts("6", "5")),
-        "tax: `5` is more than `4`, which is all that the value has left"
-    );
+    assert_eq!(refusal(both, parts("6", "5")), "tax: `5` is more than what is left of the value, `4 EUR`");
     assert_eq!(refusal(both, parts("-1", "5")), "shipping: `-1` is negative");
     assert_eq!(url(parts("4", "6")), "https://a.pwspace.com/ord?qci=abc123xyz789&ov=10");
 }
@@ -156,7 +166,7 @@ fn an_amount_in_another_currency_than_the_accounts_is_refused_naming_both() {
         refusal("currency = 'USD'", order("1")),
         "value.currency: `EUR` is not the account's currency `USD`"
     );
-    assert_eq!(warnings("currency = 'EUR'", order("1")), [""; 0]);
+    assert_eq!(warnings(EUR, order("1")), [""; 0]);
 }
 
 #[test]
@@ -205,5 +215,5 @@ fn what_powerspace_has_no_parameter_for_is_left_out_with_a_warning() {
             "status: `hold` is not told; Powerspace counts the conversion at once",
         ]
     );
-    assert_eq!(warnings("", Details { status: Some(Status::Approved), ..order("5") }), [""; 0]);
+    assert_eq!(warnings(EUR, Details { status: Some(Status::Approved), ..order("5") }), [""; 0]);
 }
