@@ -10,7 +10,8 @@ use crate::{AlterCpa, form::Form};
 /// How a field's value is written.
 #[derive(Clone, Copy)]
 enum Rule {
-    /// The advertiser's id of the lead; checked where the combination is written.
+    /// The advertiser's id of the lead, unique for each conversion: the network takes a second one under the same id
+    /// for a repeat. Checked where the combination is written.
     Exto,
     /// `0` or `1`.
     Flag,
@@ -196,9 +197,9 @@ pub(crate) fn check_text(field: &'static str, value: &str, most: usize) -> Resul
     Ok(())
 }
 
+/// The same of text in lines.
 fn check_lines(field: &'static str, value: &str) -> Result<()> {
-    let lines = value.replace(['\n', '\r', '\t'], " ");
-    check_text(field, &lines, 4096)
+    check_text(field, &value.replace('\n', " "), 1024)
 }
 
 /// At most 40 characters of a value, for a message.

@@ -43,7 +43,8 @@ impl Origin {
         Self { by: By::Order(id.into()), exto: None }
     }
 
-    /// The same, with the advertiser's own id of the lead: one pair never makes a second lead (AC-3).
+    /// The same, with the advertiser's own id of the lead: one pair never makes a second lead (AC-3). It must be
+    /// another for each conversion: the network takes a second one under the same id for a repeat.
     #[must_use]
     pub fn exto(mut self, exto: impl Into<String>) -> Self {
         self.exto = Some(exto.into());

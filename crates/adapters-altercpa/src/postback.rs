@@ -26,9 +26,8 @@ fn exto(conversion: &Conversion) -> String {
 
 fn created(mut lead: Lead<'_>, conversion: &Conversion) -> Result<Call> {
     let details = &conversion.details;
-    if details.kind == Kind::Goal && details.goal.is_none() && !details.fields.contains_key("gid") {
-        return Err(Error::invalid("goal", "is missing; a goal has a name, or a number in the field gid")
-            .because("MISSING"));
+    if details.kind == Kind::Goal && details.goal.is_none() {
+        return Err(Error::invalid("goal", "is missing; a goal has a name").because("MISSING"));
     }
     lead = lead.customer(details.customer.clone()).created_at(conversion.occurred_at);
     if let Some(status) = &details.status {

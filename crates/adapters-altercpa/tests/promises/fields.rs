@@ -22,11 +22,11 @@ fn ac_7_a_goal_goes_by_its_name_or_by_its_number() {
 }
 
 #[test]
-fn ac_7_a_conversion_of_kind_goal_has_one_goal() {
+fn ac_7_a_conversion_of_kind_goal_names_its_goal() {
     let mut details = Details::new(Kind::Goal);
     assert_eq!(fault(created(&plain(), &conversion(click("abc"), details.clone()))), "goal");
     details.fields = map(&[("gid", "12")]);
-    assert!(created(&plain(), &conversion(click("abc"), details.clone())).is_ok());
+    assert_eq!(fault(created(&plain(), &conversion(click("abc"), details.clone()))), "goal");
     details.goal = goal("reg");
     assert_eq!(fault(created(&plain(), &conversion(click("abc"), details))), "fields.gid");
 }
@@ -88,6 +88,7 @@ fn ac_8_the_other_parameters_are_checked_and_told() {
     for (name, said) in [
         ("count", "3"),
         ("comment", "two lines\nof = & text"),
+        ("comment", &"x".repeat(1_024)),
         ("mobile", "0"),
         ("mobile", "desktop"),
         ("mobile", "tablet"),
@@ -103,6 +104,9 @@ fn ac_8_the_other_parameters_are_checked_and_told() {
         ("count", "1.5"),
         ("comment", ""),
         ("comment", "\0"),
+        ("comment", "a\tb"),
+        ("comment", "two lines\r\nof text"),
+        ("comment", &"x".repeat(1_025)),
         ("mobile", ""),
         ("mobile", "a\nb"),
         ("bad", "2"),
