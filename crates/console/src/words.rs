@@ -93,7 +93,8 @@ pub(crate) fn advice(code: &str) -> &'static str {
         }
         "http_401" | "http_403" | "http_407" | "auth" | "invalid_key" => {
             "The network refuses the account: its key or token is wrong or was withdrawn. Put the right one into \
-             the config, then resume the account."
+             the config, then resume the account. A dead letter was refused though the network took others of the \
+             account: look for what is odd in its call."
         }
         "http_404" => "There is nothing at the account's address: check base_url, then resume the account.",
         "traffic" => "The offer's privacy settings do not let this traffic in. Ask the network.",
