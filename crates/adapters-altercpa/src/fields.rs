@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postback_core::{Currency, Error, Money, Result};
+use postback_core::{COMMENT, Currency, Error, Money, Result};
 use rust_decimal::Decimal;
 
 use crate::{AlterCpa, form::Form};
@@ -59,7 +59,7 @@ const RULES: &[(&str, Rule)] = &[
     ("curr", Rule::Number),
     ("currency", Rule::Currency),
     ("count", Rule::Count),
-    ("comment", Rule::Comment),
+    (COMMENT, Rule::Comment),
     ("mobile", Rule::Word),
     ("bad", Rule::Flag),
     ("time", Rule::Number),
@@ -117,8 +117,8 @@ impl Fields {
         if self.take("bad").is_some_and(|flag| flag == "1") {
             form.add("bad", "1");
         }
-        if let Some(comment) = self.take("comment") {
-            form.add_masked("comment", comment);
+        if let Some(comment) = self.take(COMMENT) {
+            form.add_masked(COMMENT, comment);
         }
     }
 }

@@ -22,7 +22,8 @@ use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
 use postback_core::{
-    Adapter, BaseUrl, Call, ClickId, Event, Found, LandingQuery, LookUp, NoClick, Postback, Result, Verdict,
+    Adapter, BaseUrl, COMMENT, Call, ClickId, Event, Found, LandingQuery, LookUp, NoClick, Postback, Result,
+    Verdict,
 };
 use secrecy::ExposeSecret;
 
@@ -65,9 +66,9 @@ impl Adapter for AlterCpa {
     fn private<'a>(&'a self, postback: &Postback<'a>) -> Vec<&'a str> {
         let changed = match postback.event {
             Event::Created => None,
-            Event::Changed(change) => change.fields.get("comment"),
+            Event::Changed(change) => change.fields.get(COMMENT),
         };
-        let comments = [postback.conversion.details.fields.get("comment"), changed];
+        let comments = [postback.conversion.details.fields.get(COMMENT), changed];
         let comments = comments.into_iter().flatten().map(String::as_str);
         [self.token.expose_secret()].into_iter().chain(comments).collect()
     }

@@ -13,7 +13,7 @@ use crate::{
     clicks::expired,
     fingerprint::Said,
     render::in_report,
-    settle::{Settled, Unsettled},
+    settle::{OwnKey, Settled, Unsettled},
 };
 
 /// How far another clock may be from the hub's.
@@ -70,7 +70,7 @@ impl Hub {
     /// `InvalidArgument` at the field that is wrong, be it by the network's rules; `NotFound` for a click, user or
     /// account that is not known; `FailedPrecondition` with reason `CLICK_EXPIRED` for a click past its life, or
     /// where the network takes no such thing; `AlreadyExists` for a known request or transaction id with other
-    /// content; `Unavailable` where a store is away, or would lose the conversion.
+    /// content, or at a field whose value is another conversion's key at the network; `Unavailable` where a store is away, or would lose the conversion.
     pub async fn record(&self, report: &Report) -> Result<RecordedConversion> {
         let span = info_span!("record", account = Empty, conversion = Empty, delivery = Empty);
         let recorded = self.take(report).instrument(span).await;
@@ -164,8 +164,12 @@ impl Hub {
         let delivery = self.delivery_of(&conversion, Event::Created, now);
         let content = Said::of_conversion(&report.details, report.occurred_at).fingerprint();
         let (account, kind) = (conversion.account.clone(), conversion.details.kind);
+        let own_key = rendered.own_key.as_ref().map(|field| OwnKey::of(&conversion, field));
         let recording = self.inner.outbox.record(conversion, delivery, content);
         async move {
+            if let Some(own_key) = own_key {
+                Box::pin(self.take_key(own_key)).await?;
+            }
             let recorded = recording.await.map_err(|error| match error.kind() {
                 ErrorKind::AlreadyExists => error.at("details.transaction_id"),
                 _ => error,

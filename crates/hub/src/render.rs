@@ -1,6 +1,6 @@
 //! The call that a network will see, made before anything is recorded: what can be refused is refused at once.
 
-use postback_core::{Conversion, Error, Event, Postback, Result};
+use postback_core::{Conversion, Error, Event, Postback, Repeat, Result};
 
 use crate::Hub;
 
@@ -11,6 +11,8 @@ pub struct Rendered {
     pub call: String,
     /// What the caller should mend, though it is taken.
     pub warnings: Vec<String>,
+    /// The field in which the caller chose the key by which the network will tell this conversion from others.
+    pub(crate) own_key: Option<String>,
 }
 
 impl Hub {
@@ -24,7 +26,16 @@ impl Hub {
         let registry = self.registry();
         let account = registry.account(&conversion.account)?;
         let call = account.adapter.call(&Postback { conversion, event }).map_err(|error| at(error, place))?;
-        Ok(Rendered { call: call.shown, warnings: call.warnings })
+        let own_key = match call.repeat {
+            Repeat::Keyed(key) => conversion
+                .details
+                .fields
+                .iter()
+                .find(|(_, value)| **value == key)
+                .map(|(name, _)| name.clone()),
+            Repeat::Unkeyed(_) => None,
+        };
+        Ok(Rendered { call: call.shown, warnings: call.warnings, own_key })
     }
 }
 

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use postback_core::{
-    ClickRef, ConversionId, Error, Fingerprint, Goal, Kind, LaneId, Result, TransactionId,
+    ClickRef, Conversion, ConversionId, Error, ErrorKind, Fingerprint, Goal, Kind, LaneId, Result,
+    TransactionId,
     ports::{RequestKey, Reservation},
 };
 use uuid::Uuid;
@@ -37,6 +38,33 @@ impl Settled {
     }
 }
 
+/// A caller's own key of a conversion at its network. The network takes whatever comes under it for a repeat, so that it
+/// is one conversion's alone.
+pub(crate) struct OwnKey {
+    field: String,
+    key: RequestKey,
+    holder: Reservation,
+}
+
+impl OwnKey {
+    /// The key that stands in a field of a conversion. A repeat of the conversion holds it likewise.
+    pub(crate) fn of(conversion: &Conversion, field: &str) -> Self {
+        let value = conversion.details.fields.get(field).map_or("", String::as_str);
+        let source = LaneId::of(&conversion.account, &conversion.source, "").to_string();
+        let fingerprint = conversion.key().map_or(*conversion.id.as_bytes(), |key| *key.as_bytes());
+        Self {
+            field: format!("details.fields[{field}]"),
+            key: RequestKey::of(&["own key", &source, value]),
+            holder: Reservation {
+                fingerprint: Fingerprint::from_bytes(fingerprint),
+                id: *conversion.id.as_bytes(),
+                at: conversion.recorded_at,
+                click: None,
+            },
+        }
+    }
+}
+
 /// What becomes of a request of which nothing was settled before.
 #[derive(Clone, Copy)]
 pub(crate) enum Unsettled {
@@ -63,6 +91,20 @@ impl Hub {
             Unsettled::Leave => self.inner.outbox.reserved(key).await?.unwrap_or(mine),
         };
         if kept.fingerprint == fingerprint { Ok(kept) } else { Err(Error::conflict("request_id")) }
+    }
+
+    /// Takes a key for a conversion.
+    ///
+    /// # Errors
+    /// `AlreadyExists` at the field where it is another conversion's.
+    pub(crate) async fn take_key(&self, OwnKey { field, key, holder }: OwnKey) -> Result<()> {
+        let fingerprint = holder.fingerprint;
+        if self.inner.outbox.reserve(key, holder).await?.fingerprint == fingerprint {
+            return Ok(());
+        }
+        let message = "is the key of another conversion of this source; the network would take this one for a repeat \
+                       of that";
+        Err(Error::new(ErrorKind::AlreadyExists, "NETWORK_KEY_TAKEN", message).at(field))
     }
 
     /// Settles a request on the first word under `key`.

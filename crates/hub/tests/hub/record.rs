@@ -62,6 +62,35 @@ async fn a_token_attributes_with_no_record_of_its_click() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_conversions_of_a_click_under_one_key_of_the_callers_own_are_refused() {
+    let house = house();
+    let token = house.token("a").await;
+    let under_code = |token: &SourceBy, mut details: Details| {
+        details.fields.insert("code".into(), "K-1".into());
+        report(token.clone(), details)
+    };
+    let first = house.record(under_code(&token, order("10", "T-1"))).await;
+    let repeat = house.record(under_code(&token, order("10", "T-1"))).await;
+    assert_eq!((repeat.conversion, repeat.already), (first.conversion, true));
+
+    let lead = Details { kind: Kind::Lead, ..order("10", "T-1") };
+    let anew = Details { transaction_id: None, ..lead.clone() };
+    for other in [lead.clone(), order("10", "T-2"), anew] {
+        let refused = house.refuse(under_code(&token, other)).await;
+        let told = (refused.kind(), refused.reason(), refused.field());
+        let want = (ErrorKind::AlreadyExists, "NETWORK_KEY_TAKEN", Some("details.fields[code]"));
+        assert_eq!(told, want);
+    }
+    assert_eq!(house.outbox.conversions().len(), 1);
+    let elsewhere = house.token("b").await;
+    assert!(!house.record(under_code(&elsewhere, order("10", "T-1"))).await.already);
+
+    house.record(under_code(&flow(), lead.clone())).await;
+    let refused = house.refuse(under_code(&flow(), Details { transaction_id: None, ..lead })).await;
+    assert_eq!(refused.reason(), "NETWORK_KEY_TAKEN");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_repeat_of_a_request_brings_the_first_answer_and_other_content_is_refused() {
     let house = house();
     let token = house.token("a").await;

@@ -11,7 +11,8 @@ use postback_core::{
     Postback, Repeat, Result, Source, Verdict, ports::Caller,
 };
 
-/// Knows the parameter `click` and every kind; and either flows, or the field `colour` and changes.
+/// Knows the parameter `click` and every kind; and the field `code`, a key of the caller's own; and either flows, or changes
+/// and the field `colour`.
 #[derive(Debug)]
 pub(crate) struct FakeNetwork {
     pub(crate) flows: bool,
@@ -48,7 +49,9 @@ impl Adapter for FakeNetwork {
         if self.flows && matches!(postback.event, Event::Changed(_)) {
             return Err(Error::precondition("NO_STATUS_CHANGES", "it takes no changes"));
         }
-        if let Some(name) = conversion.details.fields.keys().find(|name| self.flows || *name != "colour") {
+        let fields = &conversion.details.fields;
+        let known = |name: &str| name == "code" || (name == "colour" && !self.flows);
+        if let Some(name) = fields.keys().find(|name| !known(name)) {
             return Err(Error::invalid(format!("fields.{name}"), "is unknown"));
         }
         let what = match postback.event {
@@ -62,10 +65,11 @@ impl Adapter for FakeNetwork {
             Source::Flow(id) => id.to_string(),
             Source::FlowCode(code) => code.to_string(),
         };
+        let key = fields.get("code").cloned().unwrap_or_else(|| conversion.network_key());
         Ok(Call {
             request: Request::new(Bytes::new()),
-            shown: format!("{what} of {source} as {}", conversion.network_key()),
-            repeat: Repeat::Keyed(conversion.network_key()),
+            shown: format!("{what} of {source} as {key}"),
+            repeat: Repeat::Keyed(key),
             warnings: Vec::new(),
         })
     }
