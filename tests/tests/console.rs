@@ -47,7 +47,7 @@ impl Person {
     /// Opens a page with a form, and sends it as its button does.
     async fn confirm(&self, path: &str, more: &str) -> Answer {
         let page = self.page(path).await;
-        self.post(path, "same-origin", &format!("form={}&{more}", word(&page))).await
+        self.post(path, "same-origin", &format!("{}&{more}", fields(&page))).await
     }
 }
 
@@ -55,6 +55,17 @@ impl Person {
 fn word(page: &str) -> &str {
     let (_, after) = page.split_once("name=\"form\" value=\"").expect("a form");
     after.split_once('"').expect("a value").0
+}
+
+/// What a page's form says again when its button is pressed.
+fn fields(page: &str) -> String {
+    let (_, form) = page.split_once("class=\"stack\">").expect("a form");
+    let hidden = form.split("<input type=\"hidden\" name=\"").skip(1);
+    let pairs = hidden.map(|field| {
+        let (name, value) = field.split_once("\" value=\"").expect("a value");
+        (name, value.split_once('"').expect("its end").0)
+    });
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 async fn landed(house: &House, network: Network, more: &str) -> String {
@@ -281,13 +292,18 @@ async fn deliveries_are_decided_one_by_one_and_in_bulk_and_the_trail_says_by_who
     let preview = person.page("/replay?account=powerspace&reason=expired_click").await;
     assert!(preview.contains("Replay 3</button>"), "{preview}");
     assert_eq!(house.stats("powerspace").await.dead, 3, "a preview changes nothing");
-    let replayed = person.confirm("/replay", "account=powerspace&reason=expired_click").await;
+    let replayed = person.confirm("/replay?account=powerspace&reason=expired_click", "").await;
     assert_eq!(replayed.status, StatusCode::SEE_OTHER, "{}", replayed.body);
     house.until("powerspace", |stats| stats.delivered == 4 && stats.dead == 0).await;
-    let resent = person.confirm("/resolve/resend", "account=powerspace").await;
+    let preview = person.page("/resolve/resend?account=powerspace").await;
+    assert!(preview.contains("Send again 2</button>"), "{preview}");
+    inject(&house, Network::Powerspace, FaultKind::DropAfter, 1);
+    record(&house, Network::Powerspace, lead()).await;
+    house.until("powerspace", |stats| stats.in_doubt == 3).await;
+    let resent = person.post("/resolve/resend", "same-origin", &fields(&preview)).await;
     let after = person.page(resent.header("location").unwrap()).await;
     assert!(after.contains("2 deliveries are to be sent again."), "{after}");
-    house.until("powerspace", |stats| stats.delivered == 6).await;
+    house.until("powerspace", |stats| stats.delivered == 6 && stats.in_doubt == 1).await;
 
     person.confirm("/accounts/powerspace/pause", "why=lunch").await;
     person.confirm("/accounts/powerspace/resume", "").await;

@@ -10,7 +10,7 @@ use postback_proto::v1::{
 };
 use postback_sandbox::{Fault, FaultKind, Network};
 use postback_tests::{Engine, House, lead, order, token, user};
-use tonic::{Code, transport::Channel};
+use tonic::{Code, Response, transport::Channel};
 
 macro_rules! on_both {
     ($($name:ident)*) => {
@@ -55,12 +55,8 @@ fn fail(house: &House, kind: FaultKind, times: u32) {
     house.sandbox.inject(fault).unwrap();
 }
 
-fn of(reason: &str) -> Option<DeliverySelection> {
-    Some(DeliverySelection {
-        account: "powerspace".into(),
-        reason: reason.into(),
-        ..DeliverySelection::default()
-    })
+fn of(reason: &str) -> DeliverySelection {
+    DeliverySelection { account: "powerspace".into(), reason: reason.into(), ..DeliverySelection::default() }
 }
 
 async fn the_history_accounts_for_every_click_and_conversion(engine: Engine) {
@@ -117,18 +113,18 @@ async fn dead_letters_are_replayed_in_bulk_and_the_trail_says_who_did_it(engine:
     leads(&house, 3).await;
     house.until("powerspace", |stats| stats.dead == 3).await;
     let mut deliveries = house.caller.deliveries.clone();
-    let replay =
-        |reason: &str, validate_only| ReplayDeliveriesRequest { selection: of(reason), validate_only };
-    let done = |count| ReplayDeliveriesResponse { count, refused: 0, left: 0 };
-    for (reason, validate_only, count) in [
-        ("other", false, 0),
-        ("expired_click", true, 3),
-        ("expired_click", false, 3),
-        ("expired_click", true, 0),
-    ] {
-        let answer = deliveries.replay_deliveries(replay(reason, validate_only)).await.unwrap().into_inner();
-        assert_eq!(answer, done(count), "{reason} {validate_only}");
-    }
+    let mut replay = async |selection: DeliverySelection, validate_only| {
+        let request = ReplayDeliveriesRequest { selection: Some(selection), validate_only };
+        deliveries.replay_deliveries(request).await.map(Response::into_inner)
+    };
+    assert_eq!(replay(of("expired_click"), false).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(replay(of("other"), true).await.unwrap(), ReplayDeliveriesResponse::default());
+    let preview = replay(of("expired_click"), true).await.unwrap();
+    assert_eq!((preview.count, preview.refused, preview.left), (3, 0, 0));
+    let selection = DeliverySelection { preview_time: preview.preview_time, ..of("expired_click") };
+    let done = ReplayDeliveriesResponse { count: 3, ..ReplayDeliveriesResponse::default() };
+    assert_eq!(replay(selection, false).await.unwrap(), done);
+    assert_eq!(replay(of("expired_click"), true).await.unwrap(), ReplayDeliveriesResponse::default());
     house.until("powerspace", |stats| stats.delivered == 3).await;
     let pause = PauseAccountRequest { account: "powerspace".into(), reason: "a new contract".into() };
     deliveries.pause_account(pause).await.unwrap();
@@ -153,20 +149,23 @@ async fn doubts_are_resolved_in_bulk(engine: Engine) {
     leads(&house, 3).await;
     house.until("powerspace", |stats| stats.in_doubt == 3).await;
     let mut deliveries = house.caller.deliveries.clone();
-    let resolve = |resolution: Resolution, validate_only| ResolveDeliveriesRequest {
-        selection: of(""),
-        resolution: resolution.into(),
-        validate_only,
+    let mut resolve = async |selection: DeliverySelection, resolution: Resolution, validate_only| {
+        let (selection, resolution) = (Some(selection), resolution.into());
+        let request = ResolveDeliveriesRequest { selection, resolution, validate_only };
+        deliveries.resolve_deliveries(request).await.map(Response::into_inner)
     };
-    let unsaid = deliveries.resolve_deliveries(resolve(Resolution::Unspecified, true)).await.unwrap_err();
+    let unsaid = resolve(of(""), Resolution::Unspecified, true).await.unwrap_err();
     assert_eq!(unsaid.code(), Code::InvalidArgument);
-    for validate_only in [true, false] {
-        let answer = deliveries.resolve_deliveries(resolve(Resolution::Delivered, validate_only)).await;
-        assert_eq!(answer.unwrap().into_inner().count, 3);
-    }
+    let preview = resolve(of(""), Resolution::Delivered, true).await.unwrap();
+    assert_eq!(preview.count, 3);
+    fail(&house, FaultKind::DropAfter, 1);
+    leads(&house, 1).await;
+    house.until("powerspace", |stats| stats.in_doubt == 4).await;
+    let selection = DeliverySelection { preview_time: preview.preview_time, ..of("") };
+    assert_eq!(resolve(selection, Resolution::Delivered, false).await.unwrap().count, 3);
     let stats = house.stats("powerspace").await;
-    assert_eq!((stats.delivered, stats.in_doubt), (3, 0));
-    assert_eq!(house.sandbox.received(Network::Powerspace).len(), 3, "nothing was sent again");
+    assert_eq!((stats.delivered, stats.in_doubt), (3, 1), "what came after the preview stands as it was");
+    assert_eq!(house.sandbox.received(Network::Powerspace).len(), 4, "nothing was sent again");
     house.end().await;
 }
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::{
     desk::Desk,
-    filter::Filter,
+    filter::{self, Filter},
     page::{self, Failed, Frame, Shown, Visitor},
     show, words,
 };
@@ -160,7 +160,7 @@ pub(crate) async fn ask_all(
     let decision = decision.map_or(Decision::Replay, |Path(decision)| decision);
     let actor: Actor = visitor.name.parse()?;
     let selection = selection(&filter)?;
-    let count = decide(&desk, decision, &selection, true, &actor).await?.count;
+    let Decided { count, previewed_at, .. } = decide(&desk, decision, &selection, true, &actor).await?;
     let words = match count {
         0 => "Nothing fits this selection.".to_owned(),
         1 => decision.words().to_owned(),
@@ -185,21 +185,32 @@ pub(crate) async fn ask_all(
         ("reason", filter.reason),
         ("since", filter.since),
         ("until", filter.until),
+        ("preview_time", previewed_at.map(|at| at.to_string()).unwrap_or_default()),
     ];
     page::show(&Confirm { frame, words, facts, verb, fields, reasoned: false, back })
 }
 
-/// Decides all deliveries of a selection, as many as one call takes.
+/// What a person was asked about.
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    #[serde(flatten)]
+    filter: Filter,
+    #[serde(default)]
+    preview_time: String,
+}
+
+/// Decides the deliveries of a selection that a person was asked about, as many as one call takes.
 pub(crate) async fn do_all(
     State(desk): State<Desk>,
     Extension(visitor): Extension<Visitor>,
     decision: Option<Path<Decision>>,
-    Form(filter): Form<Filter>,
+    Form(Asked { filter, preview_time }): Form<Asked>,
 ) -> Shown {
     let decision = decision.map_or(Decision::Replay, |Path(decision)| decision);
     let actor: Actor = visitor.name.parse()?;
-    let Decided { count, refused, left } =
-        decide(&desk, decision, &selection(&filter)?, false, &actor).await?;
+    let previewed_at = filter::moment("preview_time", &preview_time)?;
+    let selection = Selection { previewed_at, ..selection(&filter)? };
+    let Decided { count, refused, left, .. } = decide(&desk, decision, &selection, false, &actor).await?;
     let done = Done {
         done: decision.past().to_owned(),
         count: Some(count),
@@ -227,7 +238,7 @@ async fn decide(
 fn selection(filter: &Filter) -> Result<Selection> {
     let of = filter.deliveries()?;
     let reason = Some(filter.reason.trim().to_owned()).filter(|reason| !reason.is_empty());
-    Ok(Selection { account: of.account, reason, since: of.since, until: of.until })
+    Ok(Selection { account: of.account, reason, since: of.since, until: of.until, previewed_at: None })
 }
 
 /// What can be done to an account.

@@ -397,9 +397,21 @@ async fn one_who_may_only_read_sees_no_button_and_cannot_act() {
     let foreign = console.running.say("POST", "/replay", &format!("{OWN}{operator}"), &body).await;
     assert_eq!(foreign.0, 403, "another session's word is not this one's");
     let (_, _, page) = console.running.say("GET", "/trail", &operator, "").await;
-    let body = format!("form={}", word(&page));
+    let body = format!("form={}&preview_time=2026-03-04T05:06:07.008Z", word(&page));
     let own = console.running.say("POST", "/replay", &format!("{OWN}{operator}"), &body).await;
     assert_eq!(own.0, 303, "{}", own.2);
+}
+
+#[tokio::test]
+async fn nothing_is_decided_in_bulk_that_no_page_asked_about() {
+    let console = asking().await;
+    let operator = console.sign_in(&console.operator).await;
+    let (_, _, page) = console.running.say("GET", "/trail", &operator, "").await;
+    for (time, why) in [("", "preview_time: is missing"), ("now", "preview_time: is not a time in UTC")] {
+        let body = format!("form={}&account=&preview_time={time}", word(&page));
+        let answer = console.running.say("POST", "/replay", &format!("{OWN}{operator}"), &body).await;
+        assert!(answer.0 == 400 && answer.2.contains(why), "{}", answer.2);
+    }
 }
 
 #[tokio::test]

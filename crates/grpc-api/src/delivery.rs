@@ -8,7 +8,7 @@ use postback_core::{
     ports::{DeliveryFilter, Resolution},
 };
 use postback_hub::{AccountStanding, Selection};
-use postback_proto::{time_from, v1};
+use postback_proto::{time_from, timestamp, v1};
 use tonic::{Request, Response, Status};
 
 use crate::{Api, actor::actor, page, status::status};
@@ -50,6 +50,7 @@ fn selection(selection: Option<v1::DeliverySelection>) -> Result<Selection> {
         reason: Some(selection.reason).filter(|reason| !reason.is_empty()),
         since: time("selection.start_time", selection.start_time)?,
         until: time("selection.end_time", selection.end_time)?,
+        previewed_at: time("selection.preview_time", selection.preview_time)?,
     })
 }
 
@@ -98,6 +99,7 @@ impl Api {
             count: count(decided.count),
             refused: count(decided.refused),
             left: count(decided.left),
+            preview_time: decided.previewed_at.map(timestamp),
         })
     }
 
@@ -112,6 +114,7 @@ impl Api {
             count: count(decided.count),
             refused: count(decided.refused),
             left: count(decided.left),
+            preview_time: decided.previewed_at.map(timestamp),
         })
     }
 

@@ -31,6 +31,9 @@ pub struct Selection {
     pub since: Option<Timestamp>,
     /// Created before.
     pub until: Option<Timestamp>,
+    /// Last changed at or before: as [`Decided::previewed_at`] of a preview. A decision wants it, so that nothing is
+    /// decided that was not counted.
+    pub previewed_at: Option<Timestamp>,
 }
 
 /// What became of them.
@@ -42,6 +45,9 @@ pub struct Decided {
     pub refused: u64,
     /// How many more there are for another call.
     pub left: u64,
+    /// For a preview, the last change among them, by the store's clock: the selection's own for the decision. `None`
+    /// where there are none.
+    pub previewed_at: Option<Timestamp>,
 }
 
 impl Selection {
@@ -61,6 +67,9 @@ impl Selection {
     }
 
     fn holds(&self, delivery: &Delivery) -> bool {
+        if self.previewed_at.is_some_and(|then| delivery.updated_at > then) {
+            return false;
+        }
         let Some(wanted) = &self.reason else { return true };
         match &delivery.state {
             DeliveryState::Dead(reason) | DeliveryState::InDoubt(reason) => reason.code == *wanted,
@@ -74,7 +83,8 @@ impl Hub {
     /// counts them and changes nothing.
     ///
     /// # Errors
-    /// `NotFound` at `account`; the store's own, with some of them replayed.
+    /// `InvalidArgument` at `preview_time` for a decision without one; `NotFound` at `account`; the store's own, with
+    /// some of them replayed.
     pub async fn replay_all(&self, selection: &Selection, preview: bool, actor: &Actor) -> Result<Decided> {
         self.decide_all(selection, Deed::Replay, preview, actor).await
     }
@@ -82,7 +92,8 @@ impl Hub {
     /// Decides deliveries in doubt in one way, the oldest first. With `preview` it counts them and changes nothing.
     ///
     /// # Errors
-    /// `NotFound` at `account`; the store's own, with some of them decided.
+    /// `InvalidArgument` at `preview_time` for a decision without one; `NotFound` at `account`; the store's own, with
+    /// some of them decided.
     pub async fn resolve_all(
         &self,
         selection: &Selection,
@@ -100,10 +111,14 @@ impl Hub {
         preview: bool,
         actor: &Actor,
     ) -> Result<Decided> {
-        let (chosen, all) = self.choose(selection, deed).await?;
         if preview {
-            return Ok(Decided { count: all, ..Decided::default() });
+            return self.preview_all(selection, deed).await;
         }
+        if selection.previewed_at.is_none() {
+            let want = "is missing; want what the answer to a preview (validate_only) says";
+            return Err(Error::invalid("preview_time", want).because("MISSING"));
+        }
+        let (chosen, all) = self.choose(selection, deed).await?;
         let (mut decided, failure) = self.decide_chosen(&chosen, deed).await;
         decided.left = all.saturating_sub(chosen.len() as u64);
         self.inner.wake.notify_one();
@@ -116,12 +131,43 @@ impl Hub {
         failure.map_or(Ok(decided), Err)
     }
 
+    /// Counts what a deed is for, after a reading that says when it stood so: what changes meanwhile is not counted,
+    /// whether it lies before or behind the place where the reading is.
+    async fn preview_all(&self, selection: &Selection, deed: Deed) -> Result<Decided> {
+        let (mut previewed_at, mut count) = (None, 0);
+        self.read_all(selection, deed, |it| previewed_at = previewed_at.max(Some(it.updated_at))).await?;
+        if previewed_at.is_some() {
+            let selection = Selection { previewed_at, ..selection.clone() };
+            self.read_all(&selection, deed, |_| count += 1).await?;
+        }
+        Ok(Decided { count, previewed_at, ..Decided::default() })
+    }
+
     /// The oldest deliveries of a selection that a deed is for, and how many there are in all.
     async fn choose(
         &self,
         selection: &Selection,
         deed: Deed,
     ) -> Result<(VecDeque<(LaneId, DeliveryId)>, u64)> {
+        let (mut chosen, mut all) = (VecDeque::new(), 0);
+        let choose = |delivery: &Delivery| {
+            chosen.push_back((delivery.lane, delivery.id));
+            all += 1;
+            if chosen.len() > MOST {
+                chosen.pop_front();
+            }
+        };
+        self.read_all(selection, deed, choose).await?;
+        Ok((chosen, all))
+    }
+
+    /// Reads the deliveries of a selection that a deed is for, the latest first.
+    async fn read_all(
+        &self,
+        selection: &Selection,
+        deed: Deed,
+        mut take: impl FnMut(&Delivery) + Send,
+    ) -> Result<()> {
         if let Some(account) = &selection.account {
             self.registry().account(account)?;
         }
@@ -134,19 +180,13 @@ impl Hub {
         };
         let now = self.inner.clock.now();
         let possible = |delivery: &Delivery| deed != Deed::Replay || delivery.expires_at > now;
-        let (mut chosen, mut all, mut after) = (VecDeque::new(), 0, None);
+        let mut after = None;
         loop {
             let page = self.inner.outbox.deliveries(&filter, PAGE, after).await?;
-            for delivery in page.items.iter().filter(|it| selection.holds(it) && possible(it)) {
-                chosen.push_back((delivery.lane, delivery.id));
-                all += 1;
-                if chosen.len() > MOST {
-                    chosen.pop_front();
-                }
-            }
+            page.items.iter().filter(|it| selection.holds(it) && possible(it)).for_each(&mut take);
             after = page.next;
             if after.is_none() {
-                return Ok((chosen, all));
+                return Ok(());
             }
         }
     }

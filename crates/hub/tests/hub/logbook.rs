@@ -29,6 +29,15 @@ async fn listed(house: &House, of: ClicksOf) -> Vec<String> {
     page.items.iter().map(|click| click.click.id.to_string()).collect()
 }
 
+fn doubt() -> DeliveryState {
+    DeliveryState::InDoubt(Reason::new("timeout", "?"))
+}
+
+/// The selection as a preview leaves it.
+fn as_in(preview: Decided, selection: &Selection) -> Selection {
+    Selection { previewed_at: preview.previewed_at, ..selection.clone() }
+}
+
 /// So many leads of clicks of their own, each a second after the one before it, all standing so.
 async fn standing(house: &House, many: usize, state: DeliveryState) -> Vec<Delivery> {
     for number in 0..many {
@@ -134,7 +143,7 @@ async fn what_an_operator_does_is_noted_with_who_and_on_what() {
     let delivery = house.record(report(house.token("a").await, lead())).await.delivery;
     house.outbox.set(delivery, dead("rejected"), house.clock.now());
     house.hub.replay(delivery, &operator()).await.unwrap();
-    house.outbox.set(delivery, DeliveryState::InDoubt(Reason::new("timeout", "?")), house.clock.now());
+    house.outbox.set(delivery, doubt(), house.clock.now());
     house.hub.resolve(delivery, Resolution::Delivered, &operator()).await.unwrap();
     house.hub.pause(&near, "new key", &operator()).await.unwrap();
     house.hub.pause(&near, "again", &operator()).await.unwrap();
@@ -183,9 +192,11 @@ async fn dead_letters_are_replayed_in_bulk_after_a_preview() {
     let before = house.outbox.deliveries();
     let selection = Selection { reason: Some("rejected".into()), ..Selection::default() };
     let preview = house.hub.replay_all(&selection, true, &operator()).await.unwrap();
-    assert_eq!(preview, Decided { count: 4, refused: 0, left: 0 });
+    assert_eq!((preview.count, preview.previewed_at), (4, Some(before[3].updated_at)));
     assert!(house.logbook.noted().is_empty() && house.outbox.deliveries() == before);
-    assert_eq!(house.hub.replay_all(&selection, false, &operator()).await.unwrap(), preview);
+    let selection = as_in(preview, &selection);
+    let decided = Decided { count: 4, ..Decided::default() };
+    assert_eq!(house.hub.replay_all(&selection, false, &operator()).await.unwrap(), decided);
     let pending = |it: &&Delivery| it.state == DeliveryState::Pending;
     assert_eq!(house.outbox.deliveries().iter().filter(pending).count(), 4);
     let noted = &house.logbook.noted()[0];
@@ -199,15 +210,65 @@ async fn a_bulk_takes_the_oldest_thousand_and_says_how_many_are_left() {
     let house = house();
     let deliveries = standing(&house, 1_100, dead("rejected")).await;
     let account = Selection { account: Some(id("near")), ..Selection::default() };
+    let preview = house.hub.replay_all(&account, true, &operator()).await.unwrap();
+    assert_eq!(preview.count, 1_100);
+    let account = as_in(preview, &account);
     let decided = house.hub.replay_all(&account, false, &operator()).await.unwrap();
-    assert_eq!(decided, Decided { count: 1_000, refused: 0, left: 100 });
+    assert_eq!(decided, Decided { count: 1_000, left: 100, ..Decided::default() });
     let still = house.outbox.deliveries().into_iter().find(|it| it.state != DeliveryState::Pending).unwrap();
     assert_eq!(still.id, deliveries[1_000].id, "the oldest came first");
     let decided = house.hub.replay_all(&account, false, &operator()).await.unwrap();
-    assert_eq!(decided, Decided { count: 100, refused: 0, left: 0 });
+    assert_eq!(decided, Decided { count: 100, ..Decided::default() });
     let nobody = Selection { account: Some(id("nobody")), ..Selection::default() };
     let refused = house.hub.replay_all(&nobody, true, &operator()).await.unwrap_err();
     assert_eq!(why(&refused), ("UNKNOWN_ACCOUNT", "account"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_falls_in_doubt_after_the_preview_is_left_to_another_preview() {
+    let house = house();
+    standing(&house, 1_500, doubt()).await;
+    let all = Selection::default();
+    let resolve = async |selection: &Selection, preview| {
+        let hub = &house.hub;
+        hub.resolve_all(selection, Resolution::Delivered, preview, &operator()).await.unwrap()
+    };
+    let preview = resolve(&all, true).await;
+    let of_preview = as_in(preview, &all);
+    assert_eq!(resolve(&of_preview, false).await.left, 500);
+    let late = house.record(report(house.token("late").await, lead())).await.delivery;
+    house.outbox.set(late, doubt(), house.clock.now());
+    assert_eq!(resolve(&of_preview, false).await, Decided { count: 500, ..Decided::default() });
+    let left = house.outbox.deliveries().into_iter().filter(|it| it.state == doubt());
+    assert_eq!(left.map(|it| it.id).collect::<Vec<_>>(), [late]);
+    assert_eq!((resolve(&of_preview, true).await.count, resolve(&all, true).await.count), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_again_and_falls_in_doubt_anew_is_not_sent_a_third_time_by_one_word() {
+    let house = house();
+    standing(&house, 1_010, doubt()).await;
+    let all = Selection::default();
+    let resend = async |selection: &Selection, preview| {
+        house.hub.resolve_all(selection, Resolution::Resend, preview, &operator()).await.unwrap()
+    };
+    let of_preview = as_in(resend(&all, true).await, &all);
+    assert_eq!(resend(&of_preview, false).await, Decided { count: 1_000, left: 10, ..Decided::default() });
+    for sent in house.outbox.deliveries().into_iter().filter(|it| it.state == DeliveryState::Pending) {
+        house.outbox.set(sent.id, doubt(), house.clock.now());
+    }
+    assert_eq!(resend(&of_preview, false).await, Decided { count: 10, ..Decided::default() });
+    assert_eq!(resend(&of_preview, false).await, Decided::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_decided_in_bulk_that_was_not_previewed() {
+    let house = house();
+    standing(&house, 1, doubt()).await;
+    let all = Selection::default();
+    let refused = house.hub.resolve_all(&all, Resolution::Delivered, false, &operator()).await.unwrap_err();
+    assert_eq!(why(&refused), ("MISSING", "preview_time"));
+    assert_eq!(house.hub.replay_all(&all, true, &operator()).await.unwrap(), Decided::default());
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,10 +283,10 @@ async fn a_dead_letter_whose_clicks_life_is_over_is_not_chosen() {
 #[tokio::test(start_paused = true)]
 async fn deliveries_in_doubt_are_decided_in_bulk_and_counted() {
     let house = house();
-    standing(&house, 3, DeliveryState::InDoubt(Reason::new("timeout", "?"))).await;
-    let all = Selection::default();
+    standing(&house, 3, doubt()).await;
+    let all = Selection { previewed_at: Some(house.clock.now()), ..Selection::default() };
     let decided = house.hub.resolve_all(&all, Resolution::Delivered, false, &operator()).await.unwrap();
-    assert_eq!(decided, Decided { count: 3, refused: 0, left: 0 });
+    assert_eq!(decided, Decided { count: 3, ..Decided::default() });
     house.hub.campaigns().await.unwrap();
     assert_eq!(house.logbook.counted(&Series::Delivered(id("near"))), 3);
     assert_eq!(house.logbook.noted()[0].deed, Deed::Resolve(Resolution::Delivered));

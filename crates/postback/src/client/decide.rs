@@ -4,9 +4,10 @@ use std::io::{self, BufRead};
 
 use clap::{ArgGroup, Args};
 use postback_proto::v1::{
-    Delivery, DeliverySelection, ReplayDeliveriesRequest, ReplayDeliveryRequest, Resolution,
-    ResolveDeliveriesRequest, ResolveDeliveryRequest,
+    Delivery, DeliverySelection, ReplayDeliveriesRequest, ReplayDeliveriesResponse, ReplayDeliveryRequest,
+    Resolution, ResolveDeliveriesRequest, ResolveDeliveriesResponse, ResolveDeliveryRequest,
 };
+use prost_types::Timestamp;
 use serde_json::json;
 use tonic::Status;
 
@@ -19,7 +20,7 @@ use super::{
 /// Which dead letters.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Many at once are counted first, and you are asked; --yes does not ask.
+Many at once are counted first, and you are asked; --yes does not ask. What comes after the count is left alone.
 
 Examples:
   postback replay 0198f3a2-7c11-7d3e-8b4e-0c5d2f1a9b77
@@ -35,7 +36,7 @@ pub(crate) struct Replay {
 #[command(group = ArgGroup::new("decision").required(true).args(["delivered", "resend"]))]
 #[command(after_help = "\
 Ask the network first: what it has is --delivered; what it does not have is --resend.
-Many at once are counted first, and you are asked; --yes does not ask.
+Many at once are counted first, and you are asked; --yes does not ask. What comes after the count is left alone.
 
 Examples:
   postback resolve 0198f3a2-7c11-7d3e-8b4e-0c5d2f1a9b77 --delivered
@@ -90,6 +91,8 @@ struct Decided {
     count: i64,
     refused: i64,
     left: i64,
+    /// For a preview, what the decision hands back.
+    preview_time: Option<Timestamp>,
 }
 
 impl Work for Replay {
@@ -110,9 +113,13 @@ impl Which {
         if !self.ids.is_empty() {
             return each(&self.ids, decision, desk).await;
         }
-        let mut counted = 0;
+        let (mut counted, mut previewed) = (0, Vec::new());
         for selection in self.selections() {
-            counted += decision.many(selection, true, desk).await?.count;
+            let Decided { count, preview_time, .. } = decision.many(selection.clone(), true, desk).await?;
+            if count > 0 {
+                counted += count;
+                previewed.push(DeliverySelection { preview_time, ..selection });
+            }
         }
         if self.validate_only || counted == 0 {
             return told(Decided { count: counted, ..Decided::default() }, "would be ", decision, desk);
@@ -123,7 +130,7 @@ impl Which {
             return Err(Failure::new(Exit::Refused, "nothing is changed"));
         }
         let mut sum = Decided::default();
-        for selection in self.selections() {
+        for selection in previewed {
             loop {
                 let decided = decision.many(selection.clone(), false, desk).await?;
                 sum.count += decided.count;
@@ -146,6 +153,7 @@ impl Which {
             reason: reason.to_owned(),
             start_time: self.window.start(),
             end_time: self.window.end(),
+            preview_time: None,
         };
         match self.reason.as_slice() {
             [] => vec![of("")],
@@ -218,14 +226,15 @@ impl Decision {
             Self::Replay => {
                 let answer =
                     hub.replay_deliveries(ReplayDeliveriesRequest { selection, validate_only }).await?;
-                let answer = answer.into_inner();
-                Ok(Decided { count: answer.count, refused: answer.refused, left: answer.left })
+                let ReplayDeliveriesResponse { count, refused, left, preview_time } = answer.into_inner();
+                Ok(Decided { count, refused, left, preview_time })
             }
             Self::Resolve(resolution) => {
                 let resolution = resolution.into();
                 let request = ResolveDeliveriesRequest { selection, resolution, validate_only };
-                let answer = hub.resolve_deliveries(request).await?.into_inner();
-                Ok(Decided { count: answer.count, refused: answer.refused, left: answer.left })
+                let answer = hub.resolve_deliveries(request).await?;
+                let ResolveDeliveriesResponse { count, refused, left, preview_time } = answer.into_inner();
+                Ok(Decided { count, refused, left, preview_time })
             }
         }
     }
@@ -262,7 +271,7 @@ fn asked(question: &str, desk: &mut Desk<'_>) -> Result<bool, Failure> {
 }
 
 fn told(decided: Decided, would: &str, decision: Decision, desk: &mut Desk<'_>) -> Result<(), Failure> {
-    let Decided { count, refused, left } = decided;
+    let Decided { count, refused, left, .. } = decided;
     if desk.json {
         writeln!(desk.out, "{}", json!({ "count": count, "refused": refused, "left": left }))?;
     } else {
