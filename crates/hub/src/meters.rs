@@ -58,7 +58,7 @@ pub(crate) fn describe() {
     describe_gauge!(
         ENDING,
         Unit::Count,
-        "Pending deliveries whose click ends within 3 days, by account, of its latest 10,000; counted every 5 minutes"
+        "Pending deliveries whose click ends within 3 days, by account; of 10,000 reported long ago and the latest 10,000"
     );
     describe_gauge!(UP, Unit::Count, "1 while the store answers, else 0");
     describe_gauge!(

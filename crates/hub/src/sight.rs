@@ -1,14 +1,19 @@
 //! What the hub sees of its accounts, its stores and its clock, again and again: for gauges and for alerts.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    future::Future,
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
-use postback_core::{AccountId, DeliveryState, Result, ports::DeliveryFilter};
+use postback_core::{AccountId, CLICK_LIFE, DeliveryId, DeliveryState, Result, ports::DeliveryFilter};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Builder;
 
 use crate::{AccountStanding, Hub, meters, record::PAGE};
 
@@ -20,8 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SELDOM: Duration = Duration::from_secs(300);
 /// A click ends soon that ends within this.
 const SOON: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// How many pages of an account's pending deliveries are read for that at most, the latest first.
+/// How many pages are read for that at most: of an account's deliveries pending for long, and of its latest.
 const PAGES: usize = 10;
+
 /// What the hub saw at one look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sight {
@@ -29,8 +35,8 @@ pub struct Sight {
     pub at: Timestamp,
     /// Where the accounts stand; nothing while the outbox is away.
     pub accounts: Option<Vec<AccountStanding>>,
-    /// How many pending deliveries of an account have clicks that end within three days, of its latest 10,000; as of
-    /// the last five minutes.
+    /// How many pending deliveries of an account have clicks that end within three days: of at most 10,000 that were
+    /// reported more than 27 days ago, and of its latest 10,000; as of the last five minutes.
     pub ending: BTreeMap<AccountId, usize>,
     /// The stores that do not answer: `clicks`, `outbox`.
     pub away: Vec<&'static str>,
@@ -95,17 +101,27 @@ impl Hub {
     async fn ending(&self, account: &AccountId, end: Timestamp) -> Result<usize> {
         let state = Some(DeliveryState::Pending.as_str());
         let filter = DeliveryFilter { account: Some(account.clone()), state, ..DeliveryFilter::default() };
-        let (mut count, mut after) = (0, None);
-        for _ in 0..PAGES {
-            let page = self.inner.outbox.deliveries(&filter, PAGE, after).await?;
-            count += page.items.iter().filter(|delivery| delivery.expires_at < end).count();
-            after = page.next;
-            if after.is_none() {
-                break;
+        let mut ending: HashSet<DeliveryId> = HashSet::new();
+        // No report comes before its click: each that came a click's life before the end is of one that ends.
+        for mut after in [Some(before(end.saturating_sub(CLICK_LIFE).unwrap_or(Timestamp::MIN))), None] {
+            for _ in 0..PAGES {
+                let page = self.inner.outbox.deliveries(&filter, PAGE, after).await?;
+                let soon = page.items.iter().filter(|delivery| delivery.expires_at < end);
+                ending.extend(soon.map(|delivery| delivery.id));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
             }
         }
-        Ok(count)
+        Ok(ending.len())
     }
+}
+
+/// The place in a list behind which stands what was made before then: ids begin with their time.
+fn before(then: Timestamp) -> [u8; 16] {
+    let millis = u64::try_from(then.as_millisecond()).unwrap_or_default();
+    Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().into_bytes()
 }
 
 /// The answer, where one comes in time.

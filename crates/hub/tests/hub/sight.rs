@@ -39,6 +39,23 @@ async fn the_hub_sees_where_accounts_stand_and_whose_clicks_end_within_three_day
 }
 
 #[tokio::test(start_paused = true)]
+async fn clicks_that_end_are_seen_behind_more_than_ten_thousand_later_deliveries() {
+    let house = house();
+    let late = house.token("late").await;
+    for click in ["a", "b", "c"] {
+        house.record(report(house.token(click).await, lead())).await;
+    }
+    house.clock.pass(SignedDuration::from_hours(27 * 24 + 1));
+    for click in 0..10_001 {
+        house.record(report(house.token(&click.to_string()).await, lead())).await;
+    }
+    house.record(report(late, lead())).await;
+    let (mut sights, _run) = watched(&house);
+    let sight = until(&mut sights, |sight| !sight.ending.is_empty()).await;
+    assert_eq!(sight.ending[&id("near")], 4, "those reported long ago, and one of an old click");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_hub_sees_a_store_that_is_away_and_knows_of_no_account_then() {
     let house = house();
     let (mut sights, _run) = watched(&house);
