@@ -38,9 +38,10 @@ pub(super) async fn first<T>(
 ) -> Result<Vec<T>, Failure> {
     let mut found = Vec::new();
     let mut token = String::new();
+    // The first page is enough where all are wanted.
+    let mut size = limit.clamp(1, PAGE);
     loop {
-        let size = limit.saturating_sub(found.len()).clamp(1, PAGE) as i32;
-        let (items, following) = next(desk, size, token).await?;
+        let (items, following) = next(desk, size as i32, token).await?;
         found.extend(items.into_iter().filter(&wanted));
         if following.is_empty() || found.len() >= limit {
             let more = !following.is_empty() || found.len() > limit;
@@ -50,6 +51,6 @@ pub(super) async fn first<T>(
             }
             return Ok(found);
         }
-        token = following;
+        (token, size) = (following, PAGE);
     }
 }
