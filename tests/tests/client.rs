@@ -7,7 +7,7 @@ use std::{
 };
 
 use postback_access::{Scope, TokenHash, testing::Authority};
-use postback_proto::v1::DeliveryState;
+use postback_proto::v1::{ConversionDetails, Customer, DeliveryState};
 use postback_sandbox::{Fault, FaultKind, Network};
 use postback_tests::{Engine, House, Postback, Ran, lead, token};
 use serde_json::{Value, json};
@@ -292,6 +292,28 @@ async fn deliveries_in_doubt_are_decided_by_id_or_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_erased_only_after_a_yes_and_the_trail_names_nobody() {
+    let house = House::on(Engine::Embedded).await;
+    run(&house, &["pause", "altercpa", "--reason", "a customer is kept until the delivery"]).await.done();
+    let landed = house.land("altercpa", &format!("click={}", house.issue(Network::Altercpa))).await;
+    let customer = Some(Customer { phone: "+331".into(), ..Customer::default() });
+    house.caller.record(token(&landed), ConversionDetails { customer, ..lead() }).await.unwrap();
+    let erase = ["erase", "--click-token", &landed];
+    let refused = answering(&house, &erase, "n\n").await;
+    assert_eq!((refused.code, refused.err.contains("nothing is changed")), (4, true), "{}", refused.err);
+    assert_eq!(answering(&house, &erase, "").await.code, 2, "nobody answered");
+    assert_eq!(answering(&house, &erase, "y\n").await.done(), "erased; 1 conversions touched\n");
+    let nobody = run(&house, &["erase", "--user", "nobody", "--yes", "--json"]).await.json();
+    assert_eq!(nobody, json!({ "found": false, "conversions": 0 }));
+    let trail = run(&house, &["actions"]).await.done();
+    assert!(trail.contains("a click") && !trail.contains(&landed), "{trail}");
+    assert_eq!(run(&house, &["erase"]).await.code, 2, "nothing says whom");
+    let alone = run(&house, &["erase", "--account", "powerspace", "--yes"]).await;
+    assert_eq!(alone.code, 2, "an account is no person");
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_paused_and_resumed_and_the_trail_says_by_whom_and_why() {
     let ops = format!(
         "[access.tokens.ops]\nscopes = [\"read\", \"operate\"]\nsha256 = [\"{}\"]",
@@ -481,6 +503,7 @@ fn every_help_has_an_example_and_the_first_says_the_exit_codes() {
         "resolve",
         "pause",
         "resume",
+        "erase",
         "actions",
         "doctor",
         "completions",

@@ -260,7 +260,7 @@ async fn each(ids: &[String], decision: Decision, desk: &mut Desk<'_>) -> Result
 }
 
 /// Asks a person. No answer is no.
-fn asked(question: &str, desk: &mut Desk<'_>) -> Result<bool, Failure> {
+pub(super) fn asked(question: &str, desk: &mut Desk<'_>) -> Result<bool, Failure> {
     write!(desk.err, "{question} [y/N] ")?;
     desk.err.flush()?;
     let mut answer = String::new();

@@ -8,6 +8,7 @@ mod conversions;
 mod decide;
 mod deliveries;
 mod doctor;
+mod erase;
 mod failure;
 mod import;
 mod json;
@@ -55,6 +56,8 @@ pub(crate) enum Client {
     Pause(Asked<account::Pause>),
     /// Lets deliveries of an account go on.
     Resume(Asked<account::Resume>),
+    /// Removes what identifies a person: a click with its conversions' customers, or a user.
+    Erase(Asked<erase::Erase>),
     /// Lists what operators did.
     Actions(Asked<actions::Actions>),
     /// Looks for what is wrong with this machine, its config, its store and the ways to the networks.
@@ -147,6 +150,7 @@ impl Client {
             Self::Resolve(asked) => asked.work(out, err).await,
             Self::Pause(asked) => asked.work(out, err).await,
             Self::Resume(asked) => asked.work(out, err).await,
+            Self::Erase(asked) => asked.work(out, err).await,
             Self::Actions(asked) => asked.work(out, err).await,
             Self::Doctor(doctor) => doctor.work(out).await,
         }
