@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 pub(crate) const LIFE: SignedDuration = SignedDuration::from_hours(12);
 /// So many sessions at a time; the oldest ends for another.
 const SESSIONS: usize = 1_000;
-/// So many wrong tokens an address may try in [`WINDOW`].
+/// So many wrong tokens of an address are told in [`WINDOW`], to it and in the log; right ones are always taken.
 const ATTEMPTS: u32 = 10;
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 /// So many addresses are remembered; the one that tried first is forgotten for another.
@@ -96,22 +96,18 @@ impl Sessions {
         lock(&self.open).remove(&digest(cookie));
     }
 
-    /// Whether this address may try a token.
-    pub(crate) fn may_try(&self, from: IpAddr, now: Timestamp) -> bool {
+    /// Remembers that this address tried a wrong token. Returns whether that was one too many.
+    pub(crate) fn failed(&self, from: IpAddr, now: Timestamp) -> bool {
         let mut tried = lock(&self.tried);
         tried.retain(|_, (since, _)| now.duration_since(*since) < WINDOW);
-        tried.get(&network(from)).is_none_or(|(_, times)| *times < ATTEMPTS)
-    }
-
-    /// Remembers that this address tried a wrong one.
-    pub(crate) fn failed(&self, from: IpAddr, now: Timestamp) {
-        let mut tried = lock(&self.tried);
         if tried.len() >= ADDRESSES
             && let Some(first) = tried.iter().min_by_key(|(_, (since, _))| *since).map(|(from, _)| *from)
         {
             tried.remove(&first);
         }
-        tried.entry(network(from)).or_insert((now, 0)).1 += 1;
+        let (_, times) = tried.entry(network(from)).or_insert((now, 0));
+        *times = times.saturating_add(1);
+        *times > ATTEMPTS
     }
 }
 
@@ -163,11 +159,10 @@ mod tests {
         let (mine, neighbour): (IpAddr, IpAddr) =
             ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
         for _ in 0..ATTEMPTS {
-            assert!(sessions.may_try(mine, NOW));
-            sessions.failed(mine, NOW);
+            assert!(!sessions.failed(mine, NOW));
         }
-        assert!(!sessions.may_try(neighbour, NOW));
-        assert!(sessions.may_try("192.0.2.1".parse().unwrap(), NOW));
-        assert!(sessions.may_try(mine, NOW + WINDOW));
+        assert!(sessions.failed(neighbour, NOW));
+        assert!(!sessions.failed("192.0.2.1".parse().unwrap(), NOW));
+        assert!(!sessions.failed(mine, NOW + WINDOW));
     }
 }

@@ -6,10 +6,7 @@ use askama::Template;
 use axum::{
     Form,
     extract::{Query, Request, State},
-    http::{
-        HeaderMap, StatusCode,
-        header::{RETRY_AFTER, SET_COOKIE},
-    },
+    http::{HeaderMap, StatusCode, header::SET_COOKIE},
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
@@ -68,11 +65,6 @@ pub(crate) async fn sign_in(State(desk): State<Desk>, request: Request) -> Shown
         .await
         .map_err(|_| Failed::new(StatusCode::BAD_REQUEST, "token: is missing"))?;
     let now = desk.now();
-    if !desk.sessions.may_try(from, now) {
-        let words = "too many wrong tokens came from your address; try again in five minutes";
-        let answer = Failed::new(StatusCode::TOO_MANY_REQUESTS, words).into_response();
-        return Ok(([(RETRY_AFTER, "300")], answer).into_response());
-    }
     let token = told.token.trim();
     let wrong = match desk.access.caller(token) {
         Some(caller) if guard::looks(&caller) => {
@@ -84,7 +76,10 @@ pub(crate) async fn sign_in(State(desk): State<Desk>, request: Request) -> Shown
         Some(_) => "This token may neither read nor operate.",
         None => "This token is not known. It may have been replaced or removed.",
     };
-    desk.sessions.failed(from, now);
+    if desk.sessions.failed(from, now) {
+        let words = "too many wrong tokens came from your address; a right one is taken all the same";
+        return Err(Failed::new(StatusCode::TOO_MANY_REQUESTS, words));
+    }
     tracing::warn!(%from, "a wrong token was shown to the console");
     Ok((StatusCode::FORBIDDEN, ask(&desk, &told.to, wrong)?).into_response())
 }
