@@ -13,8 +13,8 @@ use super::{
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("whom").required(true).args(["click_token", "click_id", "user"]))]
 #[command(after_help = "\
-A click is erased with customer, user and network fields of its conversions; a user with those of the conversions that
-were attributed by it. You are asked first; --yes does not ask.
+A click is erased with customer, user and comment of its conversions; a user with those of the conversions that were
+attributed by it. You are asked first; --yes does not ask.
 
 Examples:
   postback erase --user u-1001
