@@ -162,6 +162,7 @@ pub enum OnAmbiguous {
 
 /// What a network's answer meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "nothing but Accepted and AlreadyDone was counted"]
 pub enum Verdict {
     /// It was counted.
     Accepted {

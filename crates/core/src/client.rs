@@ -1,4 +1,31 @@
 //! One call through any [`Service`]: for teams that use an adapter crate alone.
+//!
+//! The service takes a request of bytes and answers with bytes. Of hyper's client it is made so, with an end to how long a
+//! call and how large an answer may be:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::{BodyExt, Full, Limited};
+//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use tower::{BoxError, service_fn, timeout::Timeout};
+//!
+//! // With TLS: the same on hyper-rustls' connector.
+//! let hyper = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+//! let bytes = service_fn(move |request: Request<Bytes>| {
+//!     let answer = hyper.request(request.map(Full::new));
+//!     async move {
+//!         let (head, body) = answer.await?.into_parts();
+//!         let body = Limited::new(body, 64 * 1024).collect().await?.to_bytes();
+//!         Ok::<_, BoxError>(Response::from_parts(head, body))
+//!     }
+//! });
+//! let mut service = Timeout::new(bytes, Duration::from_secs(5));
+//! # let request = Request::new(Bytes::new());
+//! # drop(postback_core::client::send(&mut service, request));
+//! ```
 
 use std::{error, fmt, future::poll_fn};
 
