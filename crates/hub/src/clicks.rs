@@ -199,6 +199,11 @@ impl Hub {
     /// # Errors
     /// `InvalidArgument` for a token that is not ours or an id of the wrong form; a store's own.
     pub async fn erase(&self, subject: EraseSubject, actor: &Actor) -> Result<Erased> {
+        let actor = actor.clone();
+        self.finish(async move |hub: Self| hub.erase_all(subject, &actor).await).await
+    }
+
+    async fn erase_all(&self, subject: EraseSubject, actor: &Actor) -> Result<Erased> {
         let inner = &self.inner;
         let (erased, account, target) = match subject {
             EraseSubject::Click(by) => {

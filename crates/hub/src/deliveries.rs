@@ -53,11 +53,15 @@ impl Hub {
     /// # Errors
     /// `NotFound`; `FailedPrecondition` where it is not dead, or its click's life is over.
     pub async fn replay(&self, id: DeliveryId, actor: &Actor) -> Result<Delivery> {
-        let delivery = self.inner.outbox.replay(id).await.map_err(|error| error.at("delivery_id"))?;
-        self.inner.wake.notify_one();
-        tracing::info!(%actor, account = %delivery.account, delivery = %id, "a dead letter is replayed");
-        self.note_one(actor, Deed::Replay, &delivery).await;
-        Ok(delivery)
+        let actor = actor.clone();
+        let replay = async move |hub: Self| {
+            let delivery = hub.inner.outbox.replay(id).await.map_err(|error| error.at("delivery_id"))?;
+            hub.inner.wake.notify_one();
+            tracing::info!(%actor, account = %delivery.account, delivery = %id, "a dead letter is replayed");
+            hub.note_one(&actor, Deed::Replay, &delivery).await;
+            Ok(delivery)
+        };
+        self.finish(replay).await
     }
 
     /// Decides a delivery in doubt.
@@ -65,13 +69,17 @@ impl Hub {
     /// # Errors
     /// `NotFound`; `FailedPrecondition` where it is not in doubt.
     pub async fn resolve(&self, id: DeliveryId, resolution: Resolution, actor: &Actor) -> Result<Delivery> {
-        let resolved = self.resolve_one(id, resolution).await;
-        let delivery = resolved.map_err(|error| error.at("delivery_id"))?;
-        self.inner.wake.notify_one();
-        let account = &delivery.account;
-        tracing::info!(%actor, %account, delivery = %id, ?resolution, "a delivery in doubt is resolved");
-        self.note_one(actor, Deed::Resolve(resolution), &delivery).await;
-        Ok(delivery)
+        let actor = actor.clone();
+        let resolve = async move |hub: Self| {
+            let resolved = hub.resolve_one(id, resolution).await;
+            let delivery = resolved.map_err(|error| error.at("delivery_id"))?;
+            hub.inner.wake.notify_one();
+            let account = &delivery.account;
+            tracing::info!(%actor, %account, delivery = %id, ?resolution, "a delivery in doubt is resolved");
+            hub.note_one(&actor, Deed::Resolve(resolution), &delivery).await;
+            Ok(delivery)
+        };
+        self.finish(resolve).await
     }
 
     /// Decides a delivery in doubt, and counts it where the network has it.
@@ -97,11 +105,15 @@ impl Hub {
         self.registry().account(account)?;
         let words: String = reason.trim().chars().filter(|c| !c.is_control()).take(REASON).collect();
         let words = if words.is_empty() { "paused by an operator".to_owned() } else { words };
-        if self.inner.outbox.pause(account, Reason::new("operator", words.as_str())).await? {
-            tracing::info!(%actor, %account, "the account is paused");
-            self.note_account(actor, Deed::Pause, account, &words).await;
-        }
-        self.standing_of(account).await
+        let (account, actor) = (account.clone(), actor.clone());
+        let pause = async move |hub: Self| {
+            if hub.inner.outbox.pause(&account, Reason::new("operator", words.as_str())).await? {
+                tracing::info!(%actor, %account, "the account is paused");
+                hub.note_account(&actor, Deed::Pause, &account, &words).await;
+            }
+            hub.standing_of(&account).await
+        };
+        self.finish(pause).await
     }
 
     /// Lets deliveries of an account go on.
@@ -110,12 +122,16 @@ impl Hub {
     /// `NotFound` at `account`.
     pub async fn resume(&self, account: &AccountId, actor: &Actor) -> Result<AccountStanding> {
         self.registry().account(account)?;
-        if self.inner.outbox.resume(account).await? {
-            self.inner.wake.notify_one();
-            tracing::info!(%actor, %account, "the account goes on");
-            self.note_account(actor, Deed::Resume, account, "").await;
-        }
-        self.standing_of(account).await
+        let (account, actor) = (account.clone(), actor.clone());
+        let resume = async move |hub: Self| {
+            if hub.inner.outbox.resume(&account).await? {
+                hub.inner.wake.notify_one();
+                tracing::info!(%actor, %account, "the account goes on");
+                hub.note_account(&actor, Deed::Resume, &account, "").await;
+            }
+            hub.standing_of(&account).await
+        };
+        self.finish(resume).await
     }
 
     async fn note_account(&self, actor: &Actor, deed: Deed, account: &AccountId, reason: &str) {

@@ -1,14 +1,16 @@
 //! The hub: its parts, and what all use cases share.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use postback_core::{
-    AccountId, Accounts, CampaignId, Keyring, Kind, Result, Tally,
+    AccountId, Accounts, CampaignId, Error, Keyring, Kind, Result, Tally,
     ports::{Caller, ClickStore, Clock, Logbook, Outbox},
 };
 use tokio::sync::{Notify, watch};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use url::Url;
 
 use crate::{
@@ -82,6 +84,8 @@ pub(crate) struct Inner {
     pub(crate) mint: Mint,
     pub(crate) leaps: Leaps,
     pub(crate) promise: Promise,
+    /// What goes on to its end, whoever waits for it.
+    pub(crate) work: TaskTracker,
     pub(crate) sights: watch::Sender<Option<Sight>>,
     accounts: watch::Sender<Accounts>,
     state: ArcSwap<State>,
@@ -133,6 +137,9 @@ impl Hub {
     pub fn new(parts: Parts) -> Self {
         let registry = Arc::new(parts.registry);
         parts.accounts.send_replace(registry.accounts().clone());
+        let work = TaskTracker::new();
+        // It may be waited for at any time.
+        work.close();
         Self {
             inner: Arc::new(Inner {
                 clicks: parts.clicks,
@@ -150,6 +157,7 @@ impl Hub {
                 leaps: Leaps::new(parts.clock.as_ref()),
                 clock: parts.clock,
                 promise: Promise::default(),
+                work,
                 sights: watch::Sender::default(),
                 accounts: parts.accounts,
                 state: ArcSwap::from_pointee(State::new(registry, None)),
@@ -186,6 +194,16 @@ impl Hub {
     pub async fn ready(&self) -> Result<()> {
         tokio::try_join!(self.inner.clicks.ping(), self.inner.outbox.ping())?;
         self.assured().await
+    }
+
+    /// Does a step and what follows it to the end, also where the caller goes away meanwhile.
+    pub(crate) async fn finish<T, F>(&self, work: impl FnOnce(Self) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let done = self.inner.work.spawn(work(self.clone()).in_current_span()).await;
+        done.unwrap_or_else(|fell| Err(Error::internal("a step failed by a defect").caused_by(fell)))
     }
 
     pub(crate) fn state(&self) -> Arc<State> {

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
     CLICK_LIFE, Click, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Details, Error,
-    ErrorKind, Event, Kind, LaneId, RequestId, Result, Series, is_life_over,
-    ports::{ConversionFilter, Page, RequestKey, Story},
+    ErrorKind, Event, Fingerprint, Kind, LaneId, RequestId, Result, Series, is_life_over,
+    ports::{ConversionFilter, Page, Recorded, RequestKey, Story},
 };
 use tracing::{Instrument, Span, field::Empty, info_span};
 
@@ -161,29 +161,17 @@ impl Hub {
         rendered: Rendered,
         now: Timestamp,
     ) -> impl Future<Output = Result<RecordedConversion>> + Send + use<'a> {
-        let delivery = self.delivery_of(&conversion, Event::Created, now);
         let content = Said::of_conversion(&report.details, report.occurred_at).fingerprint();
-        let (account, kind) = (conversion.account.clone(), conversion.details.kind);
         let own_key = rendered.own_key.as_ref().map(|field| OwnKey::of(&conversion, field));
-        let recording = self.inner.outbox.record(conversion, delivery, content);
+        let told = Box::new((self.delivery_of(&conversion, Event::Created, now), conversion));
         async move {
             if let Some(own_key) = own_key {
                 Box::pin(self.take_key(own_key)).await?;
             }
-            let recorded = recording.await.map_err(|error| match error.kind() {
-                ErrorKind::AlreadyExists => error.at("details.transaction_id"),
-                _ => error,
-            })?;
-            self.state().count_conversion(&account, kind, recorded.fresh);
+            let recorded = self.finish(async move |hub: Self| hub.store(told, content, now).await).await?;
             let span = Span::current();
-            span.record("account", account.as_str());
             span.record("conversion", tracing::field::display(recorded.conversion));
             span.record("delivery", tracing::field::display(recorded.delivery));
-            if recorded.fresh {
-                self.inner.wake.notify_one();
-                tracing::debug!(%account, %kind, conversion = %recorded.conversion, "a conversion is recorded");
-                self.inner.tally.count(now, Series::Conversions(account), 1);
-            }
             Ok(RecordedConversion {
                 conversion: recorded.conversion,
                 delivery: recorded.delivery,
@@ -191,6 +179,32 @@ impl Hub {
                 rendered,
             })
         }
+    }
+
+    /// Makes a conversion durable with its delivery, and counts it.
+    async fn store(
+        &self,
+        told: Box<(Delivery, Conversion)>,
+        content: Fingerprint,
+        now: Timestamp,
+    ) -> Result<Recorded> {
+        let (account, kind) = (told.1.account.clone(), told.1.details.kind);
+        let recording = {
+            let (delivery, conversion) = *told;
+            self.inner.outbox.record(conversion, delivery, content)
+        };
+        let recorded = recording.await.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => error.at("details.transaction_id"),
+            _ => error,
+        })?;
+        self.state().count_conversion(&account, kind, recorded.fresh);
+        Span::current().record("account", account.as_str());
+        if recorded.fresh {
+            self.inner.wake.notify_one();
+            tracing::debug!(%account, %kind, conversion = %recorded.conversion, "a conversion is recorded");
+            self.inner.tally.count(now, Series::Conversions(account), 1);
+        }
+        Ok(recorded)
     }
 
     /// The first answer to a report whose click's life has ended since, or else why it is refused.

@@ -32,8 +32,9 @@ const COUNTS: Duration = Duration::from_secs(5);
 
 impl Hub {
     /// Works until `shutdown`: writes buffered clicks as soon as their store is back, sweeps the stores while the clock
-    /// can be believed, asks the outbox twice a minute what it promises, writes the logbook, keeps sight. At the end it writes what is still buffered or counted, for at most five seconds; so shut down what takes clicks and
-    /// what delivers first.
+    /// can be believed, asks the outbox twice a minute what it promises, writes the logbook, keeps sight. At
+    /// the end it finishes what is under way, and writes what is still buffered or counted, for at most five seconds
+    /// each; so shut down what takes clicks and what delivers first.
     pub async fn run(&self, shutdown: CancellationToken) {
         meters::describe();
         let (clicks, outbox, logbook) = (&self.inner.clicks, &self.inner.outbox, &self.inner.logbook);
@@ -114,6 +115,8 @@ impl Hub {
             }
             away = failed.is_some();
         }
+        // What is still at work counts too.
+        let _ = timeout(LAST_WRITES, self.inner.work.wait()).await;
         match timeout(LAST_WRITES, self.write_journal()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {

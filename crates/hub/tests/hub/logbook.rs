@@ -1,6 +1,6 @@
 //! What is counted over time, who did what, and the latest clicks.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::SignedDuration;
 use postback_core::{
@@ -167,6 +167,39 @@ async fn an_action_that_cannot_be_noted_is_done_all_the_same() {
     house.logbook.away(true);
     assert!(house.hub.pause(&id("near"), "", &operator()).await.unwrap().paused.is_some());
     assert!(house.logbook.noted().is_empty());
+}
+
+/// Makes a call of a caller that goes away before it is answered.
+async fn leave(call: impl Future) {
+    assert!(tokio::time::timeout(Duration::from_secs(1), call).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_is_counted_and_noted_though_its_caller_goes_away() {
+    let house = house();
+    let (hub, near, night) = (&house.hub, id("near"), operator());
+    let token = house.token("a").await;
+    let dead_one = house.record(report(token.clone(), lead())).await.delivery;
+    let doubted = house.record(report(token.clone(), lead())).await.delivery;
+    house.outbox.set(dead_one, dead("rejected"), house.clock.now());
+    house.outbox.set(doubted, DeliveryState::InDoubt(Reason::new("timeout", "?")), house.clock.now());
+    house.outbox.silent(true);
+    leave(hub.record(&report(token, lead()))).await;
+    leave(hub.replay(dead_one, &night)).await;
+    leave(hub.resolve(doubted, Resolution::Delivered, &night)).await;
+    leave(hub.pause(&near, "new key", &night)).await;
+    leave(hub.resume(&near, &night)).await;
+    leave(hub.erase(EraseSubject::User("somebody".into()), &night)).await;
+    house.outbox.silent(false);
+    let shutdown = CancellationToken::new();
+    shutdown.cancel();
+    hub.run(shutdown).await;
+    assert_eq!(house.logbook.counted(&Series::Conversions(near.clone())), 3);
+    assert_eq!(house.logbook.counted(&Series::Delivered(near)), 1);
+    let deeds: BTreeSet<_> =
+        house.logbook.noted().iter().map(|action| format!("{:?}", action.deed)).collect();
+    let deeds: Vec<_> = deeds.iter().map(String::as_str).collect();
+    assert_eq!(deeds, ["Erase", "Pause", "Replay", "Resolve(Delivered)", "Resume"]);
 }
 
 #[tokio::test(start_paused = true)]

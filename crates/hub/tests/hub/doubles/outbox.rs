@@ -19,6 +19,7 @@ use postback_core::{
         RequestKey, Reservation, Resolution, Settlement, Story, Target,
     },
 };
+use tokio::sync::watch;
 
 #[derive(Default)]
 pub(crate) struct Ledger {
@@ -26,6 +27,8 @@ pub(crate) struct Ledger {
     pub(crate) sweeps: AtomicUsize,
     /// How many sweeps still find work.
     pub(crate) work: AtomicUsize,
+    /// Whether what was done is not yet answered.
+    silent: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -65,6 +68,15 @@ impl Ledger {
         self.kept.lock().unwrap().loses = loses;
     }
 
+    /// Whether it is set to do what it is told, and not to answer.
+    pub(crate) fn silent(&self, silent: bool) {
+        self.silent.send_replace(silent);
+    }
+
+    async fn answer(&self) {
+        let _ = self.silent.subscribe().wait_for(|silent| !silent).await;
+    }
+
     /// What a dispatcher would have done.
     pub(crate) fn set(&self, id: DeliveryId, state: DeliveryState, at: Timestamp) {
         let mut kept = self.kept.lock().unwrap();
@@ -79,6 +91,60 @@ impl Ledger {
 }
 
 impl Kept {
+    fn replay(&mut self, id: DeliveryId) -> Result<Delivery> {
+        let missing = || Error::not_found("UNKNOWN_DELIVERY", "is not kept");
+        let delivery = self.deliveries.get_mut(&id).ok_or_else(missing)?;
+        if !matches!(delivery.state, DeliveryState::Dead(_)) {
+            return Err(Error::precondition("NOT_DEAD", "is not dead"));
+        }
+        delivery.state = DeliveryState::Pending;
+        Ok(delivery.clone())
+    }
+
+    fn resolve(&mut self, id: DeliveryId, resolution: Resolution) -> Result<Delivery> {
+        let missing = || Error::not_found("UNKNOWN_DELIVERY", "is not kept");
+        let delivery = self.deliveries.get_mut(&id).ok_or_else(missing)?;
+        if !matches!(delivery.state, DeliveryState::InDoubt(_)) {
+            return Err(Error::precondition("NOT_IN_DOUBT", "is not in doubt"));
+        }
+        delivery.state = match resolution {
+            Resolution::Delivered => DeliveryState::Delivered,
+            Resolution::Resend => DeliveryState::Pending,
+        };
+        Ok(delivery.clone())
+    }
+
+    fn record(
+        &mut self,
+        mut conversion: Conversion,
+        mut delivery: Delivery,
+        print: Fingerprint,
+    ) -> Result<Recorded> {
+        let same = conversion.key().and_then(|key| self.keys.get(&key).copied());
+        if let Some((id, Some(first))) = same {
+            if first != print {
+                return Err(Error::conflict("transaction_id"));
+            }
+            return Ok(Recorded { conversion: id, delivery: self.created(id), fresh: false });
+        }
+        if self.conversions.contains_key(&conversion.id) {
+            let id = conversion.id;
+            return Ok(Recorded { conversion: id, delivery: self.created(id), fresh: false });
+        }
+        conversion.id = same.map_or(conversion.id, |(id, _)| id);
+        delivery.conversion = conversion.id;
+        for waiting in self.deliveries.values_mut().filter(|other| other.conversion == conversion.id) {
+            waiting.state = DeliveryState::Pending;
+        }
+        let recorded = Recorded { conversion: conversion.id, delivery: delivery.id, fresh: true };
+        if let Some(key) = conversion.key() {
+            self.keys.insert(key, (conversion.id, Some(print)));
+        }
+        self.deliveries.insert(delivery.id, delivery);
+        self.conversions.insert(conversion.id, conversion);
+        Ok(recorded)
+    }
+
     fn created(&self, conversion: ConversionId) -> DeliveryId {
         self.of(conversion).iter().find(|delivery| delivery.event == Event::Created).unwrap().id
     }
@@ -100,34 +166,13 @@ impl Outbox for Ledger {
 
     async fn record(
         &self,
-        mut conversion: Conversion,
-        mut delivery: Delivery,
+        conversion: Conversion,
+        delivery: Delivery,
         print: Fingerprint,
     ) -> Result<Recorded> {
-        let mut kept = self.kept()?;
-        let same = conversion.key().and_then(|key| kept.keys.get(&key).copied());
-        if let Some((id, Some(first))) = same {
-            if first != print {
-                return Err(Error::conflict("transaction_id"));
-            }
-            return Ok(Recorded { conversion: id, delivery: kept.created(id), fresh: false });
-        }
-        if kept.conversions.contains_key(&conversion.id) {
-            let id = conversion.id;
-            return Ok(Recorded { conversion: id, delivery: kept.created(id), fresh: false });
-        }
-        conversion.id = same.map_or(conversion.id, |(id, _)| id);
-        delivery.conversion = conversion.id;
-        for waiting in kept.deliveries.values_mut().filter(|other| other.conversion == conversion.id) {
-            waiting.state = DeliveryState::Pending;
-        }
-        let recorded = Recorded { conversion: conversion.id, delivery: delivery.id, fresh: true };
-        if let Some(key) = conversion.key() {
-            kept.keys.insert(key, (conversion.id, Some(print)));
-        }
-        kept.deliveries.insert(delivery.id, delivery);
-        kept.conversions.insert(conversion.id, conversion);
-        Ok(recorded)
+        let recorded = self.kept()?.record(conversion, delivery, print);
+        self.answer().await;
+        recorded
     }
 
     async fn change(&self, target: Target, mut delivery: Delivery) -> Result<Recorded> {
@@ -164,40 +209,32 @@ impl Outbox for Ledger {
     }
 
     async fn resolve(&self, id: DeliveryId, resolution: Resolution) -> Result<Delivery> {
-        let mut kept = self.kept()?;
-        let missing = || Error::not_found("UNKNOWN_DELIVERY", "is not kept");
-        let delivery = kept.deliveries.get_mut(&id).ok_or_else(missing)?;
-        if !matches!(delivery.state, DeliveryState::InDoubt(_)) {
-            return Err(Error::precondition("NOT_IN_DOUBT", "is not in doubt"));
-        }
-        delivery.state = match resolution {
-            Resolution::Delivered => DeliveryState::Delivered,
-            Resolution::Resend => DeliveryState::Pending,
-        };
-        Ok(delivery.clone())
+        let resolved = self.kept()?.resolve(id, resolution);
+        self.answer().await;
+        resolved
     }
 
     async fn replay(&self, id: DeliveryId) -> Result<Delivery> {
-        let mut kept = self.kept()?;
-        let missing = || Error::not_found("UNKNOWN_DELIVERY", "is not kept");
-        let delivery = kept.deliveries.get_mut(&id).ok_or_else(missing)?;
-        if !matches!(delivery.state, DeliveryState::Dead(_)) {
-            return Err(Error::precondition("NOT_DEAD", "is not dead"));
-        }
-        delivery.state = DeliveryState::Pending;
-        Ok(delivery.clone())
+        let replayed = self.kept()?.replay(id);
+        self.answer().await;
+        replayed
     }
 
     async fn pause(&self, account: &AccountId, reason: Reason) -> Result<bool> {
-        let mut kept = self.kept()?;
-        let first = !kept.paused.contains_key(account);
-        let since = Timestamp::UNIX_EPOCH;
-        kept.paused.entry(account.clone()).or_insert(Paused { since, reason });
+        let first = {
+            let mut kept = self.kept()?;
+            let (first, since) = (!kept.paused.contains_key(account), Timestamp::UNIX_EPOCH);
+            kept.paused.entry(account.clone()).or_insert(Paused { since, reason });
+            first
+        };
+        self.answer().await;
         Ok(first)
     }
 
     async fn resume(&self, account: &AccountId) -> Result<bool> {
-        Ok(self.kept()?.paused.remove(account).is_some())
+        let resumed = self.kept()?.paused.remove(account).is_some();
+        self.answer().await;
+        Ok(resumed)
     }
 
     async fn paused(&self, account: &AccountId) -> Result<Option<Paused>> {
@@ -270,7 +307,9 @@ impl Outbox for Ledger {
     }
 
     async fn erase_user(&self, user: &UserId) -> Result<usize> {
-        self.erase(|conversion| conversion.user.as_ref() == Some(user))
+        let erased = self.erase(|conversion| conversion.user.as_ref() == Some(user));
+        self.answer().await;
+        erased
     }
 
     async fn sweep(&self) -> Result<usize> {
