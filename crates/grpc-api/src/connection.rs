@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -20,6 +20,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
 use crate::{Settings, observe::CONNECTIONS};
@@ -36,34 +37,44 @@ pub(crate) struct Peer {
 }
 
 /// The connections of a listener until `stop`, then those that wait in its backlog. It is closed at once where nobody
-/// wants more.
+/// wants more. At `cut` all of them end.
 pub(crate) fn incoming<F: Future<Output = ()> + Send + 'static>(
     listener: TcpListener,
     settings: &Settings,
     stop: F,
+    cut: CancellationToken,
 ) -> impl Stream<Item = io::Result<Connection>> + use<F> {
     let (entered, connections) = mpsc::channel(1);
     let places = Arc::new(Semaphore::new(settings.connections));
-    let (tls, within) = (settings.tls.clone(), settings.handshake);
+    let entry = Entry { tls: settings.tls.clone(), within: settings.handshake, cut, entered };
     tokio::spawn(async move {
         let mut stop = pin!(stop);
         loop {
             select! {
-                () = entered.closed() => return,
+                () = entry.entered.closed() => return,
                 () = &mut stop => break,
-                taken = take(&listener, &places) => hand_in(taken, tls.clone(), within, entered.clone()),
+                taken = take(&listener, &places) => hand_in(taken, entry.clone()),
             }
         }
         match close(listener) {
             Ok(waiting) => {
                 for (stream, address) in waiting {
-                    hand_in((stream, address, None), tls.clone(), within, entered.clone());
+                    hand_in((stream, address, None), entry.clone());
                 }
             }
             Err(error) => tracing::warn!(%error, "the gRPC listener cannot be closed in good order"),
         }
     });
     ReceiverStream::new(connections)
+}
+
+/// What a connection comes through.
+#[derive(Clone)]
+struct Entry {
+    tls: Option<Tls>,
+    within: Duration,
+    cut: CancellationToken,
+    entered: mpsc::Sender<io::Result<Connection>>,
 }
 
 type Taken = (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>);
@@ -75,24 +86,25 @@ async fn take(listener: &TcpListener, places: &Arc<Semaphore>) -> Taken {
     (stream, address, place)
 }
 
-fn hand_in(taken: Taken, tls: Option<Tls>, within: Duration, entered: mpsc::Sender<io::Result<Connection>>) {
+fn hand_in(taken: Taken, entry: Entry) {
     tokio::spawn(async move {
         select! {
-            () = entered.closed() => {}
-            connection = enter(taken, tls.as_ref(), within) => {
+            () = entry.entered.closed() => {}
+            () = entry.cut.cancelled() => {}
+            connection = enter(taken, &entry) => {
                 if let Some(connection) = connection {
-                    let _ = entered.send(Ok(connection)).await;
+                    let _ = entry.entered.send(Ok(connection)).await;
                 }
             }
         }
     });
 }
 
-async fn enter((stream, address, place): Taken, tls: Option<&Tls>, within: Duration) -> Option<Connection> {
+async fn enter((stream, address, place): Taken, entry: &Entry) -> Option<Connection> {
     // A call is one small piece: waiting for more to send would only delay it.
     let _ = stream.set_nodelay(true);
-    match Tls::enter(tls, stream, within).await {
-        Ok(socket) => Some(Connection::new(socket, address, place, within)),
+    match Tls::enter(entry.tls.as_ref(), stream, entry.within).await {
+        Ok(socket) => Some(Connection::new(socket, address, place, entry)),
         Err(error) => {
             tracing::debug!(peer = %address, %error, "no connection came of it");
             None
@@ -108,19 +120,24 @@ pub(crate) struct Connection {
     /// How much of the preface is missing, and until when it may be.
     missing: usize,
     until: Pin<Box<Sleep>>,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
-    fn new(
-        socket: Socket,
-        address: SocketAddr,
-        place: Option<OwnedSemaphorePermit>,
-        within: Duration,
-    ) -> Self {
+    fn new(socket: Socket, address: SocketAddr, place: Option<OwnedSemaphorePermit>, entry: &Entry) -> Self {
         gauge!(CONNECTIONS).increment(1);
         let peer = Peer { address, certificate: socket.certificate().map(Arc::new) };
-        Self { socket, peer, missing: PREFACE, until: Box::pin(sleep(within)), _place: place }
+        let (until, cut) = (Box::pin(sleep(entry.within)), Box::pin(entry.cut.clone().cancelled_owned()));
+        Self { socket, peer, missing: PREFACE, until, cut, _place: place }
+    }
+
+    /// What the socket says; where it has to be waited for, the connection may be cut meanwhile.
+    fn or_cut<T>(&mut self, said: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if said.is_pending() && self.cut.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        said
     }
 }
 
@@ -147,19 +164,19 @@ impl AsyncRead for Connection {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.socket).poll_read(cx, buf);
         if self.missing > 0 {
-            if read.is_pending() {
-                ready!(self.until.as_mut().poll(cx));
+            if read.is_pending() && self.until.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             self.missing = self.missing.saturating_sub(buf.filled().len() - before);
         }
-        read
+        self.or_cut(read, cx)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.or_cut(written, cx)
     }
 
     fn poll_write_vectored(
@@ -167,7 +184,8 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        self.or_cut(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -175,11 +193,13 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        let flushed = Pin::new(&mut self.socket).poll_flush(cx);
+        self.or_cut(flushed, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        let closed = Pin::new(&mut self.socket).poll_shutdown(cx);
+        self.or_cut(closed, cx)
     }
 }
 
@@ -199,7 +219,7 @@ mod tests {
         let settings = Settings { connections: 1, handshake: SHORT, ..Settings::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut incoming = pin!(incoming(listener, &settings, pending()));
+        let mut incoming = pin!(incoming(listener, &settings, pending(), CancellationToken::new()));
         let _silent = TcpStream::connect(address).await.unwrap();
         let mut talking = TcpStream::connect(address).await.unwrap();
         talking.write_all(&[b'x'; PREFACE]).await.unwrap();
@@ -220,7 +240,7 @@ mod tests {
     async fn the_listener_is_closed_once_nobody_wants_more() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        drop(incoming(listener, &Settings::default(), pending()));
+        drop(incoming(listener, &Settings::default(), pending(), CancellationToken::new()));
         while TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
         }

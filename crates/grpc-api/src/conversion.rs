@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    Api, page,
+    Api, ending, page,
     source::source,
     status::{code, status},
 };
@@ -225,7 +225,8 @@ impl v1::conversion_service_server::ConversionService for Api {
         requests: Request<Streaming<v1::RecordConversionRequest>>,
     ) -> Result<Response<Self::RecordConversionsStream>, Status> {
         let (api, stripes) = (self.clone(), Arc::new(Stripes::new()));
-        let in_turn = requests.into_inner().enumerate().then(move |(index, request)| {
+        let requests = ending::until(self.shutdown.clone(), requests.into_inner());
+        let in_turn = requests.enumerate().then(move |(index, request)| {
             let stripes = stripes.clone();
             async move {
                 let turn = match &request {

@@ -11,7 +11,7 @@ use postback_hub::{AccountStanding, Selection};
 use postback_proto::{time_from, timestamp, v1};
 use tonic::{Request, Response, Status};
 
-use crate::{Api, actor::actor, page, status::status};
+use crate::{Api, actor::actor, ending, page, status::status};
 
 fn state(state: i32) -> Result<Option<&'static str>> {
     let nothing = || Reason::new("", "");
@@ -233,6 +233,6 @@ impl v1::delivery_service_server::DeliveryService for Api {
         let since = request.start_time.as_ref().map(|time| time_from("start_time", time)).transpose();
         let changes = self.hub.watch(account, since.map_err(status)?);
         let changes = changes.map(|delivery| delivery.map(|delivery| (&delivery).into()).map_err(status));
-        Ok(Response::new(Box::pin(changes)))
+        Ok(Response::new(Box::pin(ending::until(self.shutdown.clone(), changes))))
     }
 }

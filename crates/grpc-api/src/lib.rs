@@ -10,6 +10,7 @@ mod click;
 mod connection;
 mod conversion;
 mod delivery;
+mod ending;
 mod logbook;
 mod methods;
 mod network;
@@ -18,7 +19,7 @@ mod page;
 mod source;
 mod status;
 
-use std::{io, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
 use postback_access::{Access, Tls};
 use postback_hub::Hub;
@@ -30,6 +31,10 @@ use postback_proto::v1::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
+use tonic_health::{
+    pb::health_server::HealthServer,
+    server::{HealthReporter, HealthService},
+};
 
 pub use status::DOMAIN;
 
@@ -69,9 +74,11 @@ impl Default for Settings {
 #[derive(Clone)]
 struct Api {
     hub: Hub,
+    shutdown: CancellationToken,
 }
 
-/// Serves until `shutdown`, then says NOT_SERVING, answers what is under way or in the kernel's backlog and returns.
+/// Serves until `shutdown`, then says NOT_SERVING, ends open streams with UNAVAILABLE, answers what is under way or in
+/// the kernel's backlog and returns. What is not answered by the end of [`Settings::drain`] is cut.
 ///
 /// # Errors
 /// Where the listener fails or the reflection service cannot be built.
@@ -82,11 +89,12 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     observe::describe();
-    let (health, health_service) = tonic_health::server::health_reporter();
+    let health = HealthReporter::new();
+    let watched = ending::Watched(HealthService::from_health_reporter(health.clone()));
     let current = reflection().build_v1().map_err(io::Error::other)?;
     // Many clients, Python's among them, still ask by the older name.
     let older = reflection().build_v1alpha().map_err(io::Error::other)?;
-    let api = Api { hub };
+    let api = Api { hub, shutdown: shutdown.clone() };
     let clicks = ClickServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let conversions = ConversionServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let deliveries = DeliveryServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
@@ -108,13 +116,14 @@ pub async fn serve(
         health.set_not_serving::<LogbookServiceServer<Api>>().await;
         health.set_not_serving::<NetworkServiceServer<Api>>().await;
     };
+    let cut = CancellationToken::new();
     let server = Server::builder()
         .max_concurrent_streams(STREAMS)
         .http2_keepalive_interval(Some(Duration::from_secs(60)))
         .http2_max_header_list_size(16 * 1024)
         .layer(observe::layer())
         .layer(access::layer(settings.access.clone()))
-        .add_service(health_service)
+        .add_service(HealthServer::new(watched))
         .add_service(current)
         .add_service(older)
         .add_service(clicks)
@@ -124,20 +133,20 @@ pub async fn serve(
         .add_service(networks)
         // The end of its connections drains the server, where there is a signal at all.
         .serve_with_incoming_shutdown(
-            connection::incoming(listener, &settings, stop),
+            connection::incoming(listener, &settings, stop, cut.clone()),
             std::future::pending(),
         );
+    let mut server = pin!(server);
     let late = async {
         shutdown.cancelled().await;
         tokio::time::sleep(settings.drain).await;
     };
     tokio::select! {
-        served = server => served.map_err(io::Error::other),
-        () = late => {
-            tracing::warn!("calls that were still under way after the drain were cut");
-            Ok(())
-        }
+        served = &mut server => return served.map_err(io::Error::other),
+        () = late => tracing::warn!("calls that are still under way after the drain are cut"),
     }
+    cut.cancel();
+    server.await.map_err(io::Error::other)
 }
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {

@@ -38,6 +38,13 @@ pub(crate) fn status(error: Error) -> Status {
     }
 }
 
+/// What ends a stream that is open as the server ends.
+pub(crate) fn ending() -> Status {
+    let mut details = ErrorDetails::with_error_info("SHUTDOWN", DOMAIN, []);
+    details.set_retry_info(Some(RETRY));
+    Status::with_error_details(Code::Unavailable, "the hub ends; go on with the next one", details)
+}
+
 pub(crate) fn code(kind: ErrorKind) -> Code {
     match kind {
         ErrorKind::InvalidArgument => Code::InvalidArgument,

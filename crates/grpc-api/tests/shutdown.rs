@@ -1,4 +1,4 @@
-//! The server's end: what has come as far as the kernel's backlog is answered.
+//! The server's end: what has come as far as the kernel's backlog is answered, and what is open ends.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used)]
@@ -14,7 +14,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use h2::client::{Connection, ResponseFuture};
+use h2::{
+    SendStream,
+    client::{Connection, ResponseFuture},
+};
 use http::{Request, Response};
 use postback_access::{Tls, testing::Authority};
 use postback_core::{
@@ -79,24 +82,30 @@ async fn serve_the_last(listener: TcpListener, settings: Settings) {
 struct Sent<S: AsyncRead + AsyncWrite> {
     connection: Pin<Box<Connection<S>>>,
     answer: ResponseFuture,
+    body: SendStream<Bytes>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sent<S> {
     /// Asks over a connection how the server is.
     async fn over(stream: S) -> Self {
+        Self::open(stream, "grpc.health.v1.Health/Check", true).await
+    }
+
+    /// Calls a method with an empty message, which is the only one or the first of many.
+    async fn open(stream: S, method: &str, only: bool) -> Self {
         let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
-        let request = Request::post("http://postback/grpc.health.v1.Health/Check")
+        let request = Request::post(format!("http://postback/{method}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .body(())
             .unwrap();
         let (answer, mut body) = client.send_request(request, false).unwrap();
-        body.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
+        body.send_data(Bytes::from_static(&[0; 5]), only).unwrap();
         let mut connection = Box::pin(connection);
         // The socket has room for all of it.
         let waits = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_pending())).await;
         assert!(waits, "the connection has ended");
-        Self { connection, answer }
+        Self { connection, answer, body }
     }
 
     /// What the answer holds, and how the call ended.
@@ -161,4 +170,54 @@ async fn a_silent_connection_in_the_backlog_does_not_hold_the_end_for_ever() {
         let handshake = Duration::from_millis(50);
         serve_the_last(listener, Settings { tls, handshake, drain: hour, ..Settings::default() }).await;
     }
+}
+
+/// The status with which a stream ends, once its answers were read.
+async fn end_of(mut body: h2::RecvStream) -> String {
+    while let Some(answer) = body.data().await {
+        body.flow_control().release_capacity(answer.unwrap().len()).unwrap();
+    }
+    let trailers = body.trailers().await.unwrap().unwrap();
+    trailers["grpc-status"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_stream_that_is_open_as_the_server_ends_ends_with_it() {
+    let hour = Duration::from_secs(3_600);
+    let methods = [
+        "grpc.health.v1.Health/Watch",
+        "postback.v1.DeliveryService/WatchDeliveries",
+        "postback.v1.ConversionService/RecordConversions",
+    ];
+    let (address, listener) = listen().await;
+    let (dir, shutdown) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+    let settings = Settings { drain: hour, ..Settings::default() };
+    let served = tokio::spawn(serve(listener, hub(&dir).await, settings, shutdown.clone()));
+    let mut streams = Vec::new();
+    for method in methods {
+        let many = method.ends_with("RecordConversions");
+        let sent = Sent::open(TcpStream::connect(address).await.unwrap(), method, !many).await;
+        tokio::spawn(sent.connection);
+        streams.push((method, sent.answer.await.unwrap().into_body(), sent.body));
+    }
+    shutdown.cancel();
+    for (method, body, _open) in streams {
+        assert_eq!(end_of(body).await, "14", "{method}");
+    }
+    served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_is_still_under_way_after_the_drain_is_cut() {
+    let (address, listener) = listen().await;
+    let (dir, shutdown) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+    let settings = Settings { drain: Duration::from_millis(50), ..Settings::default() };
+    let served = tokio::spawn(serve(listener, hub(&dir).await, settings, shutdown.clone()));
+    let method = "postback.v1.ConversionService/RecordConversion";
+    let sent = Sent::open(TcpStream::connect(address).await.unwrap(), method, false).await;
+    let connection = tokio::spawn(sent.connection);
+    shutdown.cancel();
+    served.await.unwrap().unwrap();
+    assert!(sent.answer.await.is_err(), "its request never came to an end");
+    let _ended = connection.await.unwrap();
 }
