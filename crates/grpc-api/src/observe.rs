@@ -1,4 +1,4 @@
-//! Counts and times every call, and gives a deadline that passed its right code.
+//! Counts and times every call, and ends it at its deadline.
 
 use std::{
     future::Future,
@@ -11,7 +11,11 @@ use std::{
 use metrics::{
     Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram,
 };
-use tonic::codegen::http::{HeaderName, HeaderValue, Request, Response};
+use tokio::time::timeout_at;
+use tonic::{
+    Code, Status,
+    codegen::http::{HeaderMap, HeaderName, Request, Response},
+};
 use tower::{Layer, Service, layer::layer_fn};
 use tracing::{Instrument, Span, field::Empty, info_span};
 
@@ -26,7 +30,11 @@ pub(crate) const CONNECTIONS: &str = "postback_grpc_connections";
 
 /// Says what the numbers mean.
 pub(crate) fn describe() {
-    describe_counter!(CALLS, Unit::Count, "gRPC calls, by method and numeric status code");
+    describe_counter!(
+        CALLS,
+        Unit::Count,
+        "gRPC calls, by method and numeric status code: 1 where the caller went away"
+    );
     describe_histogram!(
         SECONDS,
         Unit::Seconds,
@@ -62,9 +70,9 @@ struct Calls {
 }
 
 impl Calls {
-    fn count(&self, method: &'static str, code: &str, took: Duration) {
-        let calls = || counter!(CALLS, "method" => method, "code" => code.to_owned());
-        if code == OK {
+    fn count(&self, method: &'static str, code: Code, took: Duration) {
+        let calls = || counter!(CALLS, "method" => method, "code" => (code as i32).to_string());
+        if code == Code::Ok {
             self.well.get_or_init(calls).increment(1);
         } else {
             calls().increment(1);
@@ -74,12 +82,35 @@ impl Calls {
     }
 }
 
+/// A call under way. It is counted as it ends, be it that its caller goes away.
+struct Call {
+    calls: Arc<[Calls]>,
+    place: Option<usize>,
+    began: Instant,
+    span: Span,
+    code: Code,
+}
+
+impl Call {
+    fn ends(&mut self, code: Code) {
+        self.code = code;
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        end(&self.span, self.code);
+        let of = &self.calls[self.place.unwrap_or(methods::MANY)];
+        of.count(methods::name_of(self.place), self.code, self.began.elapsed());
+    }
+}
+
 impl<S, B, R> Service<Request<B>> for Observe<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
     S::Error: 'static,
-    R: 'static,
+    R: Default + 'static,
 {
     type Response = Response<R>;
     type Error = S::Error;
@@ -93,16 +124,37 @@ where
         let place = methods::place(request.uri().path());
         let (calls, began) = (self.calls.clone(), Instant::now());
         let span = span(&request, place);
-        let call = self.inner.call(request).instrument(span.clone());
+        // tonic's own timer is set after this one, which is due first: it would answer CANCELLED.
+        let deadline = timeout(request.headers()).map(|timeout| began + timeout);
+        let answer = self.inner.call(request).instrument(span.clone());
+        let mut call = Call { calls, place, began, span, code: Code::Cancelled };
         Box::pin(async move {
-            let mut response = call.await?;
-            correct_deadline(&mut response);
-            let code = code(&response);
-            end(&span, code);
-            let of = &calls[place.unwrap_or(methods::MANY)];
-            of.count(methods::name_of(place), code, began.elapsed());
-            Ok(response)
+            let answered = match deadline {
+                None => answer.await,
+                Some(deadline) => match timeout_at(deadline.into(), answer).await {
+                    Ok(answered) => answered,
+                    Err(_) => Ok(Status::deadline_exceeded("the caller's deadline passed").into_http()),
+                },
+            };
+            call.ends(answered.as_ref().map_or(Code::Unknown, code));
+            answered
         })
+    }
+}
+
+/// How long a caller waits, where it says so in at most eight digits and a unit.
+fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let said = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (number, unit) = said.split_at_checked(said.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok().filter(|_| number.len() <= 8)?;
+    match unit {
+        "H" => Some(Duration::from_secs(number * 3_600)),
+        "M" => Some(Duration::from_secs(number * 60)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
     }
 }
 
@@ -127,9 +179,8 @@ fn span<B>(request: &Request<B>, place: Option<usize>) -> Span {
     span
 }
 
-fn end(span: &Span, code: &str) {
-    let code: usize = code.parse().unwrap_or(2);
-    let name = CODES.get(code).copied().unwrap_or("UNKNOWN");
+fn end(span: &Span, code: Code) {
+    let name = CODES[code as usize];
     span.record("rpc.response.status_code", name);
     if ["UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"]
         .contains(&name)
@@ -162,20 +213,42 @@ const CODES: [&str; 17] = [
 
 /// Where the code is told of an error that was known at once.
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
-/// The code of a call that went well.
-const OK: &str = "0";
 
-/// The code in the headers: an error that was known at once, else `0` (a stream may still fail later).
-fn code<R>(response: &Response<R>) -> &str {
-    let code = response.headers().get(STATUS).and_then(|code| code.to_str().ok());
-    code.filter(|code| code.len() <= 2).unwrap_or(OK)
+/// The code in the headers: an error that was known at once, else OK (a stream may still fail later).
+fn code<R>(response: &Response<R>) -> Code {
+    response.headers().get(STATUS).map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
 }
 
-/// tonic answers CANCELLED where a caller's `grpc-timeout` passed; the contract says DEADLINE_EXCEEDED.
-fn correct_deadline<R>(response: &mut Response<R>) {
-    if code(response) == "1"
-        && response.headers().get("grpc-message").is_some_and(|message| message == "Timeout%20expired")
-    {
-        response.headers_mut().insert(STATUS, HeaderValue::from_static("4"));
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, future::pending};
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use tower::service_fn;
+
+    use super::*;
+
+    #[test]
+    fn a_call_whose_caller_goes_away_is_counted() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let _guard = metrics::set_default_local_recorder(&recorder);
+        let inner = service_fn(|_: Request<()>| pending::<Result<Response<()>, Infallible>>());
+        let request = Request::post("/postback.v1.DeliveryService/GetStats").body(()).unwrap();
+        drop(layer().layer(inner).call(request));
+        let line = "postback_grpc_calls_total{method=\"DeliveryService/GetStats\",code=\"1\"} 1";
+        assert!(recorder.handle().render().contains(line));
+    }
+
+    #[test]
+    fn a_deadline_is_at_most_eight_digits_and_a_unit() {
+        let of = |said: &'static str| {
+            timeout(&HeaderMap::from_iter([(HeaderName::from_static("grpc-timeout"), said.parse().unwrap())]))
+        };
+        assert_eq!(of("99999999H"), Some(Duration::from_secs(99_999_999 * 3_600)));
+        let small = ["1M", "1S", "1m", "1u", "1n"].map(|said| of(said).unwrap().as_nanos());
+        assert_eq!(small, [60_000_000_000, 1_000_000_000, 1_000_000, 1_000, 1]);
+        for wrong in ["", "S", "1", "1 S", "-1S", "100000000S", "1s", "é"] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
     }
 }

@@ -1,0 +1,8 @@
+//! The server over real sockets.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used)]
+
+mod deadline;
+mod server;
+mod shutdown;
