@@ -82,6 +82,7 @@ macro_rules! conformance {
             a_change_that_waits_is_listed_by_its_conversion,
             a_list_goes_on_past_what_one_call_looks_at,
             what_changed_again_is_told_by_its_last_change,
+            as_many_changes_are_told_as_were_asked_for,
             changes_are_told_in_their_order,
             a_customer_is_forgotten_once_all_is_settled,
             a_customer_is_kept_for_a_change_that_came_first,

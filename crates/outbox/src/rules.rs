@@ -14,8 +14,6 @@ pub(crate) const STATES: [&str; 5] = ["pending", "waiting", "in_doubt", "deliver
 
 /// How long the keys live that tell a repeat from a new conversion: a click's life and a week.
 pub(crate) const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(37 * 24);
-/// How long a change of a delivery can be asked for.
-pub(crate) const CHANGES_KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// What is dated further ahead than this was dated by a clock that was wrong.
 pub(crate) const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// The most attempts kept of a delivery: the first, and the latest of the rest.

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     AccountId, Attempt, CampaignId, ClickId, ClickRef, Conversion, ConversionId, ConversionKey, Delivery,
     DeliveryId, DeliveryState, Fingerprint, Kind, LaneId, Reason, Result, UserId, lane::digest,
 };
+
+/// How long a change of a delivery can be asked for: a day, and an hour for clocks that differ.
+pub const CHANGES_KEPT: SignedDuration = SignedDuration::from_hours(25);
 
 /// A digest of what a caller said to be one request, such as (account, request id).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -302,7 +305,8 @@ pub trait Outbox: Send + Sync + 'static {
         after: Option<[u8; 16]>,
     ) -> Result<Page<Delivery>>;
 
-    /// Deliveries that changed at or after `since`, in the order of their change, at most `limit`.
+    /// Deliveries that changed at or after `since`, in the order of their change: `limit` of them, and fewer only where
+    /// there are no more, but for what changes just then. What changed longer than [`CHANGES_KEPT`] ago is left out.
     async fn changed_since(&self, since: Timestamp, limit: usize) -> Result<Vec<Delivery>>;
 
     /// How many deliveries of an account stand where.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use postback_core::{
     Conversion, ConversionId, DeliveryId, Kind, Status,
-    ports::{ConversionFilter, DeliveryFilter, Target},
+    ports::{ConversionFilter, DeliveryFilter, Settlement, Target},
 };
 
 use super::{
@@ -188,6 +188,30 @@ pub async fn what_changed_again_is_told_by_its_last_change(bench: &Bench) {
     assert_eq!(told.len(), 250);
     assert_eq!(changed(bench, begin, 100).await.len(), 100);
     assert_eq!(changed(bench, middle, 1_000).await, told, "the last one became the head of its lane");
+}
+
+/// However much changes meanwhile, an answer is short only where there is no more.
+pub async fn as_many_changes_are_told_as_were_asked_for(bench: &Bench) {
+    let begin = bench.now() - SECOND;
+    for number in 0..100 {
+        bench.recorded(&format!("c{number}")).await;
+    }
+    let store = bench.store.clone();
+    let working = tokio::spawn(async move {
+        loop {
+            let claims = store.claim(&"network".parse().unwrap(), 100, super::bench::LEASE).await.unwrap();
+            for claim in claims.claims {
+                let at = claim.delivery.created_at;
+                store.settle(&claim.fence, None, Settlement::Retry { at }).await.unwrap();
+            }
+        }
+    });
+    let mut short = 0;
+    for _ in 0..50 {
+        short += usize::from(changed(bench, begin, 5).await.len() < 5);
+    }
+    working.abort();
+    assert_eq!(short, 0, "100 were recorded and none was removed");
 }
 
 /// A watcher that asks again from the last change misses none.

@@ -1,7 +1,9 @@
 //! The step that removes what is past its time, and mends what a wrong clock dated, a bounded piece at a time.
 
 use jiff::{SignedDuration, Timestamp};
-use postback_core::{ConversionId, Delivery, DeliveryId, DeliveryState, LaneId, schedule};
+use postback_core::{
+    ConversionId, Delivery, DeliveryId, DeliveryState, LaneId, ports::CHANGES_KEPT, schedule,
+};
 use postback_redb_file::Step;
 use redb::{Range, ReadableTable, Table};
 
@@ -27,7 +29,7 @@ pub(super) fn sweep(tables: &mut Tables<'_>, now: Timestamp, retention: SignedDu
         tables.reservations.remove(&key)?;
         touched += 1;
     }
-    for change in until(&tables.changes, ago(rules::CHANGES_KEPT))? {
+    for change in until(&tables.changes, ago(CHANGES_KEPT))? {
         tables.changes.remove(change)?;
         touched += 1;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use postback_core::{
     Conversion, ConversionId, Delivery, LaneId, Result,
-    ports::{ConversionFilter, DeliveryFilter, Page},
+    ports::{CHANGES_KEPT, ConversionFilter, DeliveryFilter, Page},
 };
 
 use super::{
@@ -82,15 +82,34 @@ impl RedisOutbox {
         Ok(page(&ids, usize::MAX, limit, found, |delivery| rules::lists_delivery(filter, delivery)))
     }
 
-    /// The changes of all partitions, in their order. Each tells them a piece at a time, until those that all of them
-    /// told come before what any of them has left.
+    /// The changes of all partitions, in their order.
     pub(super) async fn list_changes(&self, since: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
+        let mut many = limit;
+        loop {
+            let named = self.named_changes(since, many).await?;
+            let all = named.len() < many;
+            let ids: Vec<Id> = named.iter().map(|change| change.1).collect();
+            let mut found = self.read(&ids, "d", records::delivery).await?;
+            // What changed since it was named is told by that change.
+            let as_named = |(at, id)| found.remove(&id).filter(|it| rules::millis(it.updated_at) == at);
+            let mut changes: Vec<Delivery> = named.into_iter().filter_map(as_named).collect();
+            if all || changes.len() >= limit {
+                changes.truncate(limit);
+                return Ok(changes);
+            }
+            many += limit;
+        }
+    }
+
+    /// When which deliveries changed, of all partitions. Each tells them a piece at a time, until those that all of them
+    /// told come before what any of them has left.
+    async fn named_changes(&self, since: Timestamp, limit: usize) -> Result<Vec<(i64, Id)>> {
         let mut changes: Vec<(i64, Id)> = Vec::new();
         let mut left: Vec<(u8, Place)> = PARTITIONS.map(|part| (part, (rules::millis(since), 0))).collect();
         while !left.is_empty() && limit > 0 {
             let calls = left.iter().map(|(partition, (from, read))| {
                 let call = Call::new(&CHANGED, *partition).arg(*from).arg(*read);
-                call.arg(super::millis(rules::CHANGES_KEPT))
+                call.arg(super::millis(CHANGES_KEPT))
             });
             let pieces = self.run_all::<(Option<Place>, Vec<(Vec<u8>, i64)>)>(calls).await?;
             for ((_, place), (next, said)) in left.iter_mut().zip(pieces) {
@@ -105,11 +124,7 @@ impl RedisOutbox {
             let last = changes.get(limit - 1).map_or(i64::MAX - 1, |change| change.0);
             left.retain(|(_, (from, _))| *from <= last);
         }
-        let ids: Vec<Id> = changes.iter().map(|change| change.1).collect();
-        let mut found = self.read(&ids, "d", records::delivery).await?;
-        // What changed since it was named is told by that change.
-        let as_named = |(at, id)| found.remove(&id).filter(|it| rules::millis(it.updated_at) == at);
-        Ok(changes.into_iter().filter_map(as_named).collect())
+        Ok(changes)
     }
 
     /// The latest ids of some lists, the latest first, and one more than `many` where there are more.

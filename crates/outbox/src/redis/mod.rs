@@ -40,8 +40,8 @@ use postback_core::{
     AccountId, Attempt, ClickId, Conversion, ConversionId, Delivery, DeliveryId, Error, Fingerprint, LaneId,
     Reason, Result, Shard, Source, UserId,
     ports::{
-        AccountStats, Claims, Clock, ConversionFilter, DeliveryFilter, Fence, Outbox, Page, Paused, Recorded,
-        RequestKey, Reservation, Resolution, Settlement, Story, Target,
+        AccountStats, CHANGES_KEPT, Claims, Clock, ConversionFilter, DeliveryFilter, Fence, Outbox, Page,
+        Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Target,
     },
     schedule,
 };
@@ -383,7 +383,7 @@ impl Outbox for RedisOutbox {
         for partition in PARTITIONS {
             let call = Call::new(&SWEEP, partition)
                 .arg(millis(self.retention))
-                .arg(millis(rules::CHANGES_KEPT))
+                .arg(millis(CHANGES_KEPT))
                 .arg(rules::SWEPT)
                 .arg(&never_came.code)
                 .arg(&never_came.message)
