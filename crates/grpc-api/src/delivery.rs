@@ -231,7 +231,7 @@ impl v1::delivery_service_server::DeliveryService for Api {
         let request = request.into_inner();
         let account = account(&request.account).map_err(status)?;
         let since = request.start_time.as_ref().map(|time| time_from("start_time", time)).transpose();
-        let changes = self.hub.watch(account, since.map_err(status)?);
+        let changes = self.hub.watch(account, since.map_err(status)?).await.map_err(status)?;
         let changes = changes.map(|delivery| delivery.map(|delivery| (&delivery).into()).map_err(status));
         Ok(Response::new(Box::pin(ending::until(self.shutdown.clone(), changes))))
     }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use postback_core::{AccountId, Delivery, DeliveryId, Result};
+use postback_core::{AccountId, Delivery, DeliveryId, Error, Result, ports::CHANGES_KEPT};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
@@ -20,24 +20,35 @@ const PIECE: usize = 500;
 const AHEAD: usize = 64;
 /// How far back each question reaches: what another hub's clock dated a little earlier is not missed.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(2);
+/// How far back is looked for the store's latest change, until there is one: its clock may be behind by so much.
+const REACHES: [SignedDuration; 3] = [OVERLAP, SignedDuration::from_secs(30), SignedDuration::from_mins(5)];
 
 impl Hub {
     /// Each delivery as it changes, from `since` or from now on: soon after each change, in the order of the
     /// changes. One that changes several times in half a second may come once, as it is then. The stream ends
     /// with the store's first error; a watcher that goes on from its last `updated_at` misses nothing.
-    pub fn watch(
+    ///
+    /// # Errors
+    /// `InvalidArgument` at `start_time` for more than [`CHANGES_KEPT`] ago; the store's own.
+    pub async fn watch(
         &self,
         account: Option<AccountId>,
         since: Option<Timestamp>,
-    ) -> impl Stream<Item = Result<Delivery>> + Send + 'static + use<> {
+    ) -> Result<impl Stream<Item = Result<Delivery>> + Send + 'static + use<>> {
+        let now = self.inner.clock.now();
+        if let Some(since) = since.filter(|since| now.duration_since(*since) > CHANGES_KEPT) {
+            let hours = CHANGES_KEPT.as_hours();
+            let message = format!("`{since}` is more than {hours} hours ago; changes are kept for so long");
+            return Err(Error::invalid("start_time", message));
+        }
+        let from = since.unwrap_or(now);
+        let mut watcher = Watcher { hub: self.clone(), account, from, until: from, seen: HashSet::new() };
+        if since.is_none() {
+            watcher.skip().await?;
+        }
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let hub = self.clone();
-        let from = since.unwrap_or_else(|| hub.inner.clock.now());
-        tokio::spawn(async move {
-            let watcher = Watcher { hub, account, from, until: from, seen: HashSet::new() };
-            watcher.run(sender).await;
-        });
-        ReceiverStream::new(receiver)
+        tokio::spawn(watcher.run(sender));
+        Ok(ReceiverStream::new(receiver))
     }
 }
 
@@ -69,6 +80,20 @@ impl Watcher {
         }
     }
 
+    /// Passes over what is there by the store's clock, which may be behind this one.
+    async fn skip(&mut self) -> Result<()> {
+        let now = self.from;
+        for reach in REACHES {
+            self.from = now.saturating_sub(reach).unwrap_or(Timestamp::MIN);
+            self.until = self.from;
+            self.read(None).await?;
+            if !self.seen.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Tells everything that changed since the last question.
     async fn poll(&mut self, sender: &mpsc::Sender<Result<Delivery>>) -> Result<()> {
         let now = self.hub.inner.clock.now();
@@ -77,6 +102,11 @@ impl Watcher {
             self.until = now;
             self.from = self.from.min(self.overlapped());
         }
+        self.read(Some(sender)).await
+    }
+
+    /// Reads on, and tells it where there is somebody to tell.
+    async fn read(&mut self, sender: Option<&mpsc::Sender<Result<Delivery>>>) -> Result<()> {
         let (mut since, mut most) = (self.overlap(), PIECE);
         loop {
             let changed = self.hub.inner.outbox.changed_since(since, most).await?;
@@ -87,15 +117,14 @@ impl Watcher {
                     return Ok(());
                 }
             }
+            let overlap = self.overlap();
+            self.seen.retain(|(at, _)| *at >= overlap);
             if !full {
-                break;
+                return Ok(());
             }
             // A whole piece of one instant: only a larger one leads on.
             (since, most) = if last > since { (last, PIECE) } else { (since, most * 2) };
         }
-        let overlap = self.overlap();
-        self.seen.retain(|(at, _)| *at >= overlap);
-        Ok(())
     }
 
     fn overlap(&self) -> Timestamp {
@@ -107,12 +136,15 @@ impl Watcher {
     }
 
     /// Sends a delivery that was not told. Returns whether anybody listens.
-    async fn tell(&mut self, delivery: Delivery, sender: &mpsc::Sender<Result<Delivery>>) -> bool {
+    async fn tell(&mut self, delivery: Delivery, sender: Option<&mpsc::Sender<Result<Delivery>>>) -> bool {
         self.until = self.until.max(delivery.updated_at.min(self.hub.inner.clock.now()));
         let mine = self.account.as_ref().is_none_or(|account| delivery.account == *account);
         if !self.seen.insert((delivery.updated_at, delivery.id)) || !mine {
             return true;
         }
-        sender.send(Ok(delivery)).await.is_ok()
+        match sender {
+            Some(sender) => sender.send(Ok(delivery)).await.is_ok(),
+            None => true,
+        }
     }
 }

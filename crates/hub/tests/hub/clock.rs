@@ -74,7 +74,7 @@ async fn a_watcher_sees_what_changes_after_the_clock_was_set_back() {
     let house = house();
     let token = house.token("a").await;
     house.clock.pass(29 * DAY);
-    let mut watched = pin!(house.hub.watch(None, None));
+    let mut watched = pin!(house.hub.watch(None, None).await.unwrap());
     let first = house.record(report(token.clone(), lead())).await.delivery;
     assert_eq!(watched.next().await.unwrap().unwrap().id, first);
     house.clock.pass(-29 * DAY);

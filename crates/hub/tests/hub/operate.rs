@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 use jiff::SignedDuration;
 use postback_core::{
     CampaignId, Delivery, DeliveryState, ErrorKind, Found, LookUp, LookUpSource, Reason, Result,
-    ports::{DeliveryFilter, Resolution},
+    ports::{CHANGES_KEPT, Clock as _, DeliveryFilter, Resolution},
 };
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +30,7 @@ fn dead() -> DeliveryState {
 async fn a_watcher_is_told_each_change_once() {
     let house = house();
     let token = house.token("a").await;
-    let mut watched = std::pin::pin!(house.hub.watch(None, None));
+    let mut watched = std::pin::pin!(house.hub.watch(None, None).await.unwrap());
     let first = house.record(report(token.clone(), lead())).await.delivery;
     assert_eq!(watched.next().await.unwrap().unwrap().id, first);
     house.outbox.set(first, dead(), house.hub.clock().now() + SignedDuration::from_secs(1));
@@ -49,9 +49,36 @@ async fn a_watcher_goes_on_from_a_time_and_sees_one_account_alone() {
     let far = house.hub.capture(visit("app", "sub=z")).await.unwrap().token.to_string();
     house.record(report(postback_hub::SourceBy::Token(far), lead())).await;
     let start = START.parse().ok();
-    assert_eq!(told(house.hub.watch(None, start)).await.len(), 2);
-    assert_eq!(told(house.hub.watch(Some(id("far")), start)).await.len(), 1);
-    assert_eq!(told(house.hub.watch(None, None)).await.len(), 1);
+    assert_eq!(told(house.hub.watch(None, start).await.unwrap()).await.len(), 2);
+    assert_eq!(told(house.hub.watch(Some(id("far")), start).await.unwrap()).await.len(), 1);
+    assert_eq!(told(house.hub.watch(None, None).await.unwrap()).await.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watcher_from_now_on_is_told_of_each_change_though_the_stores_clock_is_behind() {
+    let house = house();
+    let token = house.token("a").await;
+    let before = house.record(report(token, lead())).await.delivery;
+    let now = house.clock.now();
+    for behind in [SignedDuration::from_secs(1), SignedDuration::from_secs(20), SignedDuration::from_mins(4)]
+    {
+        house.outbox.set(before, DeliveryState::Pending, now - behind);
+        let mut watched = std::pin::pin!(house.hub.watch(None, None).await.unwrap());
+        house.outbox.set(before, dead(), now - behind + SignedDuration::from_millis(1));
+        assert_eq!(watched.next().await.unwrap().unwrap().state, dead(), "behind by {behind}");
+        assert!(told(watched).await.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watcher_is_refused_what_is_no_longer_kept() {
+    let house = house();
+    let now = house.clock.now();
+    assert!(house.hub.watch(None, Some(now - CHANGES_KEPT)).await.is_ok());
+    let before = Some(now - CHANGES_KEPT - SignedDuration::from_secs(1));
+    let refused = house.hub.watch(None, before).await.map(drop).unwrap_err();
+    assert_eq!((refused.kind(), refused.field()), (ErrorKind::InvalidArgument, Some("start_time")));
+    assert!(refused.message().contains("25 hours"), "{refused}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,14 +88,15 @@ async fn a_watcher_is_told_of_more_changes_of_one_instant_than_are_read_at_once(
     for _ in 0..1_200 {
         house.record(report(token.clone(), lead())).await;
     }
-    assert_eq!(told(house.hub.watch(None, None)).await.len(), 1_200);
+    let start = START.parse().ok();
+    assert_eq!(told(house.hub.watch(None, start).await.unwrap()).await.len(), 1_200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_ends_with_the_stores_error() {
     let house = house();
+    let mut watched = std::pin::pin!(house.hub.watch(None, None).await.unwrap());
     house.outbox.goes_away();
-    let mut watched = std::pin::pin!(house.hub.watch(None, None));
     assert_eq!(watched.next().await.unwrap().unwrap_err().kind(), ErrorKind::Unavailable);
     assert!(watched.next().await.is_none());
 }

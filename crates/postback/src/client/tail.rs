@@ -3,11 +3,12 @@
 use std::{collections::HashSet, time::Duration};
 
 use clap::Args;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use postback_proto::{
     timestamp,
     v1::{Delivery, DeliveryState, WatchDeliveriesRequest},
 };
+use prost_types::Timestamp as WireTime;
 
 use super::{
     Desk, Work,
@@ -20,6 +21,8 @@ use crate::table::plain;
 
 /// How long a hub that went away is waited for before it is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How far back it is then asked at most: what came before was shown as it came.
+const LATELY: SignedDuration = SignedDuration::from_hours(1);
 
 /// Which changes.
 #[derive(Debug, Args)]
@@ -32,39 +35,43 @@ pub(crate) struct Tail {
     /// Of this account.
     #[arg(long)]
     account: Option<String>,
-    /// Changes at or after this: RFC 3339, or how long ago, such as 10m; from now on by default.
+    /// Changes at or after this: RFC 3339, or how long ago, such as 10m, and 25h at most; from now on by default.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     since: Option<Timestamp>,
 }
 
 impl Work for Tail {
     async fn work(self, desk: &mut Desk<'_>) -> Result<(), Failure> {
-        let mut from = timestamp(self.since.unwrap_or_else(Timestamp::now));
+        let mut from = self.since.map(timestamp);
         // What was shown of the last instant, which a stream that goes on brings again.
         let mut shown = HashSet::new();
         loop {
             let account = self.account.clone().unwrap_or_default();
-            let request = WatchDeliveriesRequest { account, start_time: Some(from) };
+            let (asked, request) = (Timestamp::now(), WatchDeliveriesRequest { account, start_time: from });
             let ended = match desk.api.deliveries.watch_deliveries(request).await {
                 Err(status) => Failure::from(status),
                 Ok(stream) => {
+                    let mut last = from;
                     let mut stream = stream.into_inner();
-                    loop {
+                    let ended = loop {
                         match stream.message().await {
                             Err(status) => break Failure::from(status),
                             Ok(None) => break Failure::new(Exit::Unavailable, "the hub ended"),
                             Ok(Some(delivery)) => {
-                                let at = delivery.update_time.unwrap_or(from);
-                                if (at.seconds, at.nanos) > (from.seconds, from.nanos) {
+                                if is_before(last, delivery.update_time) {
                                     shown.clear();
-                                    from = at;
+                                    last = delivery.update_time;
                                 }
                                 if shown.insert(delivery.delivery_id.clone()) {
                                     self::line(desk, &delivery)?;
                                 }
                             }
                         }
-                    }
+                    };
+                    last = last.or(Some(timestamp(asked)));
+                    let lately = Timestamp::now().saturating_sub(LATELY).ok().map(timestamp);
+                    from = if is_before(last, lately) { lately } else { last };
+                    ended
                 }
             };
             if ended.exit() != Exit::Unavailable {
@@ -74,6 +81,12 @@ impl Work for Tail {
             tokio::time::sleep(AGAIN).await;
         }
     }
+}
+
+/// Nothing is before any time.
+fn is_before(one: Option<WireTime>, other: Option<WireTime>) -> bool {
+    let order = |time: WireTime| (time.seconds, time.nanos);
+    one.map(order) < other.map(order)
 }
 
 fn line(desk: &mut Desk<'_>, delivery: &Delivery) -> Result<(), Failure> {

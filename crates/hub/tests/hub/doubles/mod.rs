@@ -57,8 +57,8 @@ pub(crate) fn house() -> House {
 
 pub(crate) fn house_with(settings: Settings) -> House {
     let clock = Arc::new(TestClock(Mutex::new(START.parse().unwrap())));
-    let (clicks, outbox, line) =
-        (Arc::new(Clicks::new(clock.clone())), Arc::<Ledger>::default(), Arc::<Line>::default());
+    let (clicks, outbox) = (Arc::new(Clicks::new(clock.clone())), Arc::new(Ledger::new(clock.clone())));
+    let line = Arc::<Line>::default();
     let (logbook, wake) = (Arc::<Book>::default(), Arc::new(Notify::new()));
     let hub = Hub::new(Parts {
         clicks: clicks.clone(),

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
@@ -15,14 +15,16 @@ use postback_core::{
     AccountId, Attempt, ClickId, Conversion, ConversionId, ConversionKey, Delivery, DeliveryId,
     DeliveryState, Error, Event, Fingerprint, Reason, Result, Source, UserId,
     ports::{
-        AccountStats, Claims, ConversionFilter, DeliveryFilter, Fence, Outbox, Page, Paused, Recorded,
-        RequestKey, Reservation, Resolution, Settlement, Story, Target,
+        AccountStats, CHANGES_KEPT, Claims, Clock as _, ConversionFilter, DeliveryFilter, Fence, Outbox,
+        Page, Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Target,
     },
 };
 use tokio::sync::watch;
 
-#[derive(Default)]
+use super::TestClock;
+
 pub(crate) struct Ledger {
+    clock: Arc<TestClock>,
     kept: Mutex<Kept>,
     pub(crate) sweeps: AtomicUsize,
     /// How many sweeps still find work.
@@ -43,6 +45,11 @@ struct Kept {
 }
 
 impl Ledger {
+    pub(crate) fn new(clock: Arc<TestClock>) -> Self {
+        let (kept, sweeps, work, silent) = Default::default();
+        Self { clock, kept, sweeps, work, silent }
+    }
+
     pub(crate) fn conversions(&self) -> Vec<Conversion> {
         self.kept.lock().unwrap().conversions.values().cloned().collect()
     }
@@ -280,6 +287,7 @@ impl Outbox for Ledger {
     }
 
     async fn changed_since(&self, since: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
+        let since = since.max(self.clock.now() - CHANGES_KEPT);
         let kept = self.kept()?;
         let mut changed: Vec<Delivery> =
             kept.deliveries.values().filter(|delivery| delivery.updated_at >= since).cloned().collect();
