@@ -44,10 +44,10 @@ impl Count {
         self.all.fetch_add(1, Relaxed) + 1
     }
 
-    /// What came since the last time.
+    /// What came since the last time, whoever takes it.
     fn take(&self) -> u64 {
         let all = self.all.load(Relaxed);
-        all.saturating_sub(self.taken.swap(all, Relaxed))
+        all.saturating_sub(self.taken.fetch_max(all, Relaxed))
     }
 }
 
@@ -124,5 +124,24 @@ impl Hub {
             CampaignStanding { id, account, clicks: counts.clicks, lost: counts.lost }
         };
         Ok(registry.campaigns().map(standing).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_taken_once_however_many_take_it() {
+        let count = Count::default();
+        let taken: u64 = thread::scope(|threads| {
+            let takers: Vec<_> = (0..4)
+                .map(|_| threads.spawn(|| (0..1_000_000).map(|_| (count.one(), count.take()).1).sum::<u64>()))
+                .collect();
+            takers.into_iter().map(|taker| taker.join().unwrap()).sum()
+        });
+        assert_eq!(taken + count.take(), 4_000_000);
     }
 }
