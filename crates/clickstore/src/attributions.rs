@@ -1,11 +1,13 @@
 //! The clicks that brought one user: a short list, oldest capture first.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use postback_core::{ClickRef, Error, Result, ports::Attribution};
+use postback_core::{AccountId, ClickRef, Error, Result, ports::Attribution};
 use postback_proto::v1;
 use prost::Message;
 
-/// How many clicks of a user are kept: the first and the latest others.
+/// How many clicks of a user are kept.
 const KEPT: usize = 32;
 
 /// The list with `new` in it and without what is past its life at `now`; `None` where nothing is to be written.
@@ -21,9 +23,20 @@ pub(crate) fn attach(
     list.push(new);
     list.sort_by_key(|attribution| attribution.click.captured_at);
     if list.len() > KEPT {
-        list.remove(1);
+        list.remove(dispensable(&list));
     }
     Some(list)
+}
+
+/// The place of the click that is needed least: the second oldest of the account that has most, which is neither its
+/// first nor its latest as long as any account has more than these.
+fn dispensable(list: &[Attribution]) -> usize {
+    let mut places: BTreeMap<&AccountId, Vec<usize>> = BTreeMap::new();
+    for (place, attribution) in list.iter().enumerate() {
+        places.entry(&attribution.click.account).or_default().push(place);
+    }
+    let most = places.into_values().max_by_key(|places| places.len());
+    most.filter(|places| places.len() > 2).map_or(1, |places| places[1])
 }
 
 fn same(one: &ClickRef, other: &ClickRef) -> bool {
@@ -101,6 +114,32 @@ mod tests {
     fn the_first_click_and_the_latest_others_are_kept() {
         let expected: Vec<i64> = std::iter::once(0).chain(69..100).collect();
         assert_eq!(seconds(&attached(0..100)), expected);
+    }
+
+    #[test]
+    fn an_accounts_only_click_outlasts_the_many_of_another() {
+        let other = |second| {
+            let mut click = click(second);
+            click.click.account = "altercpa".parse().unwrap();
+            click
+        };
+        let mut list = attached(0..10);
+        for second in [10, 11, 12] {
+            list = attach(list, other(second), at(1000)).unwrap();
+        }
+        for second in 13..100 {
+            list = attach(list, click(second), at(1000)).unwrap();
+        }
+        let expected: Vec<i64> = [0, 10, 11, 12].into_iter().chain(72..100).collect();
+        assert_eq!(seconds(&list), expected);
+        for second in 100..200 {
+            list = attach(list, other(second), at(1000)).unwrap();
+        }
+        let first = |account: &str| {
+            let mut clicks = list.iter().filter(|it| it.click.account.as_str() == account);
+            (clicks.next().unwrap().click.captured_at, clicks.next_back().unwrap().click.captured_at)
+        };
+        assert_eq!((first("powerspace"), first("altercpa")), ((at(0), at(99)), (at(10), at(199))));
     }
 
     #[test]

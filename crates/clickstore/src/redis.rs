@@ -291,9 +291,9 @@ impl ClickStore for RedisClicks {
             return Ok(false);
         };
         let removed: u64 = self.link.ask(cmd("UNLINK").arg(&key)).await?;
-        let alive = attributions::decode(&list)
+        let over = attributions::decode(&list)
             .is_ok_and(|list| attributions::alive(list, self.clock.now()).is_empty());
-        Ok(removed > 0 && !alive)
+        Ok(removed > 0 && !over)
     }
 
     async fn sweep(&self) -> Result<usize> {

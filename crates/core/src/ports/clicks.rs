@@ -48,8 +48,9 @@ pub trait ClickStore: Send + Sync + 'static {
         Ok(self.click(account, id).await?.map(|click| click.campaign))
     }
 
-    /// Remembers for the click's life that it brought `user`. Attaching it again changes nothing; of more than
-    /// 32 clicks of a user the first and the latest 31 are kept.
+    /// Remembers for the click's life that it brought `user`. Attaching it again changes nothing. Of more than 32 clicks
+    /// of a user the account that has most gives up its second oldest: the first and the latest of each account are
+    /// kept, of up to 16 accounts.
     async fn attach(&self, user: &UserId, attribution: Attribution) -> Result<()>;
 
     /// The clicks that brought `user`, oldest capture first.
