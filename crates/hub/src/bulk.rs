@@ -118,6 +118,11 @@ impl Hub {
             let want = "is missing; want what the answer to a preview (validate_only) says";
             return Err(Error::invalid("preview_time", want).because("MISSING"));
         }
+        let (selection, actor) = (selection.clone(), actor.clone());
+        self.finish(async move |hub: Self| hub.decide_previewed(&selection, deed, &actor).await).await
+    }
+
+    async fn decide_previewed(&self, selection: &Selection, deed: Deed, actor: &Actor) -> Result<Decided> {
         let (chosen, all) = self.choose(selection, deed).await?;
         let (mut decided, failure) = self.decide_chosen(&chosen, deed).await;
         decided.left = all.saturating_sub(chosen.len() as u64);

@@ -181,12 +181,18 @@ async fn what_is_done_is_counted_and_noted_though_its_caller_goes_away() {
     let token = house.token("a").await;
     let dead_one = house.record(report(token.clone(), lead())).await.delivery;
     let doubted = house.record(report(token.clone(), lead())).await.delivery;
+    let one_of_many = house.record(report(token.clone(), lead())).await.delivery;
     house.outbox.set(dead_one, dead("rejected"), house.clock.now());
-    house.outbox.set(doubted, DeliveryState::InDoubt(Reason::new("timeout", "?")), house.clock.now());
+    for doubted in [doubted, one_of_many] {
+        house.outbox.set(doubted, DeliveryState::InDoubt(Reason::new("timeout", "?")), house.clock.now());
+    }
+    let all = Selection::default();
+    let many = as_in(hub.resolve_all(&all, Resolution::Resend, true, &night).await.unwrap(), &all);
     house.outbox.silent(true);
     leave(hub.record(&report(token, lead()))).await;
     leave(hub.replay(dead_one, &night)).await;
     leave(hub.resolve(doubted, Resolution::Delivered, &night)).await;
+    leave(hub.resolve_all(&many, Resolution::Resend, false, &night)).await;
     leave(hub.pause(&near, "new key", &night)).await;
     leave(hub.resume(&near, &night)).await;
     leave(hub.erase(EraseSubject::User("somebody".into()), &night)).await;
@@ -194,12 +200,12 @@ async fn what_is_done_is_counted_and_noted_though_its_caller_goes_away() {
     let shutdown = CancellationToken::new();
     shutdown.cancel();
     hub.run(shutdown).await;
-    assert_eq!(house.logbook.counted(&Series::Conversions(near.clone())), 3);
+    assert_eq!(house.logbook.counted(&Series::Conversions(near.clone())), 4);
     assert_eq!(house.logbook.counted(&Series::Delivered(near)), 1);
     let deeds: BTreeSet<_> =
         house.logbook.noted().iter().map(|action| format!("{:?}", action.deed)).collect();
     let deeds: Vec<_> = deeds.iter().map(String::as_str).collect();
-    assert_eq!(deeds, ["Erase", "Pause", "Replay", "Resolve(Delivered)", "Resume"]);
+    assert_eq!(deeds, ["Erase", "Pause", "Replay", "Resolve(Delivered)", "Resolve(Resend)", "Resume"]);
 }
 
 #[tokio::test(start_paused = true)]
