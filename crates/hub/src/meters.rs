@@ -3,7 +3,7 @@
 use std::{fmt, sync::OnceLock};
 
 use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, gauge};
-use postback_core::{AccountId, CampaignId, Kind, NoClick};
+use postback_core::{AccountId, CampaignId, Kind, NoClick, ports::AccountStats};
 
 use crate::{AccountStanding, Sight};
 
@@ -151,6 +151,13 @@ pub(crate) fn sight(sight: &Sight, buffered: usize) {
         let oldest = account.stats.oldest_pending.unwrap_or(sight.at);
         standing(account, sight.at.duration_since(oldest).as_secs_f64().max(0.0));
     }
+}
+
+/// Lets the gauges of an account fall that was removed.
+pub(crate) fn removed(account: &AccountId) {
+    let stats = AccountStats::default();
+    standing(&AccountStanding { id: account.clone(), network: "", paused: None, stats }, 0.0);
+    gauge!(ENDING, "account" => account.to_string()).set(0.0);
 }
 
 fn truth(holds: bool) -> f64 {

@@ -1,7 +1,7 @@
 //! What the hub sees of its accounts, its stores and its clock, again and again: for gauges and for alerts.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     future::Future,
     time::Duration,
 };
@@ -61,6 +61,7 @@ impl Hub {
         let mut leaps = self.leaps();
         let mut sight = Sight::default();
         let mut seldom = None::<Instant>;
+        let mut known = BTreeSet::new();
         loop {
             let leap = leaps.has_changed().is_ok_and(|changed| changed).then(|| *leaps.borrow_and_update());
             sight = self.look(leap.flatten(), sight).await;
@@ -68,6 +69,7 @@ impl Hub {
                 seldom = Some(Instant::now());
                 self.count_ending(&mut sight).await;
             }
+            forget_removed(&mut sight, &mut known);
             meters::sight(&sight, self.inner.buffer.len());
             self.inner.sights.send_replace(Some(sight.clone()));
             sleep(EVERY).await;
@@ -122,6 +124,15 @@ impl Hub {
 fn before(then: Timestamp) -> [u8; 16] {
     let millis = u64::try_from(then.as_millisecond()).unwrap_or_default();
     Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().into_bytes()
+}
+
+/// Drops what was seen of accounts that were known and are no more.
+fn forget_removed(sight: &mut Sight, known: &mut BTreeSet<AccountId>) {
+    let Some(accounts) = &sight.accounts else { return };
+    let seen: BTreeSet<AccountId> = accounts.iter().map(|standing| standing.id.clone()).collect();
+    sight.ending.retain(|account, _| seen.contains(account));
+    known.difference(&seen).for_each(meters::removed);
+    *known = seen;
 }
 
 /// The answer, where one comes in time.

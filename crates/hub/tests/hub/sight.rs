@@ -1,7 +1,9 @@
 //! What the hub sees by itself: accounts, clicks that end, stores that are away, a clock that is set.
 
 use jiff::SignedDuration;
-use postback_hub::Sight;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use postback_core::Accounts;
+use postback_hub::{Registry, Sight};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -63,4 +65,30 @@ async fn the_hub_sees_a_store_that_is_away_and_knows_of_no_account_then() {
     house.outbox.goes_away();
     let sight = until(&mut sights, |sight| !sight.away.is_empty()).await;
     assert_eq!((sight.away, sight.accounts), (vec!["outbox"], None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_removed_is_seen_no_more_and_its_gauges_fall() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let gauges = |of: &str| {
+        let of = format!("account=\"{of}\"");
+        let metrics = recorder.handle().render();
+        let of_account = |line: &&str| line.contains(&of) && !line.contains("_total");
+        let set = |line: &str| !line.ends_with(" 0");
+        let lines: Vec<_> = metrics.lines().filter(of_account).map(set).collect();
+        (lines.len(), lines.iter().filter(|set| **set).count())
+    };
+    let house = house();
+    let token = house.token("a").await;
+    house.record(report(token, lead())).await;
+    house.hub.pause(&id("near"), "", &operator()).await.unwrap();
+    house.clock.pass(SignedDuration::from_hours(28 * 24));
+    let (mut sights, _run) = watched(&house);
+    until(&mut sights, |sight| sight.ending.get(&id("near")) == Some(&1)).await;
+    assert_eq!(gauges("near"), (8, 3), "one is pending and ends soon, and the account is paused");
+    house.hub.replace(Registry::new(Accounts::new(), Vec::new()).unwrap());
+    until(&mut sights, |sight| sight.accounts.as_ref().is_some_and(Vec::is_empty)).await;
+    assert!(sights.borrow().as_ref().unwrap().ending.is_empty());
+    assert_eq!(gauges("near"), (8, 0));
 }
