@@ -1,7 +1,7 @@
 //! What waits to be written to the logbook: counts in batches, and a sample of the clicks that came.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
     sync::{Mutex, PoisonError},
 };
@@ -56,13 +56,28 @@ impl Journal {
         sample.clicks.retain(|(_, click)| (&click.account, &click.id) != (account, id));
     }
 
-    fn seen(&self) -> BTreeMap<CampaignId, Vec<ClickRef>> {
-        let clicks = mem::take(&mut self.sample.lock().unwrap_or_else(PoisonError::into_inner).clicks);
-        let mut seen: BTreeMap<CampaignId, Vec<ClickRef>> = BTreeMap::new();
-        for (campaign, click) in clicks {
-            seen.entry(campaign).or_default().push(click);
+    /// The campaigns of the sample.
+    fn seen(&self) -> BTreeSet<CampaignId> {
+        let sample = self.sample.lock().unwrap_or_else(PoisonError::into_inner);
+        sample.clicks.iter().map(|(campaign, _)| campaign.clone()).collect()
+    }
+
+    /// Takes a campaign's clicks out of the sample, the oldest first.
+    fn take(&self, campaign: &CampaignId) -> Vec<ClickRef> {
+        let mut sample = self.sample.lock().unwrap_or_else(PoisonError::into_inner);
+        let (taken, left) = mem::take(&mut sample.clicks).into_iter().partition(|(of, _)| of == campaign);
+        sample.clicks = left;
+        let taken: VecDeque<(CampaignId, ClickRef)> = taken;
+        taken.into_iter().map(|(_, click)| click).collect()
+    }
+
+    /// Puts back what was taken, before what came since.
+    fn put_back(&self, campaign: &CampaignId, clicks: Vec<ClickRef>) {
+        let mut sample = self.sample.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = WAITING.saturating_sub(sample.clicks.len());
+        for click in clicks.into_iter().rev().take(room) {
+            sample.clicks.push_front((campaign.clone(), click));
         }
-        seen
     }
 }
 
@@ -100,8 +115,16 @@ impl Hub {
             bucket,
         }));
         self.write_batches(&mut batches).await?;
-        for (campaign, clicks) in inner.journal.seen() {
-            inner.logbook.glimpse(&campaign, &clicks).await?;
+        for campaign in inner.journal.seen() {
+            let clicks = inner.journal.take(&campaign);
+            match inner.logbook.glimpse(&campaign, &clicks).await {
+                Err(error) if is_for_later(&error) => {
+                    inner.journal.put_back(&campaign, clicks);
+                    return Err(error);
+                }
+                Err(error) => tracing::error!(%error, %campaign, "the logbook refused clicks"),
+                Ok(()) => {}
+            }
         }
         Ok(())
     }
@@ -138,8 +161,7 @@ mod tests {
         (0..1_000).for_each(|id| journal.see(&busy, &click(id, 1)));
         journal.see(&quiet, &click(1, 1));
         journal.see(&busy, &click(1_000, 2));
-        let seen = journal.seen();
-        assert_eq!((seen[&busy].len(), seen[&quiet].len()), (51, 1));
+        assert_eq!((journal.take(&busy).len(), journal.take(&quiet).len()), (51, 1));
         for campaign in 0..1_000 {
             journal.see(&format!("c{campaign}").parse().unwrap(), &click(1, 3));
         }
@@ -151,7 +173,21 @@ mod tests {
         let journal = Journal::default();
         let campaign = "spring".parse().unwrap();
         (0..5_000).for_each(|id| journal.see(&campaign, &click(id, id as i64)));
-        let seen = journal.seen();
-        assert_eq!((seen[&campaign].len(), seen[&campaign][0].id.as_str()), (1_000, "4000"));
+        let seen = journal.take(&campaign);
+        assert_eq!((seen.len(), seen[0].id.as_str()), (1_000, "4000"));
+    }
+
+    #[test]
+    fn what_is_put_back_comes_before_what_came_since_and_the_oldest_gives_way() {
+        let journal = Journal::default();
+        let (spring, autumn) = ("spring".parse().unwrap(), "autumn".parse().unwrap());
+        (0..700).for_each(|id| journal.see(&spring, &click(id, id as i64)));
+        let taken = journal.take(&spring);
+        (700..1_200).for_each(|id| journal.see(&spring, &click(id, id as i64)));
+        journal.see(&autumn, &click(0, 1_200));
+        journal.put_back(&spring, taken);
+        let seen = journal.take(&spring);
+        assert_eq!((seen.len(), seen[0].id.as_str(), seen[998].id.as_str()), (999, "201", "1199"));
+        assert_eq!(journal.take(&autumn).len(), 1);
     }
 }

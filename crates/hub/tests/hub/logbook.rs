@@ -89,6 +89,21 @@ async fn a_logbook_that_is_away_or_full_costs_neither_clicks_nor_conversions_and
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sample_of_clicks_that_the_logbook_does_not_take_is_written_later() {
+    let house = house();
+    house.land("a").await;
+    house.hub.capture(visit("app", "sub=z")).await.unwrap();
+    house.logbook.blind(true);
+    house.hub.campaigns().await.unwrap();
+    assert!(house.logbook.glimpsed("spring").is_empty());
+    house.land("b").await;
+    house.logbook.blind(false);
+    house.hub.campaigns().await.unwrap();
+    assert_eq!(house.logbook.glimpsed("spring"), ["b", "a"]);
+    assert_eq!(house.logbook.glimpsed("app"), ["z"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn counts_that_no_logbook_takes_within_an_hour_are_dropped() {
     let house = house();
     house.logbook.away(true);

@@ -18,6 +18,7 @@ pub(crate) struct Book(Mutex<Written>);
 #[derive(Default)]
 struct Written {
     refuses: Option<ErrorKind>,
+    blind: bool,
     batches: BTreeSet<[u8; 16]>,
     counts: BTreeMap<(Timestamp, Series), u64>,
     actions: Vec<Action>,
@@ -31,6 +32,11 @@ impl Book {
 
     pub(crate) fn refuse(&self, with: Option<ErrorKind>) {
         self.0.lock().unwrap().refuses = with;
+    }
+
+    /// Whether it is away for glimpses alone.
+    pub(crate) fn blind(&self, blind: bool) {
+        self.0.lock().unwrap().blind = blind;
     }
 
     pub(crate) fn noted(&self) -> Vec<Action> {
@@ -92,6 +98,9 @@ impl Logbook for Book {
 
     async fn glimpse(&self, campaign: &CampaignId, clicks: &[ClickRef]) -> Result<()> {
         let mut written = self.open()?;
+        if written.blind {
+            return Err(Error::unavailable("it takes no glimpses now"));
+        }
         let latest = written.latest.entry(campaign.clone()).or_default();
         clicks.iter().for_each(|click| latest.push_front(click.clone()));
         Ok(())
