@@ -81,8 +81,6 @@ impl TrafficstarsSeed {
 /// A click, and what was counted on it.
 struct Click {
     account: usize,
-    /// Whether a postback without a lead code was counted.
-    plain: bool,
     codes: HashSet<String>,
 }
 
@@ -156,7 +154,7 @@ impl Trafficstars {
         if !fits {
             return Err(SandboxError::invalid("ids", want));
         }
-        let click = Click { account, plain: false, codes: HashSet::new() };
+        let click = Click { account, codes: HashSet::new() };
         self.clicks.issue(id.to_owned(), click, Some(at), now)
     }
 
@@ -207,20 +205,16 @@ impl Trafficstars {
         }
         let goal = account.goal(asked.goal(), remarks);
         let booking = asked.booking(goal);
-        let counted = match code {
-            Some((code, _)) => click.codes.contains(code),
-            None => click.plain,
-        };
+        // Nothing documented tells a repeat but the lead code: without one, each call counts.
+        let Some((code, _)) = code else { return Ok(Meant::Counted(booking)) };
+        let counted = click.codes.contains(code);
         if counted && !asked.allows_duplicates() {
             return Ok(Meant::Duplicate(booking));
         }
         if full && !counted {
             return Err(Refusal::Full);
         }
-        match code {
-            Some((code, _)) => self.remembered += usize::from(click.codes.insert(code.to_owned())),
-            None => click.plain = true,
-        }
+        self.remembered += usize::from(click.codes.insert(code.to_owned()));
         Ok(Meant::Counted(booking))
     }
 }

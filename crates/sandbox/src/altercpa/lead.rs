@@ -114,7 +114,7 @@ impl Lead {
     pub(super) fn booking(&self, edit: &Edit) -> Booking {
         let (click, flow) = match self.source {
             Source::Click(id) => (Some(id.to_string()), None),
-            Source::Flow(id) => (None, Some(id)),
+            Source::Flow(id) | Source::Code(id) => (None, Some(id)),
         };
         Booking {
             kind: if self.goal.is_some() { Kind::Goal } else { Kind::Lead },

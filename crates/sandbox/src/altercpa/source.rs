@@ -11,8 +11,10 @@ use super::{Altercpa, answer::Failure, asked::Asked, seed::number};
 pub enum Source {
     /// A click.
     Click(u64),
-    /// A flow, by number or by code.
+    /// A flow by its number.
     Flow(u64),
+    /// A flow by its code; its number. A lead is changed by the combination that created it, and this is another one.
+    Code(u64),
 }
 
 /// How a call names a lead.
@@ -54,7 +56,7 @@ pub(super) struct Origin {
 impl Altercpa {
     /// The click or flow that the call names. A click has to be alive.
     pub(super) fn origin(&self, named: &Named<'_>, now: Timestamp) -> Result<Origin, Failure> {
-        let flow = match named {
+        let (source, flow): (fn(u64) -> Source, _) = match named {
             Named::Click(id) => {
                 let id = number(id).ok_or_else(|| Failure::bad_id("the click id is not a number"))?;
                 let click = self.clicks.living(&id, now).map_err(|no| Failure::bad_id(no.why()))?;
@@ -62,11 +64,11 @@ impl Altercpa {
                 let flow = self.flow(click.flow).ok_or_else(|| Failure::db("the click has no flow"))?;
                 return Ok(Origin { source: Source::Click(id), offer: flow.offer, broken });
             }
-            Named::Flow(id) => number(id).and_then(|id| self.flow(id)),
-            Named::Code(code) => self.flow_by_code(code),
+            Named::Flow(id) => (Source::Flow, number(id).and_then(|id| self.flow(id))),
+            Named::Code(code) => (Source::Code, self.flow_by_code(code)),
             Named::Order(_) => return Err(Failure::bad_id("a lead's id names no source")),
         };
         let flow = flow.ok_or_else(|| Failure::bad_id("the flow is unknown"))?;
-        Ok(Origin { source: Source::Flow(flow.id), offer: flow.offer, broken: false })
+        Ok(Origin { source: source(flow.id), offer: flow.offer, broken: false })
     }
 }

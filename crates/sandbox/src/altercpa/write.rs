@@ -112,7 +112,7 @@ impl Altercpa {
         match named {
             Named::Click(id) => number(id).map(Source::Click),
             Named::Flow(id) => number(id).map(Source::Flow),
-            Named::Code(code) => self.flow_by_code(code).map(|flow| Source::Flow(flow.id)),
+            Named::Code(code) => self.flow_by_code(code).map(|flow| Source::Code(flow.id)),
             Named::Order(_) => None,
         }
     }
@@ -120,7 +120,7 @@ impl Altercpa {
     fn is_broken(&self, source: Source, asked: &Asked<'_>) -> bool {
         match source {
             Source::Click(id) => self.clicks.living(&id, asked.now).is_ok_and(|click| click.broken),
-            Source::Flow(_) => false,
+            Source::Flow(_) | Source::Code(_) => false,
         }
     }
 }

@@ -89,11 +89,12 @@ async fn ac_3_9_the_same_pair_never_makes_a_second_lead() {
     assert_ne!(site.lead("click=1233&exto=a").await, first);
     let of_flow = site.lead("flow=1234&exto=a").await;
     let duplicate = format!(r#"{{"status":"error","error":"duplicate","id":{of_flow}}}"#);
-    assert_eq!(site.site("click", "code=5FAC-D4E8&exto=a").await, duplicate);
+    assert_eq!(site.site("click", "flow=1234&exto=a").await, duplicate);
+    assert_ne!(site.lead("code=5FAC-D4E8&exto=a").await, of_flow);
     // Without exto a postback that fires twice makes two leads.
     assert_ne!(site.lead("click=1234").await, site.lead("click=1234").await);
     let stats = site.sandbox.stats().altercpa;
-    assert_eq!((stats.counted, stats.duplicates), (5, 2));
+    assert_eq!((stats.counted, stats.duplicates), (6, 2));
 }
 
 #[tokio::test]

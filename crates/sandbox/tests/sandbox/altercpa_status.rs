@@ -41,16 +41,19 @@ async fn ac_10_a_lead_is_changed_by_the_combination_that_created_it_and_no_other
     let plain = site.lead("click=1234").await;
     let with_exto = site.lead("click=1233&exto=a").await;
     let of_flow = site.lead("flow=1234&exto=f").await;
+    let of_code = site.lead("code=5FAC-D4E8&exto=c").await;
     site.lead("flow=1234").await;
     for (query, want) in [
         ("click=1234&status=approve", ok(plain)),
         ("click=1233&exto=a&status=approve", ok(with_exto)),
         ("flow=1234&exto=f&status=approve", ok(of_flow)),
-        ("code=5FAC-D4E8&exto=f&status=cancel", ok(of_flow)),
+        ("code=5FAC-D4E8&exto=c&status=approve", ok(of_code)),
         (&format!("order={plain}&status=cancel"), ok(plain)),
         ("click=1234&exto=a&status=approve", error("bad-id")),
         ("click=1233&status=approve", error("bad-id")),
         ("click=1230&status=approve", error("bad-id")),
+        ("code=5FAC-D4E8&exto=f&status=cancel", error("bad-id")),
+        ("flow=1234&exto=c&status=cancel", error("bad-id")),
         ("flow=1234&status=approve", error("bad-id")),
         ("code=5FAC-D4E8&status=approve", error("bad-id")),
         ("order=99&status=approve", error("bad-id")),
