@@ -33,6 +33,8 @@ pub(crate) struct Books {
     lanes: HashMap<Lane, Vec<Step>>,
     /// The last entry that was read.
     read: u64,
+    /// What was booked with another value than was reported.
+    altered: Vec<String>,
 }
 
 /// What an audit found wrong, one line each.
@@ -44,8 +46,23 @@ pub(crate) struct Findings {
     pub(crate) doubled: Vec<String>,
     /// Told after what comes after it.
     pub(crate) inverted: Vec<String>,
+    /// Told with another value than was reported.
+    pub(crate) altered: Vec<String>,
     /// Held in doubt where a repeat does no harm.
     pub(crate) held: Vec<String>,
+}
+
+impl Findings {
+    /// Each kind with its name.
+    pub(crate) fn kinds(&self) -> [(&'static str, &[String]); 5] {
+        [
+            ("lost", &self.lost),
+            ("doubled", &self.doubled),
+            ("inverted", &self.inverted),
+            ("altered", &self.altered),
+            ("held", &self.held),
+        ]
+    }
 }
 
 impl Books {
@@ -66,9 +83,12 @@ impl Books {
     }
 
     fn enter(&mut self, entry: &Entry) {
-        if let Some((click, step, anew)) = Step::seen(entry) {
-            self.note((entry.network, click), step, anew, entry.time);
+        let Some((booking, step, anew)) = Step::seen(entry) else { return };
+        let click = booking.click.clone().unwrap_or_default();
+        if booking.value != step.price(&click) {
+            self.altered.push(format!("altered: {step:?} is booked as {booking:?}"));
         }
+        self.note((entry.network, click), step, anew, entry.time);
     }
 
     pub(crate) fn note(&mut self, lane: Lane, step: Step, anew: bool, at: Timestamp) {
@@ -96,16 +116,16 @@ impl Books {
 
     /// Compares the books with what callers were promised.
     pub(crate) fn audit(&self, journal: &[Acknowledged], opinion: &Opinion) -> Findings {
-        let mut findings = Findings::default();
+        let mut findings = Findings { altered: self.altered.clone(), ..Findings::default() };
         let (mut promised, mut dead_leads) = (HashSet::new(), HashSet::new());
         for one in journal {
             let lane = (one.network, one.click.clone());
-            if one.step == Step::Lead && opinion.dead.contains(&one.delivery_id) {
+            let dead = opinion.dead.contains(&one.delivery_id);
+            if one.step == Step::Lead && dead {
                 dead_leads.insert(lane.clone());
             }
             promised.insert((lane, one.step));
-            let kept = opinion.dead.contains(&one.delivery_id) || opinion.pending.contains(&one.delivery_id);
-            if !self.has(one) && !kept {
+            if !self.has(one) && !dead && !opinion.pending.contains(&one.delivery_id) {
                 findings.lost.push(format!("lost: {one:?}"));
             }
             if opinion.in_doubt.contains(&one.delivery_id) && one.network != Network::Powerspace {
@@ -135,6 +155,10 @@ impl Books {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use postback_sandbox::{Booking, Kind, Meant};
+
     use super::*;
 
     fn books(arrived: &[(Network, Step, bool)]) -> Books {
@@ -181,6 +205,35 @@ mod tests {
         assert_eq!(found(&books, &journal, &dead), [0, 0, 0]);
         let was_in_doubt = Opinion { in_doubt: ["Order".to_owned()].into(), ..Opinion::default() };
         assert_eq!(found(&books, &journal, &was_in_doubt), [1, 0, 0]);
+    }
+
+    #[test]
+    fn an_order_is_booked_with_the_value_of_its_click() {
+        let altered = |kind: Kind, value: Option<&str>| {
+            let (click, value) = (Some("a".to_owned()), value.map(str::to_owned));
+            let entry = Entry {
+                seq: 1,
+                time: Timestamp::UNIX_EPOCH,
+                network: POWERSPACE,
+                method: String::new(),
+                path: String::new(),
+                query: Vec::new(),
+                form: Vec::new(),
+                headers: BTreeMap::new(),
+                answer: None,
+                meant: Meant::Counted(Booking { kind, click, value, ..Booking::default() }),
+                fault: None,
+                remarks: Vec::new(),
+            };
+            let mut books = Books::default();
+            books.enter(&entry);
+            books.audit(&[], &Opinion::default()).altered.len()
+        };
+        let price = Step::Order.price("a").unwrap();
+        assert_ne!(price, Step::Order.price("b").unwrap());
+        assert_eq!((altered(Kind::Order, Some(&price)), altered(Kind::Lead, None)), (0, 0));
+        assert_eq!((altered(Kind::Order, Some("1")), altered(Kind::Order, None)), (1, 1));
+        assert_eq!(altered(Kind::Lead, Some(&price)), 1);
     }
 
     #[test]

@@ -137,6 +137,12 @@ impl House {
         Ok(())
     }
 
+    /// How often the hub's processes have logged this so far.
+    pub(crate) fn logged(&self, words: &str) -> anyhow::Result<u64> {
+        let log = std::fs::read_to_string(self.folder.path().join("hub.log"))?;
+        Ok(log.matches(words).count() as u64)
+    }
+
     /// Where the hub's log is.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()

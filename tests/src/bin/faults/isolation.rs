@@ -22,7 +22,7 @@ pub(crate) struct Struck {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Waits {
     /// At networks that were well while another was broken.
-    beside: Duration,
+    pub(crate) beside: Duration,
     /// While none was broken.
     healthy: Duration,
 }

@@ -41,8 +41,8 @@ use self::{
 
 /// Breaks the hub and its store under load, and audits what the networks counted.
 ///
-/// Exit code 0 only if nothing was lost, doubled, out of order or left undelivered, but by the lying disk, which must
-/// lose.
+/// Exit code 0 only if every fault struck, and nothing was lost, doubled, out of order, altered, given up or left
+/// undelivered that the fault must leave untouched; under the lying disk, only if something was lost.
 #[derive(Debug, Parser)]
 struct Options {
     /// This fault alone.

@@ -46,7 +46,7 @@ pub(crate) struct Outage {
     /// How long all that waited took to be counted.
     drained_in: Duration,
     /// The longest that the other networks' deliveries took meanwhile.
-    beside: Duration,
+    pub(crate) beside: Duration,
     /// The longest that new deliveries took while the old ones were sent.
     fresh: Duration,
     most_at_once: u64,
@@ -113,6 +113,7 @@ pub(crate) async fn run(
         memory: house.victim().memory()?,
     };
     ensure!(outage.most_at_once <= CONCURRENCY, "more calls at once than the account allows: {outage}");
+    ensure!(outage.failures > 0, "the network was never away: {outage}");
     ensure!(outage.failures <= FAILURES, "attempts were burnt while the network was away: {outage}");
     journal.extend(others);
     journal.extend(fresh);

@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) spares_requests: bool,
     /// Whether the hub knows of every call what became of it.
     pub(crate) spares_answers: bool,
+    /// Whether no delivery may die.
+    pub(crate) spares_deliveries: bool,
     /// How long deliveries may take once the load has ended: a lease and two retries of the schedule.
     pub(crate) patience: Duration,
 }
@@ -47,6 +49,7 @@ impl Default for Plan {
             spares_redirects: true,
             spares_requests: false,
             spares_answers: false,
+            spares_deliveries: true,
             patience: Duration::from_secs(60),
         }
     }

@@ -29,6 +29,7 @@ pub(crate) struct Row {
     lost: u64,
     doubled: u64,
     inverted: u64,
+    altered: u64,
     in_doubt: u64,
     /// Those of them whose network knows a repeat.
     held: u64,
@@ -42,7 +43,12 @@ pub(crate) struct Row {
     /// The slowest redirect, and the slowest of those that store nothing.
     worst_redirect_ms: u64,
     worst_bare_ms: u64,
+    /// The slowest delivery at a network that was well while another was broken.
+    worst_beside_ms: u64,
     /// Whether everything that this fault must leave untouched was.
+    #[serde(skip)]
+    clean: bool,
+    /// Whether it struck, and left untouched what it must; or else what must be found was.
     holds: bool,
 }
 
@@ -59,6 +65,7 @@ impl Row {
             lost: 0,
             doubled: 0,
             inverted: 0,
+            altered: 0,
             in_doubt: 0,
             held: 0,
             dead: 0,
@@ -68,12 +75,16 @@ impl Row {
             failures: 0,
             worst_redirect_ms: 0,
             worst_bare_ms: 0,
+            worst_beside_ms: 0,
+            clean: true,
             holds: true,
         }
     }
 
     /// Adds a trial.
     pub(crate) fn add(&mut self, plan: &Plan, found: Found) {
+        self.clean &= found.is_clean(plan);
+        self.worst_beside_ms = self.worst_beside_ms.max(whole_ms(found.beside()));
         self.trials += 1;
         self.faults += found.faults;
         for (point, deaths) in found.deaths {
@@ -84,6 +95,7 @@ impl Row {
         self.lost += found.findings.lost.len() as u64;
         self.doubled += found.findings.doubled.len() as u64;
         self.inverted += found.findings.inverted.len() as u64;
+        self.altered += found.findings.altered.len() as u64;
         self.in_doubt += found.opinion.in_doubt.len() as u64;
         self.held += found.findings.held.len() as u64;
         self.dead += found.opinion.dead.len() as u64;
@@ -93,14 +105,7 @@ impl Row {
         self.failures += found.seen.failures;
         self.worst_redirect_ms = self.worst_redirect_ms.max(whole_ms(found.seen.slowest));
         self.worst_bare_ms = self.worst_bare_ms.max(whole_ms(found.seen.slowest_bare));
-        self.holds = if plan.must_lose {
-            self.lost > 0
-        } else {
-            self.lost + self.doubled + self.inverted + self.held + self.pending == 0
-                && (self.strays == 0 || !plan.spares_redirects)
-                && (self.failures == 0 || !plan.spares_requests)
-                && (self.in_doubt == 0 || !plan.spares_answers)
-        };
+        self.holds = self.faults > 0 && if plan.must_lose { self.lost > 0 } else { self.clean };
     }
 }
 
@@ -133,6 +138,7 @@ impl Report {
             "lost",
             "doubled",
             "inverted",
+            "altered",
             "in doubt",
             "of them keyed",
             "dead",
@@ -141,6 +147,7 @@ impl Report {
             "not sent on",
             "worst ms",
             "without store",
+            "beside a fault",
             "failed requests",
             "holds",
         ]);
@@ -153,6 +160,7 @@ impl Report {
                 row.lost,
                 row.doubled,
                 row.inverted,
+                row.altered,
                 row.in_doubt,
                 row.held,
                 row.dead,
@@ -161,6 +169,7 @@ impl Report {
                 row.strays,
                 row.worst_redirect_ms,
                 row.worst_bare_ms,
+                row.worst_beside_ms,
                 row.failures,
             ];
             let mut cells = vec![row.fault.to_string(), row.store.to_string()];

@@ -4,7 +4,7 @@ use postback_proto::v1::{
     ChangeConversionStatusRequest, ConversionDetails, ConversionRef, Kind, RecordConversionRequest,
     change_conversion_status_request::Conversion,
 };
-use postback_sandbox::{Entry, Meant, Network};
+use postback_sandbox::{Booking, Entry, Meant, Network};
 use postback_tests::{details, lead, order, token};
 use tonic::Status;
 
@@ -53,7 +53,7 @@ impl Step {
         let request_id = format!("{click}-{self:?}");
         let status = match self {
             Self::Lead | Self::Order => {
-                let details = if self == Self::Lead { lead() } else { order("12.50") };
+                let details = self.price(click).map_or_else(lead, |price| order(&price));
                 let request = RecordConversionRequest {
                     source: Some(token(landed)),
                     details: Some(ConversionDetails { transaction_id, ..details }),
@@ -80,8 +80,15 @@ impl Step {
         Ok(caller.change(request).await?.delivery_id)
     }
 
-    /// Which click and step a call that reached the network's books told of; whether it was counted anew.
-    pub(crate) fn seen(entry: &Entry) -> Option<(String, Self, bool)> {
+    /// What is reported as its value, which every click has of its own: within what every network takes.
+    pub(crate) fn price(self, click: &str) -> Option<String> {
+        let mixed = |sum: u32, byte: u8| sum.wrapping_mul(31).wrapping_add(byte.into());
+        let cents = click.bytes().fold(0, mixed) % 19_999 + 1;
+        (self == Self::Order).then(|| format!("{}.{:02}", cents / 100, cents % 100))
+    }
+
+    /// What a call that reached the network's books was booked as, and as which step; whether it was counted anew.
+    pub(crate) fn seen(entry: &Entry) -> Option<(&Booking, Self, bool)> {
         let (booking, anew) = match &entry.meant {
             Meant::Counted(booking) => (booking, true),
             Meant::Duplicate(booking) | Meant::Changed(booking) => (booking, false),
@@ -96,6 +103,6 @@ impl Step {
             },
             _ => Self::Lead,
         };
-        Some((booking.click.clone().unwrap_or_default(), step, anew))
+        Some((booking, step, anew))
     }
 }

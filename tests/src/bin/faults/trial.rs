@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     audit::{Books, Findings},
     fault::Fault,
-    house::House,
+    house::{House, LEASE},
     isolation::Waits,
     load::{Acknowledged, Crowd, Load, caller},
     outage::{self, Outage},
@@ -68,7 +68,7 @@ pub(crate) async fn run(
         Err(error) => Err(error),
     };
     let wrong = match &audited {
-        Ok(found) => !plan.must_lose && !found.is_clean(),
+        Ok(found) => !plan.must_lose && !found.is_clean(plan),
         Err(_) => true,
     };
     if wrong {
@@ -110,24 +110,38 @@ async fn audit(house: &House, plan: &Plan, told: Told) -> anyhow::Result<Found> 
 }
 
 impl Found {
-    fn is_clean(&self) -> bool {
-        let Findings { lost, doubled, inverted, held } = &self.findings;
-        [lost, doubled, inverted, held].into_iter().all(Vec::is_empty) && self.opinion.pending.is_empty()
+    /// Whether everything that its fault must leave untouched was.
+    pub(crate) fn is_clean(&self, plan: &Plan) -> bool {
+        let Self { opinion, seen, .. } = self;
+        self.findings.kinds().iter().all(|(_, lines)| lines.is_empty())
+            && opinion.pending.is_empty()
+            && (opinion.dead.is_empty() || !plan.spares_deliveries)
+            && (opinion.in_doubt.is_empty() || !plan.spares_answers)
+            && (seen.strays == 0 || !plan.spares_redirects)
+            && (seen.failures == 0 || !plan.spares_requests)
+            && self.beside() <= LEASE
+    }
+
+    /// The longest that a delivery took at a network that was well while another was broken.
+    pub(crate) fn beside(&self) -> Duration {
+        let waits = self.waits.as_ref().map(|waits| waits.beside);
+        waits.max(self.outage.as_ref().map(|outage| outage.beside)).unwrap_or_default()
     }
 }
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { findings: Findings { lost, doubled, inverted, held }, opinion, .. } = self;
+        let Self { findings, opinion, .. } = self;
         write!(f, "{} faults, {} conversions, {} changes, ", self.faults, self.conversions, self.changes)?;
-        write!(f, "{} lost, {} doubled, {} inverted, ", lost.len(), doubled.len(), inverted.len())?;
-        write!(f, "{} in doubt, {} pending", opinion.in_doubt.len(), opinion.pending.len())?;
+        for (name, lines) in findings.kinds() {
+            write!(f, "{} {name}, ", lines.len())?;
+        }
+        let Opinion { in_doubt, dead, pending } = opinion;
+        write!(f, "{} in doubt, {} dead, {} pending", in_doubt.len(), dead.len(), pending.len())?;
         self.waits.iter().try_for_each(|waits| write!(f, "\n  {waits}"))?;
         self.outage.iter().try_for_each(|outage| write!(f, "\n  {outage}"))?;
-        [lost, doubled, inverted, held]
-            .into_iter()
-            .flat_map(|kind| kind.iter().take(3))
-            .try_for_each(|line| write!(f, "\n  {line}"))?;
+        let mut lines = findings.kinds().into_iter().flat_map(|(_, lines)| lines.iter().take(3));
+        lines.try_for_each(|line| write!(f, "\n  {line}"))?;
         self.seen.last.iter().try_for_each(|last| write!(f, "\n  last failure outside: {last}"))
     }
 }

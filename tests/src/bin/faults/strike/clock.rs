@@ -18,8 +18,10 @@ use crate::{
 
 /// How far it leaps, in seconds: past the life of every click.
 const MONTH: i64 = 31 * 24 * 60 * 60;
-/// How long it stays there, in milliseconds.
-const AHEAD_MS: Range<u64> = 1_000..2_000;
+/// How long it stays there, in milliseconds: longer than it is from one look of the hub's at its clock to the next.
+const AHEAD_MS: Range<u64> = 1_500..2_500;
+/// What the hub logs each time.
+const LEAPT: &str = "the clock leapt ahead";
 
 /// A clock that can be set wrong.
 pub(crate) struct Clock(PathBuf);
@@ -40,11 +42,12 @@ impl Clock {
     }
 }
 
-/// Sets it a month ahead, and right again.
+/// Sets it a month ahead, and right again; returns how often the hub saw that.
 pub(crate) async fn leap(house: &mut House, random: &mut fastrand::Rng) -> anyhow::Result<u64> {
     let clock = house.clock.as_ref().context("this trial has no clock of its own")?;
+    let seen = house.logged(LEAPT)?;
     clock.set(MONTH)?;
     sleep(Duration::from_millis(random.u64(AHEAD_MS))).await;
     clock.set(0)?;
-    Ok(1)
+    Ok(house.logged(LEAPT)? - seen)
 }

@@ -68,7 +68,7 @@ pub(crate) fn may_mount() -> anyhow::Result<()> {
 /// Fills the volume, keeps it full for a while, and gives the room back; returns how often the store met it.
 pub(crate) async fn fill(house: &mut House, random: &mut fastrand::Rng) -> anyhow::Result<u64> {
     let ballast = house.folder().join("data/ballast");
-    let met = failures(house)?;
+    let met = house.logged(FAILS)?;
     let mut file = File::create(&ballast)?;
     let until = Instant::now() + Duration::from_millis(random.u64(FULL_MS));
     while Instant::now() < until {
@@ -78,7 +78,7 @@ pub(crate) async fn fill(house: &mut House, random: &mut fastrand::Rng) -> anyho
     }
     drop(file);
     remove_file(ballast)?;
-    Ok(failures(house)? - met)
+    Ok(house.logged(FAILS)? - met)
 }
 
 /// Writes until there is no room.
@@ -94,9 +94,4 @@ fn pour(file: &mut File) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn failures(house: &House) -> anyhow::Result<u64> {
-    let log = std::fs::read_to_string(house.folder().join("hub.log"))?;
-    Ok(log.matches(FAILS).count() as u64)
 }

@@ -33,10 +33,12 @@ pub(crate) async fn refuse(house: &mut House, random: &mut fastrand::Rng) -> any
     for network in &networks {
         house.door(*network).open().await?;
     }
-    Ok(note(house, networks, from))
+    let struck = networks.len() as u64;
+    note(house, networks, from);
+    Ok(struck)
 }
 
-/// Has a network misbehave.
+/// Has a network misbehave; returns how many were met so by a call.
 pub(crate) async fn misbehave(
     fault: Fault,
     house: &mut House,
@@ -46,6 +48,8 @@ pub(crate) async fn misbehave(
     let can =
         NETWORKS.map(|place| place.0).into_iter().filter(|network| kind(fault, *network, random).is_some());
     let (from, networks) = (Timestamp::now(), some(can.collect(), random));
+    let met = |house: &House, network| house.sandbox.stats().of(network).faults;
+    let before: Vec<_> = networks.iter().map(|network| met(house, *network)).collect();
     for network in &networks {
         if let Some(kind) = kind(fault, *network, random) {
             house.sandbox.inject(Misdeed::new(*network, kind)?)?;
@@ -53,7 +57,9 @@ pub(crate) async fn misbehave(
     }
     sleep(Duration::from_millis(random.u64(BROKEN_MS))).await;
     house.sandbox.clear_faults(None);
-    let struck = note(house, networks, from);
+    let struck = networks.iter().zip(before).filter(|(network, before)| met(house, **network) > *before);
+    let struck = struck.count() as u64;
+    note(house, networks, from);
     let followed = NETWORKS.iter().flat_map(|place| house.sandbox.received(place.0));
     let followed = followed.filter(|entry| entry.query.iter().any(|(name, _)| name == FOLLOWED)).count();
     ensure!(followed == 0, "{followed} redirects were followed");
@@ -114,8 +120,6 @@ async fn recover(house: &House) {
 }
 
 /// Notes a strike that is over.
-fn note(house: &mut House, networks: Vec<Network>, from: Timestamp) -> u64 {
-    let struck = networks.len() as u64;
+fn note(house: &mut House, networks: Vec<Network>, from: Timestamp) {
     house.strikes.push(Struck { networks, from, to: Timestamp::now() });
-    struck
 }
