@@ -16,12 +16,12 @@ use postback_access::Access;
 use postback_core::{Key, ports::AccountStats};
 use postback_hub::{AccountStanding, Hub};
 use postback_redis_link::testing::{RedisServer, ShiftedClock};
-use postback_sandbox::{Clock, IssueClicks, Network, Sandbox, Seed};
+use postback_sandbox::{Clock, Fault, FaultKind, IssueClicks, Network, Sandbox, Seed};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Caller, Visitor};
+use crate::{Caller, Visitor, wait::PATIENCE};
 
 /// Where the hub keeps things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +31,6 @@ pub enum Engine {
     /// In a real Redis of the test's own.
     Redis,
 }
-
-/// How long a test waits for what must come; never reached where all is well.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A hub at work, with accounts and campaigns `powerspace`, `trafficstars` and `altercpa` at the sandbox.
 pub struct House {
@@ -196,6 +193,30 @@ impl House {
     pub async fn land(&self, campaign: &str, query: &str) -> String {
         let answer = self.visitor.get(&format!("/c/{campaign}?{query}")).await;
         answer.token().unwrap_or_else(|| panic!("no token in {answer:?}"))
+    }
+
+    /// Lands a visitor with a click of a network's on its campaign, and returns the click token.
+    pub async fn landed(&self, network: Network) -> String {
+        self.landed_with(network, "").await
+    }
+
+    /// The same, with more in the query, such as `&utm_source=newsletter`.
+    pub async fn landed_with(&self, network: Network, more: &str) -> String {
+        let (campaign, parameter) = match network {
+            Network::Powerspace => ("powerspace", "clickId"),
+            Network::Trafficstars => ("trafficstars", "tracking_param"),
+            Network::Altercpa => ("altercpa", "click"),
+        };
+        self.land(campaign, &format!("{parameter}={}{more}", self.issue(network))).await
+    }
+
+    /// Has so many calls at a network meet a fault, or all that come.
+    pub fn inject(&self, network: Network, kind: FaultKind, times: impl Into<Option<u32>>) {
+        let fault = Fault::new(network, kind).and_then(|fault| match times.into() {
+            Some(times) => fault.times(times),
+            None => Ok(fault),
+        });
+        self.sandbox.inject(fault.expect("a fault")).expect("room for a fault");
     }
 
     /// Where an account stands.

@@ -6,9 +6,11 @@ pub mod night;
 mod point;
 mod process;
 mod visitor;
+mod wait;
 
 pub use caller::{Caller, Credentials, Signed, click, details, goal, lead, money, order, token, user};
 pub use house::{Engine, House, recorder};
 pub use point::POINTS;
 pub use process::{Postback, Ran, Started, free_address};
 pub use visitor::{Answer, Visitor};
+pub use wait::until;

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use postback_proto::v1::{ConversionDetails, Source};
-use postback_sandbox::{Fault, FaultKind, Network};
+use postback_sandbox::{FaultKind, Network};
 
 use crate::{House, order, token, user};
 
@@ -80,12 +80,7 @@ impl Shop<'_> {
     }
 
     fn meets(&self, kind: FaultKind, times: Option<u64>) {
-        let fault = Fault::new(Network::Powerspace, kind).expect("a fault");
-        let fault = match times {
-            Some(times) => fault.times(times as u32).expect("a fault"),
-            None => fault,
-        };
-        self.house.sandbox.inject(fault).expect("room for a fault");
+        self.house.inject(Network::Powerspace, kind, times.map(|times| times as u32));
     }
 }
 

@@ -1,13 +1,22 @@
 //! The `postback` program as a process of its own.
 
 use std::{
-    io::{BufRead, BufReader, Lines, Write},
+    io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
-    process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU16, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
+
+use crate::wait::PATIENCE;
 
 /// The program, with nothing of the test's own environment that could set a setting.
 #[derive(Debug)]
@@ -51,7 +60,10 @@ impl Postback {
     pub fn start(mut self) -> Started {
         let command = self.0.stderr(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().expect("the program starts");
-        let log = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let (says, log) = channel();
+        // It ends with the program's log, or with whoever reads it.
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| says.send(line)));
         Started { child, log }
     }
 
@@ -83,7 +95,7 @@ impl Postback {
 #[derive(Debug)]
 pub struct Started {
     child: Child,
-    log: Lines<BufReader<ChildStderr>>,
+    log: Receiver<String>,
 }
 
 impl Drop for Started {
@@ -97,13 +109,17 @@ impl Drop for Started {
 impl Started {
     /// Reads the log, which is in JSON, up to a line that holds all of these, and returns it.
     pub fn until(&mut self, words: &[&str]) -> Value {
-        for line in self.log.by_ref() {
-            let line = line.expect("a line of the log");
-            if words.iter().all(|word| line.contains(word)) {
-                return serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.log.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) if words.iter().all(|word| line.contains(word)) => {
+                    return serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+                }
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => panic!("the log never says {words:?}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("the log ended without {words:?}"),
             }
         }
-        panic!("the log ended without {words:?}");
     }
 
     /// Reads the log up to where it says at which address a part listens.
@@ -120,7 +136,14 @@ impl Started {
 
     /// Waits until it has ended.
     pub fn ended(&mut self) -> ExitStatus {
-        self.child.wait().expect("a process of this test")
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a process of this test") {
+                return status;
+            }
+            assert!(Instant::now() < end, "the program does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -156,11 +179,13 @@ impl Ran {
     }
 }
 
-/// An address that is free now, and that neither an outgoing connection nor who takes any port is given while its
-/// process is away.
+/// An address that is free now, and that this draws once. Neither an outgoing connection nor who takes any port is given
+/// it while its process is away.
 pub fn free_address() -> SocketAddr {
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(fastrand::u16(..10_000)));
     loop {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fastrand::u16(20_000..30_000)));
+        let port = 20_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         if TcpListener::bind(address).is_ok() {
             return address;
         }

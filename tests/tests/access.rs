@@ -10,7 +10,7 @@ use postback_core::Key;
 use postback_proto::v1::{
     GetStatsRequest, ListConversionsRequest, PauseAccountRequest, RecordConversionRequest,
 };
-use postback_tests::{Caller, Engine, House, Postback};
+use postback_tests::{Caller, Engine, House, Postback, until};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -177,7 +177,8 @@ async fn certificate_files_that_change_are_served_without_a_restart() {
     look(&before).await.unwrap();
     let next = Authority::new();
     next.write(&files);
-    while look(&under_tls(&house, &next, None, Some(OPS))).await.is_err() {}
+    let taken_over = || async { look(&under_tls(&house, &next, None, Some(OPS))).await.ok() };
+    until("the new certificate is served", taken_over).await;
     look(&before).await.expect("the connection that was there goes on");
     assert!(look(&under_tls(&house, &authority, None, Some(OPS))).await.is_err());
     house.end().await;

@@ -1,12 +1,12 @@
 //! A hub whose Redis is not there when it starts, or would lose what it is given.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path};
 
 use http::StatusCode;
 use postback_core::Key;
 use postback_proto::v1::{GetClickRequest, NetworkClick, get_click_request};
 use postback_redis_link::testing::RedisServer;
-use postback_tests::{Caller, Postback, Started, Visitor, lead, token};
+use postback_tests::{Caller, Postback, Started, Visitor, lead, token, until};
 use tonic::Code;
 use tonic_types::StatusExt;
 
@@ -74,9 +74,8 @@ impl Hub {
     }
 
     async fn comes_to_be_ready(&self) {
-        while self.console.get("/readyz").await.status != StatusCode::OK {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let ready = || async { (self.console.get("/readyz").await.status == StatusCode::OK).then_some(()) };
+        until("ready", ready).await;
     }
 
     fn end(mut self) {
@@ -103,9 +102,7 @@ async fn a_hub_starts_without_its_redis_and_goes_on_by_itself_when_it_comes() {
     hub.caller.record(token(&landed), lead()).await.unwrap();
     let click = NetworkClick { account: "ps".into(), click_id: "abc123xyz789".into() };
     let by = GetClickRequest { click: Some(get_click_request::Click::NetworkClick(click)) };
-    while hub.caller.clicks.clone().get_click(by.clone()).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("the click is kept", || async { hub.caller.clicks.clone().get_click(by.clone()).await.ok() }).await;
     hub.end();
 }
 

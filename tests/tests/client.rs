@@ -8,7 +8,7 @@ use std::{
 
 use postback_access::{Scope, TokenHash, testing::Authority};
 use postback_proto::v1::{ConversionDetails, Customer, DeliveryState};
-use postback_sandbox::{Fault, FaultKind, Network};
+use postback_sandbox::{FaultKind, Network};
 use postback_tests::{Engine, House, Postback, Ran, lead, token};
 use serde_json::{Value, json};
 
@@ -22,29 +22,19 @@ async fn answering(house: &House, arguments: &[&str], answer: &str) -> Ran {
     Postback::with(arguments).env("POSTBACK_API", &house.api).run(answer).await
 }
 
-fn fault(house: &House, kind: FaultKind) {
-    let fault = Fault::new(Network::Powerspace, kind).and_then(|fault| fault.times(1)).unwrap();
-    house.sandbox.inject(fault).unwrap();
-}
-
-async fn landed(house: &House) -> String {
-    let id = house.issue(Network::Powerspace);
-    house.land("powerspace", &format!("clickId={id}")).await
-}
-
 /// Records a lead and returns its delivery's id.
 async fn reported(house: &House) -> String {
-    let landed = landed(house).await;
+    let landed = house.landed(Network::Powerspace).await;
     house.caller.record(token(&landed), lead()).await.unwrap().delivery_id
 }
 
 /// Two leads delivered, one dead, one in doubt, and a landing without a click id. Returns the ids of the last two.
 async fn a_night(house: &House) -> (String, String) {
     house.visitor.get("/c/powerspace?utm_source=powerspace").await;
-    fault(house, FaultKind::Status { code: 404, retry_after: None });
+    house.inject(Network::Powerspace, FaultKind::Status { code: 404, retry_after: None }, 1);
     let dead = reported(house).await;
     house.until("powerspace", |stats| stats.dead == 1).await;
-    fault(house, FaultKind::DropAfter);
+    house.inject(Network::Powerspace, FaultKind::DropAfter, 1);
     let doubtful = reported(house).await;
     house.until("powerspace", |stats| stats.in_doubt == 1).await;
     reported(house).await;
@@ -194,7 +184,7 @@ async fn clicks_are_found_by_what_is_known_of_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversion_is_sent_from_flags_and_a_repeat_says_so() {
     let house = House::on(Engine::Embedded).await;
-    let landed = landed(&house).await;
+    let landed = house.landed(Network::Powerspace).await;
     let sale = [
         "send",
         "--click-token",
@@ -282,7 +272,7 @@ async fn deliveries_in_doubt_are_decided_by_id_or_together() {
     assert_eq!(run(&house, &["resolve", &doubtful]).await.code, 2, "nothing says what");
     let decided = run(&house, &["resolve", &doubtful, "--delivered", "--json"]).await.json();
     assert_eq!(decided["state"], DeliveryState::Delivered.as_str_name());
-    fault(&house, FaultKind::DropAfter);
+    house.inject(Network::Powerspace, FaultKind::DropAfter, 1);
     reported(&house).await;
     house.until("powerspace", |stats| stats.in_doubt == 1).await;
     let resent = run(&house, &["resolve", "--account", "powerspace", "--resend", "--yes"]).await.done();

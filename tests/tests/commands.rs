@@ -3,7 +3,7 @@
 use std::{fs, net::TcpStream, process::Command};
 
 use postback_redis_link::testing::RedisServer;
-use postback_tests::{Caller, Postback, Started, Visitor, free_address, lead, token};
+use postback_tests::{Caller, Postback, Started, Visitor, free_address, lead, token, until};
 use serde_json::Value;
 
 fn text(bytes: &[u8]) -> String {
@@ -190,10 +190,11 @@ fn a_hub_whose_log_is_on_a_full_disk_goes_on() {
         .stderr(fs::File::options().write(true).open("/dev/full").unwrap())
         .spawn()
         .unwrap();
-    while TcpStream::connect(edge).is_err() {
-        assert_eq!(hub.try_wait().unwrap(), None, "it ended");
-    }
     let (runtime, visitor) = (tokio::runtime::Runtime::new().unwrap(), Visitor::of(edge));
+    runtime.block_on(until("the edge listens", || {
+        assert_eq!(hub.try_wait().unwrap(), None, "it ended");
+        async { TcpStream::connect(edge).ok() }
+    }));
     assert_eq!(runtime.block_on(visitor.get("/c/spring")).status, 302);
     assert!(Command::new("kill").args(["-TERM", &hub.id().to_string()]).status().unwrap().success());
     assert!(hub.wait().unwrap().success());

@@ -7,7 +7,7 @@ use postback_access::TokenHash;
 use postback_proto::v1::{
     AttachUserRequest, ConversionDetails, NetworkClick, RecordConversionResponse, attach_user_request,
 };
-use postback_sandbox::{Fault, FaultKind, Network};
+use postback_sandbox::{FaultKind, Network};
 use postback_tests::{Answer, Engine, House, Visitor, details, lead, order, token};
 
 /// Markup that would do harm were it not shown as text.
@@ -68,38 +68,23 @@ fn fields(page: &str) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-async fn landed(house: &House, network: Network, more: &str) -> String {
-    let id = house.issue(network);
-    let (campaign, parameter) = match network {
-        Network::Powerspace => ("powerspace", "clickId"),
-        Network::Trafficstars => ("trafficstars", "tracking_param"),
-        Network::Altercpa => ("altercpa", "click"),
-    };
-    house.land(campaign, &format!("{parameter}={id}{more}")).await
-}
-
 fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 async fn record(house: &House, network: Network, details: ConversionDetails) -> RecordConversionResponse {
-    let landed = landed(house, network, "&utm_source=newsletter").await;
+    let landed = house.landed_with(network, "&utm_source=newsletter").await;
     house.caller.record(token(&landed), details).await.expect("the conversion is taken")
-}
-
-fn inject(house: &House, network: Network, kind: FaultKind, times: u32) {
-    let fault = Fault::new(network, kind).and_then(|fault| fault.times(times)).expect("a fault");
-    house.sandbox.inject(fault).expect("room for a fault");
 }
 
 /// Leads at Powerspace that stand in doubt, and some that died.
 async fn troubled(house: &House, in_doubt: u32, dead: u32) {
-    inject(house, Network::Powerspace, FaultKind::DropAfter, in_doubt);
+    house.inject(Network::Powerspace, FaultKind::DropAfter, in_doubt);
     for _ in 0..in_doubt {
         record(house, Network::Powerspace, lead()).await;
     }
     house.until("powerspace", |stats| stats.in_doubt == u64::from(in_doubt)).await;
-    inject(house, Network::Powerspace, FaultKind::Status { code: 404, retry_after: None }, dead);
+    house.inject(Network::Powerspace, FaultKind::Status { code: 404, retry_after: None }, dead);
     for _ in 0..dead {
         record(house, Network::Powerspace, lead()).await;
     }
@@ -167,11 +152,11 @@ async fn what_visitors_and_networks_say_is_shown_as_text() {
     let house = House::on(Engine::Embedded).await;
     let hostile = encoded(HOSTILE);
     let landed =
-        landed(&house, Network::Powerspace, &format!("&utm_source={hostile}&{hostile}={hostile}")).await;
+        house.landed_with(Network::Powerspace, &format!("&utm_source={hostile}&{hostile}={hostile}")).await;
     let click = attach_user_request::Click::ClickToken(landed.clone());
     let attach = AttachUserRequest { user_id: HOSTILE.to_owned(), click: Some(click) };
     house.caller.clicks.clone().attach_user(attach).await.expect("the user is attached");
-    inject(&house, Network::Powerspace, FaultKind::Answer(HOSTILE.to_owned()), 1);
+    house.inject(Network::Powerspace, FaultKind::Answer(HOSTILE.to_owned()), 1);
     let lead = ConversionDetails { transaction_id: HOSTILE.to_owned(), ..lead() };
     let recorded = house.caller.record(postback_tests::user(HOSTILE), lead).await.expect("the lead is taken");
     house.quiet("powerspace").await;
@@ -297,7 +282,7 @@ async fn deliveries_are_decided_one_by_one_and_in_bulk_and_the_trail_says_by_who
     house.until("powerspace", |stats| stats.delivered == 4 && stats.dead == 0).await;
     let preview = person.page("/resolve/resend?account=powerspace").await;
     assert!(preview.contains("Send again 2</button>"), "{preview}");
-    inject(&house, Network::Powerspace, FaultKind::DropAfter, 1);
+    house.inject(Network::Powerspace, FaultKind::DropAfter, 1);
     record(&house, Network::Powerspace, lead()).await;
     house.until("powerspace", |stats| stats.in_doubt == 3).await;
     let resent = person.post("/resolve/resend", "same-origin", &fields(&preview)).await;
@@ -361,7 +346,7 @@ async fn a_link_is_built_a_landing_tried_and_a_call_rendered_and_nothing_is_stor
     assert!(tried.contains("would capture this click") && tried.contains("https://shop.example/?token="));
     let lost = person.page("/campaigns/powerspace?landing=clickId%3D%7Bclick_id%7D").await;
     assert!(lost.contains("is a macro that the network did not replace"));
-    let landed = landed(&house, Network::Trafficstars, "").await;
+    let landed = house.landed(Network::Trafficstars).await;
     let call = person.page(&format!("/render?source={landed}&kind=order&value=2.5&currency=USD")).await;
     assert!(call.contains("value=2.5") && call.contains("key=***"), "{call}");
     let refused = person.page(&format!("/render?source={landed}&kind=order&value=x&currency=USD")).await;
@@ -386,7 +371,7 @@ async fn night(house: &House) {
     for lost in ["", "clickId=", "clickId={click_id}", "clickId={click_id}&utm_source=a"] {
         house.visitor.get(&format!("/c/powerspace?{lost}")).await;
     }
-    inject(house, Network::Trafficstars, FaultKind::Status { code: 503, retry_after: None }, 3);
+    house.inject(Network::Trafficstars, FaultKind::Status { code: 503, retry_after: None }, 3);
     for _ in 0..3 {
         record(house, Network::Trafficstars, details(postback_proto::v1::Kind::Lead)).await;
     }

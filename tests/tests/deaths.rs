@@ -1,15 +1,15 @@
 //! One lead, and a hub that dies once at each point of its path.
 
-use std::{os::unix::process::ExitStatusExt, time::Duration};
+use std::os::unix::process::ExitStatusExt;
 
 use jiff::Timestamp;
 use postback_core::{AccountTag, ClickToken, Key, Keyring, TokenClaims};
 use postback_proto::v1::{DeliveryState, RecordConversionRequest};
 use postback_redis_link::testing::RedisServer;
 use postback_sandbox::{IssueClicks, Meant, Network, Sandbox, Seed};
-use postback_tests::{Caller, POINTS, Postback, Started, lead, token};
+use postback_tests::{Caller, POINTS, Postback, Started, lead, token, until};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, time::sleep};
+use tokio::net::TcpListener;
 
 const SIGKILL: i32 = 9;
 
@@ -115,16 +115,15 @@ struct Survivor {
 impl Survivor {
     /// How the conversion stands in the end, how many calls the network got, and how often it counted.
     async fn end(&self) -> (DeliveryState, usize, usize) {
-        loop {
+        let settled = until("the lead is settled", || async {
             let story = self.caller.story(&self.conversion).await;
             let [delivery] = story.deliveries.as_slice() else { panic!("{:?}", story.deliveries) };
-            if delivery.state() != DeliveryState::Pending {
-                let calls = self.hub.sandbox.received(self.hub.network);
-                let counted = calls.iter().filter(|call| matches!(call.meant, Meant::Counted(_))).count();
-                return (delivery.state(), calls.len(), counted);
-            }
-            sleep(Duration::from_millis(10)).await;
-        }
+            (delivery.state() != DeliveryState::Pending).then_some(delivery.state())
+        });
+        let state = settled.await;
+        let calls = self.hub.sandbox.received(self.hub.network);
+        let counted = calls.iter().filter(|call| matches!(call.meant, Meant::Counted(_))).count();
+        (state, calls.len(), counted)
     }
 }
 

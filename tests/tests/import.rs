@@ -36,15 +36,10 @@ impl Csv {
     }
 }
 
-async fn landed(house: &House) -> String {
-    let id = house.issue(Network::Powerspace);
-    house.land("powerspace", &format!("clickId={id}")).await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn each_line_is_recorded_or_kept_with_the_reason() {
     let house = House::on(Engine::Embedded).await;
-    let (one, two) = (landed(&house).await, landed(&house).await);
+    let (one, two) = (house.landed(Network::Powerspace).await, house.landed(Network::Powerspace).await);
     let csv = Csv::of(format!(
         "click_token,kind,value,currency,transaction_id,occur_time\n\
          {one},order,89.99,EUR,A-1,\n\
@@ -83,7 +78,7 @@ async fn each_line_is_recorded_or_kept_with_the_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_is_imported_once_it_is_mended() {
     let house = House::on(Engine::Embedded).await;
-    let token = landed(&house).await;
+    let token = house.landed(Network::Powerspace).await;
     let csv = Csv::of(format!("click_token,kind,transaction_id\n{token},lead,L-1\n{token},sale,O-1\n"));
     assert_eq!(csv.import(&house, &[]).await.code, 1);
     let mended = Csv::of(csv.beside(".refused.csv").unwrap().replace(",sale,", ",order,"));
@@ -104,7 +99,7 @@ async fn an_import_that_was_killed_goes_on_and_loses_and_doubles_nothing() {
         .done();
     let mut tokens = Vec::new();
     for _ in 0..40 {
-        tokens.push(landed(&house).await);
+        tokens.push(house.landed(Network::Powerspace).await);
     }
     let lines = tokens.iter().cycle().take(LINES as usize).map(|token| format!("{token},order,5,EUR\n"));
     let csv = Csv::of(format!("click_token,kind,value,currency\n{}", lines.collect::<String>()));
@@ -131,7 +126,7 @@ async fn an_import_that_was_killed_goes_on_and_loses_and_doubles_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_what_was_kept_the_same_file_doubles_nothing() {
     let house = House::on(Engine::Embedded).await;
-    let token = landed(&house).await;
+    let token = house.landed(Network::Powerspace).await;
     let csv = Csv::of(format!("click_token,kind\n{token},lead\n{token},order\n"));
     csv.import(&house, &[]).await.done();
     fs::remove_file(csv.folder.path().join("orders.csv.import")).unwrap();
@@ -144,7 +139,7 @@ async fn without_what_was_kept_the_same_file_doubles_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_changed_under_its_import_is_refused() {
     let house = House::on(Engine::Embedded).await;
-    let token = landed(&house).await;
+    let token = house.landed(Network::Powerspace).await;
     let csv = Csv::of(format!("click_token,kind\n{token},lead\n"));
     csv.import(&house, &[]).await.done();
     fs::write(&csv.path, format!("click_token,kind\n{token},lead\n{token},order\n")).unwrap();
@@ -157,7 +152,7 @@ async fn a_file_that_changed_under_its_import_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn validating_asks_about_every_line_and_records_none() {
     let house = House::on(Engine::Embedded).await;
-    let token = landed(&house).await;
+    let token = house.landed(Network::Powerspace).await;
     let csv =
         Csv::of(format!("\u{feff}click_token,kind,value,currency\n{token},order,1,EUR\nmade-up,lead,,\n"));
     let ran = csv.import(&house, &["--validate-only"]).await;
@@ -187,7 +182,7 @@ async fn a_file_that_cannot_be_one_is_refused_before_anything_is_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_utf8_is_refused_line_by_line() {
     let house = House::on(Engine::Embedded).await;
-    let token = landed(&house).await;
+    let token = house.landed(Network::Powerspace).await;
     let mut text = format!("click_token,kind,transaction_id\n{token},lead,").into_bytes();
     text.extend(b"\xff\xfe\n");
     text.extend(format!("{token},order,\u{e4}-1\n").as_bytes());

@@ -6,7 +6,7 @@ use postback_proto::v1::{
     AttachUserRequest, ChangeConversionStatusRequest, ConversionRef, DeliveryState, GetClickRequest, Kind,
     NetworkClick, attach_user_request, change_conversion_status_request, get_click_request,
 };
-use postback_sandbox::{Entry, Fault, FaultKind, Meant, Network};
+use postback_sandbox::{Entry, FaultKind, Meant, Network};
 use postback_tests::{Engine, House, click, lead, order, token, user};
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -122,8 +122,7 @@ async fn a_status_that_comes_before_its_lead_waits_for_it(engine: Engine) {
 
 async fn a_network_that_is_down_for_an_hour_gets_everything_once_when_it_is_back(engine: Engine) {
     let house = House::on(engine).await;
-    let down = Fault::new(Network::Powerspace, FaultKind::Status { code: 503, retry_after: None }).unwrap();
-    house.sandbox.inject(down).unwrap();
+    house.inject(Network::Powerspace, FaultKind::Status { code: 503, retry_after: None }, None);
     let mut recorded = Vec::new();
     for _ in 0..5 {
         let id = house.issue(Network::Powerspace);
@@ -258,17 +257,14 @@ async fn a_click_whose_record_is_lost_still_brings_its_conversion(engine: Engine
 async fn a_wrong_key_pauses_the_account_and_loses_nothing(engine: Engine) {
     let house = House::on(engine).await;
     let wrong = r#"{"error":{"msg":"invalid key"}}"#;
-    let fault = Fault::new(Network::Trafficstars, FaultKind::Answer(wrong.into())).unwrap();
-    house.sandbox.inject(fault).unwrap();
+    house.inject(Network::Trafficstars, FaultKind::Answer(wrong.into()), None);
     let id = house.issue(Network::Trafficstars);
     let landed = house.land("trafficstars", &format!("tracking_param={id}")).await;
     for value in ["1", "2", "3"] {
         house.caller.record(token(&landed), order(value)).await.unwrap();
     }
     let account = "trafficstars".parse().unwrap();
-    while house.hub.stats(Some(&account)).await.unwrap()[0].paused.is_none() {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    house.stands("trafficstars", |standing| standing.paused.is_some()).await;
     house.sandbox.clear_faults(None);
     let stats = house.stats("trafficstars").await;
     assert_eq!((stats.pending, stats.dead), (3, 0));

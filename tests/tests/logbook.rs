@@ -8,7 +8,7 @@ use postback_proto::v1::{
     ReplayDeliveriesRequest, ReplayDeliveriesResponse, Resolution, ResolveDeliveriesRequest,
     ResumeAccountRequest, logbook_service_client::LogbookServiceClient,
 };
-use postback_sandbox::{Fault, FaultKind, Network};
+use postback_sandbox::{FaultKind, Network};
 use postback_tests::{Engine, House, lead, order, token, user};
 use tonic::{Code, Response, transport::Channel};
 
@@ -44,15 +44,9 @@ async fn history(house: &House, account: &str) -> History {
 /// So many leads of Powerspace, each of a click of its own.
 async fn leads(house: &House, many: usize) {
     for _ in 0..many {
-        let id = house.issue(Network::Powerspace);
-        let landed = house.land("powerspace", &format!("clickId={id}")).await;
+        let landed = house.landed(Network::Powerspace).await;
         house.caller.record(token(&landed), lead()).await.unwrap();
     }
-}
-
-fn fail(house: &House, kind: FaultKind, times: u32) {
-    let fault = Fault::new(Network::Powerspace, kind).and_then(|fault| fault.times(times)).unwrap();
-    house.sandbox.inject(fault).unwrap();
 }
 
 fn of(reason: &str) -> DeliverySelection {
@@ -61,7 +55,7 @@ fn of(reason: &str) -> DeliverySelection {
 
 async fn the_history_accounts_for_every_click_and_conversion(engine: Engine) {
     let house = House::on(engine).await;
-    fail(&house, FaultKind::Status { code: 404, retry_after: None }, 1);
+    house.inject(Network::Powerspace, FaultKind::Status { code: 404, retry_after: None }, 1);
     leads(&house, 3).await;
     house.visitor.get("/c/powerspace").await;
     house.until("powerspace", |stats| stats.delivered == 2 && stats.dead == 1).await;
@@ -109,7 +103,7 @@ async fn a_refused_report_is_counted_whoever_refused_it_and_one_that_was_only_tr
 
 async fn dead_letters_are_replayed_in_bulk_and_the_trail_says_who_did_it(engine: Engine) {
     let house = House::on(engine).await;
-    fail(&house, FaultKind::Status { code: 404, retry_after: None }, 3);
+    house.inject(Network::Powerspace, FaultKind::Status { code: 404, retry_after: None }, 3);
     leads(&house, 3).await;
     house.until("powerspace", |stats| stats.dead == 3).await;
     let mut deliveries = house.caller.deliveries.clone();
@@ -145,7 +139,7 @@ async fn dead_letters_are_replayed_in_bulk_and_the_trail_says_who_did_it(engine:
 
 async fn doubts_are_resolved_in_bulk(engine: Engine) {
     let house = House::on(engine).await;
-    fail(&house, FaultKind::DropAfter, 3);
+    house.inject(Network::Powerspace, FaultKind::DropAfter, 3);
     leads(&house, 3).await;
     house.until("powerspace", |stats| stats.in_doubt == 3).await;
     let mut deliveries = house.caller.deliveries.clone();
@@ -158,7 +152,7 @@ async fn doubts_are_resolved_in_bulk(engine: Engine) {
     assert_eq!(unsaid.code(), Code::InvalidArgument);
     let preview = resolve(of(""), Resolution::Delivered, true).await.unwrap();
     assert_eq!(preview.count, 3);
-    fail(&house, FaultKind::DropAfter, 1);
+    house.inject(Network::Powerspace, FaultKind::DropAfter, 1);
     leads(&house, 1).await;
     house.until("powerspace", |stats| stats.in_doubt == 4).await;
     let selection = DeliverySelection { preview_time: preview.preview_time, ..of("") };

@@ -5,14 +5,13 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
 use http::Method;
 use postback_access::{Rules, Scope, TokenHash};
 use postback_proto::v1::GetStatsRequest;
-use postback_sandbox::{Fault, FaultKind, Network};
-use postback_tests::{Engine, House, Visitor, click, lead, token};
+use postback_sandbox::{FaultKind, Network};
+use postback_tests::{Engine, House, Visitor, click, lead, token, until};
 use serde_json::Value;
 
 /// A metric as it is documented or exported.
@@ -114,11 +113,6 @@ fn labels(text: &str) -> impl Iterator<Item = String> {
     words.collect::<Vec<_>>().into_iter()
 }
 
-fn inject(house: &House, network: Network, kind: FaultKind, times: u32) {
-    let fault = Fault::new(network, kind).and_then(|fault| fault.times(times)).expect("a fault");
-    house.sandbox.inject(fault).expect("the sandbox takes the fault");
-}
-
 /// A hub that has seen everything once, and what its console shows of it.
 async fn scraped() -> String {
     let house = House::on(Engine::Embedded).await;
@@ -127,10 +121,9 @@ async fn scraped() -> String {
     house.visitor.get("/nothing").await;
     for (fault, landed) in [(None, 1), (Some(FaultKind::DropAfter), 2), (Some(status(404)), 3)] {
         if let Some(fault) = fault {
-            inject(&house, Network::Powerspace, fault, 1);
+            house.inject(Network::Powerspace, fault, 1);
         }
-        let id = house.issue(Network::Powerspace);
-        let landed_on = house.land("powerspace", &format!("clickId={id}")).await;
+        let landed_on = house.landed(Network::Powerspace).await;
         house.caller.record(token(&landed_on), lead()).await.expect("recorded");
         house.until("powerspace", |stats| stats.delivered + stats.in_doubt + stats.dead == landed).await;
     }
@@ -140,15 +133,15 @@ async fn scraped() -> String {
     house.access.replace(rules).expect("the rules hold");
     house.caller.deliveries.clone().get_stats(GetStatsRequest::default()).await.expect_err("nobody knows us");
     let console = Visitor::of(house.console);
-    loop {
+    let seldom = ["postback_deliveries_ending{", "postback_leases_lost_total{"];
+    let whole = until("everything is exported", || async {
         let header = [("authorization", "Bearer a token")];
         let text = console.ask(Method::GET, "/metrics", &header, "").await.body;
-        if text.contains("postback_deliveries_ending{") && text.contains("postback_leases_lost_total{") {
-            house.end().await;
-            return text;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+        seldom.iter().all(|name| text.contains(name)).then_some(text)
+    });
+    let text = whole.await;
+    house.end().await;
+    text
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use postback_proto::v1::{
     RecordConversionRequest, ReplayDeliveryRequest, Resolution, ResolveDeliveryRequest, ResumeAccountRequest,
     WatchDeliveriesRequest, erase_request, get_flow_request, get_offer_request, record_conversions_response,
 };
-use postback_sandbox::{Fault, FaultKind, Meant, Network};
+use postback_sandbox::{FaultKind, Meant, Network};
 use postback_tests::{Engine, House, details, lead, order, token};
 use tonic::Code;
 
@@ -35,25 +35,14 @@ operations! {
     validating_renders_the_call_and_records_nothing
 }
 
-async fn landed(house: &House, network: Network) -> String {
-    let id = house.issue(network);
-    match network {
-        Network::Powerspace => house.land("powerspace", &format!("clickId={id}")).await,
-        Network::Trafficstars => house.land("trafficstars", &format!("tracking_param={id}")).await,
-        Network::Altercpa => house.land("altercpa", &format!("click={id}")).await,
-    }
-}
-
 fn counted(house: &House, network: Network) -> usize {
     house.sandbox.received(network).iter().filter(|entry| matches!(entry.meant, Meant::Counted(_))).count()
 }
 
 /// A Powerspace lead that was counted, and whose answer was lost.
 async fn doubtful(house: &House) -> (String, String) {
-    let fault =
-        Fault::new(Network::Powerspace, FaultKind::DropAfter).and_then(|fault| fault.times(1)).unwrap();
-    house.sandbox.inject(fault).unwrap();
-    let landed = landed(house, Network::Powerspace).await;
+    house.inject(Network::Powerspace, FaultKind::DropAfter, 1);
+    let landed = house.landed(Network::Powerspace).await;
     let recorded = house.caller.record(token(&landed), lead()).await.unwrap();
     house.until("powerspace", |stats| stats.in_doubt == 1).await;
     (landed, recorded.delivery_id)
@@ -63,7 +52,7 @@ async fn a_lead_in_doubt_holds_its_order_until_a_person_decides(engine: Engine) 
     let house = House::on(engine).await;
     let (landed, in_doubt) = doubtful(&house).await;
     house.caller.record(token(&landed), order("5")).await.unwrap();
-    let other = self::landed(&house, Network::Powerspace).await;
+    let other = house.landed(Network::Powerspace).await;
     house.caller.record(token(&other), order("6")).await.unwrap();
     let stats = house.until("powerspace", |stats| stats.delivered == 1).await;
     assert_eq!((stats.in_doubt, stats.pending), (1, 1), "another click's order is not held");
@@ -94,9 +83,8 @@ async fn a_delivery_in_doubt_is_sent_again_where_a_person_says_so(engine: Engine
 
 async fn a_dead_letter_is_replayed(engine: Engine) {
     let house = House::on(engine).await;
-    let fault = Fault::new(Network::Powerspace, FaultKind::Status { code: 404, retry_after: None });
-    house.sandbox.inject(fault.and_then(|fault| fault.times(1)).unwrap()).unwrap();
-    let landed = landed(&house, Network::Powerspace).await;
+    house.inject(Network::Powerspace, FaultKind::Status { code: 404, retry_after: None }, 1);
+    let landed = house.landed(Network::Powerspace).await;
     let recorded = house.caller.record(token(&landed), lead()).await.unwrap();
     house.until("powerspace", |stats| stats.dead == 1).await;
     let mut deliveries = house.caller.deliveries.clone();
@@ -115,7 +103,7 @@ async fn changes_are_watched_as_they_happen(engine: Engine) {
     let house = House::on(engine).await;
     let watch = WatchDeliveriesRequest { account: "altercpa".into(), start_time: None };
     let mut changes = house.caller.deliveries.clone().watch_deliveries(watch).await.unwrap().into_inner();
-    let (mine, other) = (landed(&house, Network::Altercpa).await, landed(&house, Network::Powerspace).await);
+    let (mine, other) = (house.landed(Network::Altercpa).await, house.landed(Network::Powerspace).await);
     house.caller.record(token(&other), lead()).await.unwrap();
     let recorded = house.caller.record(token(&mine), lead()).await.unwrap();
     loop {
@@ -130,7 +118,7 @@ async fn changes_are_watched_as_they_happen(engine: Engine) {
 
 async fn a_stream_of_conversions_is_answered_in_order_and_a_refused_one_stops_none(engine: Engine) {
     let house = House::on(engine).await;
-    let landed = landed(&house, Network::Trafficstars).await;
+    let landed = house.landed(Network::Trafficstars).await;
     let request = |value: String| RecordConversionRequest {
         source: Some(token(&landed)),
         details: Some(order(&value)),
@@ -165,7 +153,7 @@ async fn conversions_and_deliveries_are_listed_page_by_page(engine: Engine) {
     let house = House::on(engine).await;
     let mut recorded = Vec::new();
     for _ in 0..7 {
-        let landed = landed(&house, Network::Altercpa).await;
+        let landed = house.landed(Network::Altercpa).await;
         recorded.push(house.caller.record(token(&landed), lead()).await.unwrap().conversion_id);
     }
     house.quiet("altercpa").await;
@@ -204,9 +192,9 @@ async fn a_paused_account_keeps_its_conversions_until_it_is_resumed(engine: Engi
     let pause = PauseAccountRequest { account: "powerspace".into(), reason: "a new contract".into() };
     let paused = deliveries.pause_account(pause).await.unwrap().into_inner();
     assert_eq!(paused.pause_reason.unwrap().message, "a new contract");
-    let landed = landed(&house, Network::Powerspace).await;
+    let landed = house.landed(Network::Powerspace).await;
     house.caller.record(token(&landed), lead()).await.unwrap();
-    let other = self::landed(&house, Network::Altercpa).await;
+    let other = house.landed(Network::Altercpa).await;
     house.caller.record(token(&other), lead()).await.unwrap();
     house.quiet("altercpa").await;
     let stats =
@@ -266,7 +254,7 @@ async fn who_is_forgotten_leaves_no_trace_in_conversions(engine: Engine) {
 
 async fn validating_renders_the_call_and_records_nothing(engine: Engine) {
     let house = House::on(engine).await;
-    let landed = landed(&house, Network::Trafficstars).await;
+    let landed = house.landed(Network::Trafficstars).await;
     let request = RecordConversionRequest {
         source: Some(token(&landed)),
         details: Some(order("2.5")),
@@ -276,7 +264,7 @@ async fn validating_renders_the_call_and_records_nothing(engine: Engine) {
     let shown = house.caller.send(request).await.unwrap();
     assert!(shown.conversion_id.is_empty());
     assert!(shown.call.contains("value=2.5") && shown.call.contains("key=***"), "{}", shown.call);
-    let landed = self::landed(&house, Network::Powerspace).await;
+    let landed = house.landed(Network::Powerspace).await;
     let recorded = house.caller.record(token(&landed), details(Kind::Order)).await.unwrap();
     assert_eq!(recorded.warnings.len(), 1, "an order without a value is worth a warning");
     assert_eq!(house.stats("trafficstars").await.conversions, 0);

@@ -61,12 +61,6 @@ impl Hubs {
         Self { house, callers, _other: other }
     }
 
-    /// A visitor of AlterCPA's has landed; the click's token.
-    async fn landed(&self) -> String {
-        let id = self.house.issue(Network::Altercpa);
-        self.house.land("altercpa", &format!("click={id}")).await
-    }
-
     /// Makes a call 64 times at once.
     async fn crowd<T, F>(&self, call: impl Fn(Caller) -> F) -> Vec<T>
     where
@@ -137,7 +131,7 @@ fn other_config(house: &House) -> String {
 
 async fn one_transaction_reported_64_times_at_once_is_one_conversion(at: At) {
     let hubs = Hubs::of(at).await;
-    let source = Some(token(&hubs.landed().await));
+    let source = Some(token(&hubs.house.landed(Network::Altercpa).await));
     let mut details = lead();
     details.transaction_id = "T-1".into();
     let request = RecordConversionRequest { source, details: Some(details.clone()), ..Default::default() };
@@ -152,7 +146,7 @@ async fn one_transaction_reported_64_times_at_once_is_one_conversion(at: At) {
 
 async fn one_request_made_64_times_at_once_is_one_conversion(at: At) {
     let hubs = Hubs::of(at).await;
-    let source = Some(token(&hubs.landed().await));
+    let source = Some(token(&hubs.house.landed(Network::Altercpa).await));
     let request = RecordConversionRequest {
         source,
         details: Some(goal("deposit")),
@@ -168,7 +162,12 @@ async fn one_request_made_64_times_at_once_is_one_conversion(at: At) {
 
 async fn one_change_made_64_times_at_once_is_told_once(at: At) {
     let hubs = Hubs::of(at).await;
-    let recorded = hubs.house.caller.record(token(&hubs.landed().await), lead()).await.expect("a lead");
+    let recorded = hubs
+        .house
+        .caller
+        .record(token(&hubs.house.landed(Network::Altercpa).await), lead())
+        .await
+        .expect("a lead");
     let change = |status: &str| ChangeConversionStatusRequest {
         conversion: Some(change_conversion_status_request::Conversion::ConversionId(
             recorded.conversion_id.clone(),

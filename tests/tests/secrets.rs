@@ -10,7 +10,7 @@ use std::{
 use postback_access::TokenHash;
 use postback_core::{Key, ports::ConversionFilter};
 use postback_proto::v1::{Customer, GetConversionRequest};
-use postback_sandbox::{Fault, FaultKind, Network};
+use postback_sandbox::{FaultKind, Network};
 use postback_tests::{Caller, Engine, House, lead, order, token};
 use tonic::transport::Channel;
 use tracing_subscriber::fmt::MakeWriter;
@@ -106,8 +106,7 @@ async fn no_log_error_metric_or_stored_record_holds_a_secret() {
     for fault in faults {
         for network in [Network::Trafficstars, Network::Altercpa] {
             if let Some(kind) = fault.clone() {
-                let fault = Fault::new(network, kind).and_then(|fault| fault.times(1)).expect("a fault");
-                house.sandbox.inject(fault).expect("room for a fault");
+                house.inject(network, kind, 1);
             }
         }
         let (ts, ac) = (house.issue(Network::Trafficstars), house.issue(Network::Altercpa));

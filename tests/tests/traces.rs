@@ -7,7 +7,6 @@ use std::{
     net::SocketAddr,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use opentelemetry_proto::tonic::{
@@ -21,7 +20,7 @@ use opentelemetry_proto::tonic::{
 use postback_core::Key;
 use postback_proto::v1::{GetDeliveryRequest, RecordConversionRequest};
 use postback_sandbox::{IssueClicks, Network, Sandbox, Seed};
-use postback_tests::{Caller, Engine, House, Postback, Visitor, lead, token};
+use postback_tests::{Caller, Engine, House, Postback, Visitor, lead, token, until};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
@@ -177,12 +176,8 @@ async fn one_trace_goes_from_the_callers_call_to_the_attempt_in_another_process(
     front.end();
 
     let back = Hub::start(file, "dispatch");
-    let wait = async {
-        while sandbox.received(Network::Trafficstars).is_empty() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("the network is told");
+    let told = || async { sandbox.received(Network::Trafficstars).pop() };
+    until("the network is told", told).await;
     back.end();
 
     let spans = collector.spans(TRACE);
