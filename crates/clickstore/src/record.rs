@@ -221,6 +221,17 @@ mod tests {
         }
     }
 
+    /// The full click with a user agent, as it is kept in stores that are there.
+    const FULL: &[u8] = b"\x01\xff\t\xbf\xfb\x9e\xcd\x06\x15\xcd[\x07\x0cshoes-france\xc0\x00\x02\x07\x07\x07\x07\x07\
+        \x07\x07\x07\nnewsletter\x03cpc\x10spring-sale-2026\rrunning shoes\x08banner-7\x02FR\x06mobile\x088 bytes.\
+        \x01\x04page\x017";
+
+    #[test]
+    fn a_record_that_was_kept_is_read_for_ever() {
+        let click = Click { parameters: vec![("page".into(), "7".into())], ..full() };
+        assert_eq!(decoded(&click, FULL).unwrap(), (click, Some(&b"8 bytes."[..])));
+    }
+
     fn decoded<'a>(click: &Click, record: &'a [u8]) -> Result<(Click, Option<&'a [u8]>)> {
         decode(&click.click.account, &click.click.id, record)
     }

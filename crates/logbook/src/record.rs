@@ -103,9 +103,15 @@ fn damaged(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error 
 
 #[cfg(test)]
 mod tests {
-    use postback_core::ErrorKind;
+    use postback_core::{ErrorKind, ports::Deed};
 
     use super::*;
+
+    // An action and a click as they are kept in stores that are there.
+    const ACTION: &[u8] = b"\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\n$070\
+        70707-0707-0707-0707-070707070707\x12\x06\x08\xbf\xfb\x9e\xcd\x06\x1a\x0bnight shift \x01*\npowerspa\
+        ce2\x11all that are dead8$B\x0ea new contract";
+    const CLICK: &[u8] = b"\x18\x99\x8b\x01\x8c\xfa\x83\x15powerspace/abc123xyz789";
 
     #[test]
     fn a_click_survives_its_name_whatever_its_id() {
@@ -118,6 +124,27 @@ mod tests {
             assert_eq!(click(&of_click(&wanted)).unwrap(), wanted);
             assert!(of_click(&wanted).starts_with(&from_place(place(&wanted))));
         }
+    }
+
+    #[test]
+    fn records_that_were_kept_are_read_for_ever() {
+        let kept = Action {
+            id: [7; 16],
+            at: "2026-03-04T05:06:07Z".parse().unwrap(),
+            actor: "night shift".parse().unwrap(),
+            deed: Deed::Replay,
+            account: Some("powerspace".parse().unwrap()),
+            target: "all that are dead".into(),
+            count: 36,
+            reason: "a new contract".into(),
+        };
+        assert_eq!(action(ACTION).unwrap(), kept);
+        let kept = ClickRef {
+            account: "powerspace".parse().unwrap(),
+            id: "abc123xyz789".parse().unwrap(),
+            captured_at: "2026-03-04T05:06:07.123456789Z".parse().unwrap(),
+        };
+        assert_eq!(click(CLICK).unwrap(), kept);
     }
 
     #[test]

@@ -188,6 +188,21 @@ mod tests {
 
     use super::*;
     use postback_core::*;
+    use prost::Message;
+
+    /// The delivery and the conversion of the tests, as they are kept in stores that are there.
+    const DELIVERY: &[u8] = b"\n$01010101-0101-0101-0101-010101010101\x12$02020202-0202-0202-0202-02\
+        0202020202\x1a\x08altercpa\" 0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f*4\n\x07lead_ok\x12\x07deposit\x1a\x0c\n\
+        \x0510.50\x12\x03EUR\"\x08\n\x012\x12\x03EUR*\x08\n\x02pp\x12\x02100\x05:\x16\n\x06bad-id\x12\x0cno \
+        such leadB9\n\x06\x08\xbf\xfb\x9e\xcd\x06\x12\x04\x10\xe0\xc6[\x1a\x08POST *** \xc8\x01*\x02{}0\x04:\
+        \x16\n\x06bad-id\x12\x0cno such leadJ\x06\x08\xc0\xfb\x9e\xcd\x06R\x041234Z\x11\x08\xff\xff\xff\xff\xff\
+        \xff\xff\xff\xff\x01\x10\x80\xca\xb5\xee\x01b\x06\x08\xc1\xfb\x9e\xcd\x06j\x06\x08\xc2\xfb\x9e\xcd\x06\
+        r\x06\x08\xbf\xb8\xc2\xce\x06z700-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const CONVERSION: &[u8] = b"\n$02020202-0202-0202-0202-020202020202\x12\x08altercpa\x1a\x06spring2\
+        \t5FAC-D4E8:\x06\x08\xbf\xfb\x9e\xcd\x06B\x01uJ\x01rR 09090909090909090909090909090909ZX\x08\x03\x12\
+        \x07deposit\x1a\x0c\n\x0549.99\x12\x03EUR\"\x044.99*\x040.102\x08\n\x012\x12\x03EUR:\x0242B\x08appro\
+        vedJ\x0f\n\x01A\x12\x011\x1a\x03a@b\"\x02FRR\x08\n\x02pp\x12\x0210b\x06\x08\xbf\x9e\xa4\xcd\x06j\x06\
+        \x08\xbf\xc1\xa9\xcd\x06";
 
     fn money(amount: &str) -> Option<Money> {
         Some(Money::parse(amount, "EUR").unwrap())
@@ -227,6 +242,7 @@ mod tests {
             trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().ok(),
         };
         assert_eq!(Delivery::try_from(v1::Delivery::from(&delivery)).unwrap(), delivery);
+        assert_eq!(Delivery::try_from(v1::Delivery::decode(DELIVERY).unwrap()).unwrap(), delivery);
     }
 
     #[test]
@@ -261,6 +277,7 @@ mod tests {
             recorded_at: "2026-03-06T05:06:07Z".parse().unwrap(),
         };
         assert_eq!(Conversion::try_from(v1::Conversion::from(&conversion)).unwrap(), conversion);
+        assert_eq!(Conversion::try_from(v1::Conversion::decode(CONVERSION).unwrap()).unwrap(), conversion);
         assert!(!format!("{:?}", v1::Conversion::from(&conversion)).contains("a@b"));
     }
 }

@@ -96,3 +96,62 @@ impl TryFrom<v1::PauseRecord> for Paused {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+
+    // The records of the tests, as they are kept in stores that are there.
+    const RESERVATION: &[u8] = b"\n\x10\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\
+        \x12\x10\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\x1a\x06\x08\xbf\x9e\xa4\xcd\x06\"'\n\npowerspace\x12\x0cabc\
+        123xyz789\x1a\x0b\x08\xbf\xfb\x9e\xcd\x06\x10\x95\x9a\xef:";
+    const ATTRIBUTION: &[u8] = b"\n'\n\npowerspace\x12\x0cabc123xyz789\x1a\x0b\x08\xbf\xfb\x9e\xcd\x06\x10\
+        \x95\x9a\xef:\x12\x06\x08\xbf\x9e\xa4\xcd\x06";
+    const PAUSE: &[u8] = b"\n\x06\x08\xbf\x9e\xa4\xcd\x06\x12\x08http_403\x1a\"the network answer\
+        ed 403 Forbidden";
+
+    fn click() -> ClickRef {
+        ClickRef {
+            account: "powerspace".parse().unwrap(),
+            id: "abc123xyz789".parse().unwrap(),
+            captured_at: "2026-03-04T05:06:07.123456789Z".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_reservation_survives_its_record() {
+        let reservation = Reservation {
+            fingerprint: Fingerprint::from_bytes([7; 16]),
+            id: [9; 16],
+            at: "2026-03-05T05:06:07Z".parse().unwrap(),
+            click: Some(click()),
+        };
+        let record = v1::ReservationRecord::from(&reservation);
+        assert_eq!(Reservation::try_from(record).unwrap(), reservation);
+        let kept = v1::ReservationRecord::decode(RESERVATION).unwrap();
+        assert_eq!(Reservation::try_from(kept).unwrap(), reservation);
+    }
+
+    #[test]
+    fn an_attribution_survives_its_record() {
+        let attribution =
+            Attribution { click: click(), attached_at: "2026-03-05T05:06:07Z".parse().unwrap() };
+        let record = v1::AttributionRecord::from(&attribution);
+        assert_eq!(Attribution::try_from(record).unwrap(), attribution);
+        let kept = v1::AttributionRecord::decode(ATTRIBUTION).unwrap();
+        assert_eq!(Attribution::try_from(kept).unwrap(), attribution);
+    }
+
+    #[test]
+    fn a_pause_survives_its_record() {
+        let paused = Paused {
+            since: "2026-03-05T05:06:07Z".parse().unwrap(),
+            reason: Reason::new("http_403", "the network answered 403 Forbidden"),
+        };
+        let record = v1::PauseRecord::from(&paused);
+        assert_eq!(Paused::try_from(record).unwrap(), paused);
+        assert_eq!(Paused::try_from(v1::PauseRecord::decode(PAUSE).unwrap()).unwrap(), paused);
+    }
+}

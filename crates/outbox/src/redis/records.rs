@@ -368,7 +368,95 @@ fn text(bytes: &[u8]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use postback_core::{Change, Customer, Details, Event, Kind, Money, Outcome, Source, Status};
+
     use super::*;
+
+    // A conversion and a delivery as they are kept in stores that are there.
+    const CONVERSION: &[u8] = b"\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x03\x03\
+        \x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\t\x00\x00\x00\x10\x00\x00\x00\x04\x04\x04\x04\
+        \x04\x04\x04\x04\x04\x04\x04\x04\x04\x04\x04\x04\x08altercpa\x10\x06\x06\x06\x06\x06\x06\x06\x06\x06\
+        \x06\x06\x06\x06\x06\x06\x06\x10\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05Y\x00\
+        \x00\x00\x1a\x06spring\"\x041234:\x06\x08\xc0\xf5\x9e\xcd\x06J\trequest-9Z&\x08\x02\x1a\x0c\n\x0589.\
+        90\x12\x03EUR:\x04A-17J\x04\"\x02FRR\x08\n\x02pp\x12\x0210b\x06\x08\xfc\xf5\x9e\xcd\x06j\x06\x08\xfd\
+        \xf5\x9e\xcd\x06\x1f\x00\x00\x00B\x06user-7Z\x15R\x13\n\x07comment\x12\x08by phoneZ\x07J\x05\n\x03An\
+        n";
+    const DELIVERY: &[u8] = b"\x00\x00\x03's\xcbyB\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
+        \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\
+        \x01\x01\x01\x01\x01\x01\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x03\x03\x03\
+        \x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x00\x00`\x04\x1b\xd5yB\x08altercpa\x00\x06\x00\x00\
+        \x00bad-id\x0c\x00\x00\x00no such lead\x04\x00\x00\x001234\x17\x00\x00\x00*\x15*\x13\n\x07comment\x12\
+        \x08by phone4\x00\x00\x00*\x10\n\x04hold*\x08\n\x02pp\x12\x02100\x01Z\x06\x08\xfd\xf5\x9e\xcd\x06b\x06\
+        \x08\xfd\xf5\x9e\xcd\x06j\x06\x08\xfd\xf5\x9e\xcd\x06r\x06\x08\xc0\x8f\xbd\xce\x069\x00\x00\x00\n\x06\
+        \x08\xfd\xf5\x9e\xcd\x06\x12\x04\x10\xe0\xc6[\x1a\x08POST *** \xc8\x01*\x02{}0\x04:\x16\n\x06bad-id\x12\
+        \x0cno such lead";
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_772_600_000 + second).unwrap()
+    }
+
+    #[test]
+    fn a_conversion_that_was_kept_is_read_for_ever() {
+        let mut details = Details::new(Kind::Order);
+        details.value = Some(Money::parse("89.90", "EUR").unwrap());
+        details.transaction_id = Some("A-17".parse().unwrap());
+        details.customer =
+            Customer { name: Some("Ann".into()), country: Some("FR".into()), ..Customer::default() };
+        details.fields =
+            [("comment", "by phone"), ("pp", "10")].map(|(name, value)| (name.into(), value.into())).into();
+        let kept = Conversion {
+            id: ConversionId::from_bytes([1; 16]),
+            account: "altercpa".parse().unwrap(),
+            campaign: Some("spring".parse().unwrap()),
+            source: Source::Click("1234".parse().unwrap()),
+            click_time: Some(at(0)),
+            user: Some("user-7".parse().unwrap()),
+            request_id: Some("request-9".parse().unwrap()),
+            lane: LaneId::from_bytes([2; 16]),
+            details,
+            occurred_at: at(60),
+            recorded_at: at(61),
+        };
+        assert_eq!(conversion_of(kept.id, CONVERSION).unwrap(), kept);
+    }
+
+    #[test]
+    fn a_delivery_that_was_kept_is_read_for_ever() {
+        let reason = || Reason::new("bad-id", "no such lead");
+        let tried = Attempt {
+            started_at: at(61),
+            duration: Duration::from_micros(1_500),
+            call: "POST ***".into(),
+            status: Some(200),
+            answer: "{}".into(),
+            outcome: Outcome::Rejected,
+            reason: Some(reason()),
+        };
+        let fields = [("comment", "by phone"), ("pp", "10")].map(|(name, value)| (name.into(), value.into()));
+        let kept = Delivery {
+            id: DeliveryId::from_bytes([4; 16]),
+            conversion: ConversionId::from_bytes([1; 16]),
+            account: "altercpa".parse().unwrap(),
+            lane: LaneId::from_bytes([2; 16]),
+            event: Event::Changed(Change {
+                status: Some(Status::Hold),
+                fields: fields.into(),
+                ..Change::default()
+            }),
+            state: DeliveryState::Dead(reason()),
+            attempts: vec![tried],
+            started_at: None,
+            remote_id: Some("1234".into()),
+            created_at: at(61),
+            updated_at: at(62),
+            due_at: None,
+            expires_at: at(2_592_000),
+            trace: None,
+        };
+        assert_eq!(delivery_of(kept.id, DELIVERY).unwrap(), kept);
+    }
 
     #[test]
     fn a_record_that_ends_too_early_is_damaged_and_no_panic() {
