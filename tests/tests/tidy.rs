@@ -160,3 +160,50 @@ fn nothing_is_ignored_and_nothing_is_left_to_do() {
         }
     }
 }
+
+/// A row of an adapter's table of rules: the rule's id, and the cell that names the tests.
+fn rule(line: &str) -> Option<(&str, &str)> {
+    let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+    let [_, id, _, tests, _] = cells[..] else { return None };
+    let (network, number) = id.split_once('-')?;
+    (network.len() == 2 && number.parse::<usize>().is_ok()).then_some((id, tests))
+}
+
+#[test]
+fn every_rule_of_a_network_is_proven_by_tests_that_are_there() {
+    let sources = all_sources();
+    let is_there = |folder: &Path, module: Option<&str>, test: &str| {
+        sources.iter().filter(|(path, _)| path.starts_with(folder)).any(|(path, text)| {
+            let path = path.with_extension("");
+            module.is_none_or(|module| path.components().any(|part| part.as_os_str() == module))
+                && text.contains(&format!("fn {test}("))
+        })
+    };
+    for adapter in RANKS[1].iter().filter(|name| name.starts_with("adapters-")) {
+        let own = Path::new("crates").join(adapter);
+        let readme = fs::read_to_string(root().join(&own).join("README.md")).expect("a README");
+        let rules: Vec<_> = readme.lines().filter_map(rule).collect();
+        assert!(!rules.is_empty(), "{adapter} has no rules");
+        for (at, (id, tests)) in rules.into_iter().enumerate() {
+            assert!(id.ends_with(&format!("-{}", at + 1)), "{adapter}: {id} is rule {}", at + 1);
+            let bears = format!("{}_", id.to_lowercase().replace('-', "_"));
+            let mut named = 0;
+            for part in tests.split("; ") {
+                let other = part.split_once(": ").and_then(|(package, _)| package.strip_prefix("postback-"));
+                let folder = match other {
+                    None => own.clone(),
+                    Some("tests") => PathBuf::from("tests"),
+                    Some(package) => Path::new("crates").join(package),
+                };
+                for name in part.split('`').skip(1).step_by(2) {
+                    let (module, test) =
+                        name.split_once("::").map_or((None, name), |(m, test)| (Some(m), test));
+                    assert!(other.is_some() || test.starts_with(&bears), "{test} is not of {id}");
+                    assert!(is_there(&folder, module, test), "{id}: {name} is not in {}", folder.display());
+                    named += 1;
+                }
+            }
+            assert!(named > 0, "{id} names no test");
+        }
+    }
+}

@@ -9,7 +9,6 @@ mod fields;
 mod look_up;
 mod money;
 mod origin;
-mod readme;
 mod settings;
 mod status;
 mod support;
