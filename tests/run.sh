@@ -31,6 +31,7 @@ browser() {
 command -v redis-server >/dev/null || install redis-server
 command -v curl >/dev/null || install curl
 command -v cc >/dev/null || install gcc libc6-dev
+command -v systemd-analyze >/dev/null || install systemd
 python3 -c 'import ensurepip, venv' 2>/dev/null || install python3 python3-venv
 
 command -v node >/dev/null || install nodejs
@@ -41,15 +42,18 @@ CHROMIUM=$(browser)
 export CHROMIUM
 
 # Prometheus' own checker of rules, unpacked alone: the package would start a server.
-if ! command -v promtool >/dev/null && [ ! -x target/prometheus/usr/bin/promtool ] && command -v dpkg >/dev/null; then
+if ! command -v promtool >/dev/null && [ ! -x target/prometheus/usr/bin/promtool ]; then
     echo "unpacking promtool"
     rm -rf target/prometheus && mkdir -p target/prometheus
     if (cd target/prometheus && apt-get download -qq prometheus && dpkg -x prometheus_*.deb .); then
         rm target/prometheus/*.deb target/prometheus/usr/bin/prometheus
     else
-        echo "there is none to be had: the rules' structure alone is checked"
+        echo "please install promtool and run this again" >&2
+        exit 1
     fi
 fi
+
+command -v kubectl >/dev/null || echo "there is no kubectl: what it makes of the manifests is not checked"
 
 # A browser's driver and a checker of accessibility, for the console.
 if ! cmp -s tests/console/package-lock.json target/console/package-lock.json; then
