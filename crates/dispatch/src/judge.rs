@@ -34,7 +34,7 @@ pub(crate) fn before(claim: &Claim, call: Result<Call>, now: Timestamp) -> Contr
         return ControlFlow::Break(step);
     }
     if now >= delivery.expires_at {
-        return dead(expired("its time was over before it could be sent"));
+        return dead(expired("its time was over, and no attempt is known to have arrived"));
     }
     if matches!(delivery.event, Event::Changed(_)) && claim.lead != DeliveryState::Delivered {
         let state = claim.lead.as_str();
