@@ -15,6 +15,7 @@ use crate::{
     client::{Client, EXITS},
     config::{Config, LogFormat, Problem},
     demo, keygen, link, logs,
+    reload::Changes,
     role::Role,
     serve, token,
 };
@@ -125,6 +126,11 @@ fn load(file: Option<PathBuf>) -> Result<Config, Failure> {
     Config::load(file.as_deref()).map_err(Failure::Config)
 }
 
+async fn serve_with(file: Option<PathBuf>, roles: &[Role]) -> Result<(), Failure> {
+    let changes = file.clone().map(Changes::of).transpose()?;
+    Ok(serve::run(load(file)?, changes, roles).await?)
+}
+
 impl Command {
     fn run(self, out: &mut impl Write, err: &mut impl Write) -> Result<ExitCode, Failure> {
         match self {
@@ -133,8 +139,7 @@ impl Command {
                 return Ok(if accounted { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
             Self::Serve { config: file, role } => {
-                let config = load(file.clone())?;
-                serve::block_on(serve::run(config, file, &role))??;
+                serve::block_on(serve_with(file, &role))??;
             }
             Self::Sandbox { listen, seed } => {
                 logs::start(LogFormat::Auto, "info")?;

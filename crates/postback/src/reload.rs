@@ -1,12 +1,16 @@
 //! Takes over changed access, accounts and campaigns without dropping a request.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use anyhow::Context;
 use postback_access::Access;
 use postback_hub::Hub;
 use tokio::{
     fs,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},
 };
 
@@ -15,29 +19,40 @@ use crate::config::{Config, Problem};
 /// How often the file is looked at.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Watches the config for as long as it is polled: SIGHUP or a changed file reloads it. A bad one changes nothing.
-pub(crate) async fn watch(file: PathBuf, hub: Hub, access: Access) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        tracing::error!("SIGHUP cannot be waited for; the config is read at start alone");
-        return;
-    };
-    let mut look = interval(EVERY);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = fs::read(&file).await.ok();
-    loop {
-        let asked = tokio::select! {
-            _ = hangup.recv() => true,
-            _ = look.tick() => false,
-        };
-        let now = fs::read(&file).await.ok();
-        if asked || now != seen {
-            reload(&file, &hub, &access);
+/// What changes of a config from the moment at which it is read: at SIGHUP, or in its file.
+pub(crate) struct Changes {
+    file: PathBuf,
+    hangup: Signal,
+    seen: Option<Vec<u8>>,
+}
+
+impl Changes {
+    /// Those of a config that is read after this.
+    pub(crate) fn of(file: PathBuf) -> anyhow::Result<Self> {
+        let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be waited for")?;
+        let seen = std::fs::read(&file).ok();
+        Ok(Self { file, hangup, seen })
+    }
+
+    /// Takes changes over for as long as it is polled. A config that is wrong changes nothing.
+    pub(crate) async fn take_over(mut self, hub: Hub, access: Access) {
+        let mut look = interval(EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let asked = tokio::select! {
+                _ = self.hangup.recv() => true,
+                _ = look.tick() => false,
+            };
+            let now = fs::read(&self.file).await.ok();
+            if asked || now != self.seen {
+                reload(&self.file, &hub, &access);
+            }
+            self.seen = now;
         }
-        seen = now;
     }
 }
 
-fn reload(file: &std::path::Path, hub: &Hub, access: &Access) {
+fn reload(file: &Path, hub: &Hub, access: &Access) {
     match take(file, hub, access) {
         Ok(()) => tracing::info!(file = %file.display(), "access, accounts and campaigns are reloaded"),
         Err(problems) => {
@@ -46,7 +61,7 @@ fn reload(file: &std::path::Path, hub: &Hub, access: &Access) {
     }
 }
 
-fn take(file: &std::path::Path, hub: &Hub, access: &Access) -> Result<(), String> {
+fn take(file: &Path, hub: &Hub, access: &Access) -> Result<(), String> {
     let said =
         |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ");
     let config = Config::load(Some(file)).map_err(said)?;
@@ -54,4 +69,50 @@ fn take(file: &std::path::Path, hub: &Hub, access: &Access) -> Result<(), String
     access.replace(config.access).map_err(|error| error.to_string())?;
     hub.replace(registry);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{process::Command, sync::Arc};
+
+    use postback_hub::SystemClock;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{keygen, serve::House};
+
+    /// A config that was read, and what changes of it from then on.
+    async fn read(folder: &TempDir) -> (Changes, House) {
+        let file = folder.path().join("postback.toml");
+        let key = keygen::key(1).unwrap();
+        std::fs::write(&file, format!("key.current = \"{}\"\nstore.path = \"data\"\n", key.reveal()))
+            .unwrap();
+        let changes = Changes::of(file).unwrap();
+        let config = Config::load(Some(&changes.file)).unwrap();
+        (changes, House::build(&config, Arc::new(SystemClock)).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_config_that_changes_before_the_hub_runs_is_taken_over_once_it_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let (changes, house) = read(&folder).await;
+        let text = std::fs::read_to_string(&changes.file).unwrap();
+        let account = "[accounts.ps]\nnetwork = \"powerspace\"\n";
+        std::fs::write(&changes.file, text + account).unwrap();
+        let mut accounts = house.hub.accounts();
+        tokio::spawn(changes.take_over(house.hub.clone(), house.access.clone()));
+        accounts.changed().await.unwrap();
+        assert!(house.hub.registry().account(&"ps".parse().unwrap()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_hangup_before_the_hub_runs_is_heeded_once_it_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let (changes, house) = read(&folder).await;
+        let pid = std::process::id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+        let mut accounts = house.hub.accounts();
+        tokio::spawn(changes.take_over(house.hub.clone(), house.access.clone()));
+        accounts.changed().await.unwrap();
+    }
 }

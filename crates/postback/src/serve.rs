@@ -32,7 +32,8 @@ use url::Url;
 use crate::{
     alerts,
     config::{Config, Dispatch},
-    logs, reload,
+    logs,
+    reload::Changes,
     role::Role,
     stores::Stores,
 };
@@ -296,10 +297,10 @@ const PROMISED: Duration = Duration::from_millis(500);
 
 /// `postback serve`. A store that is away is waited for by the running hub; one that would lose conversions ends the
 /// start.
-pub(crate) async fn run(config: Config, file: Option<PathBuf>, roles: &[Role]) -> anyhow::Result<()> {
+pub(crate) async fn run(config: Config, changes: Option<Changes>, roles: &[Role]) -> anyhow::Result<()> {
     let traces = Export::open(config.traces.otlp.as_ref().map(Url::as_str))?;
     logs::start_with(config.log.format, &config.log.filter, traces.as_ref())?;
-    let ended = work(config, file, roles).await;
+    let ended = work(config, changes, roles).await;
     if let Some(traces) = traces
         && let Err(error) = tokio::task::spawn_blocking(move || traces.end()).await?
     {
@@ -308,7 +309,7 @@ pub(crate) async fn run(config: Config, file: Option<PathBuf>, roles: &[Role]) -
     ended
 }
 
-async fn work(config: Config, file: Option<PathBuf>, roles: &[Role]) -> anyhow::Result<()> {
+async fn work(config: Config, changes: Option<Changes>, roles: &[Role]) -> anyhow::Result<()> {
     let house = House::build(&config, Arc::new(SystemClock)).await?;
     match tokio::time::timeout(PROMISED, house.hub.promise()).await {
         Ok(Ok(())) => {}
@@ -321,7 +322,8 @@ async fn work(config: Config, file: Option<PathBuf>, roles: &[Role]) -> anyhow::
     let listeners = Listeners::bind(&config, roles).await?;
     say(&listeners)?;
     let running = Running::start(&house, &config, listeners, roles.contains(&Role::Dispatch))?;
-    let reloads = file.map(|file| tokio::spawn(reload::watch(file, house.hub.clone(), house.access.clone())));
+    let reloads =
+        changes.map(|changes| tokio::spawn(changes.take_over(house.hub.clone(), house.access.clone())));
     let ended = running.until(asked_to_stop()?).await;
     if let Some(reloads) = reloads {
         reloads.abort();
