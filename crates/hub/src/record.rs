@@ -165,10 +165,13 @@ impl Hub {
         let own_key = rendered.own_key.as_ref().map(|field| OwnKey::of(&conversion, field));
         let told = Box::new((self.delivery_of(&conversion, Event::Created, now), conversion));
         async move {
-            if let Some(own_key) = own_key {
-                Box::pin(self.take_key(own_key)).await?;
-            }
-            let recorded = self.finish(async move |hub: Self| hub.store(told, content, now).await).await?;
+            let store = async move |hub: Self| {
+                if let Some(own_key) = own_key {
+                    Box::pin(hub.take_key(own_key)).await?;
+                }
+                hub.store(told, content, now).await
+            };
+            let recorded = self.finish(store).await?;
             let span = Span::current();
             span.record("conversion", tracing::field::display(recorded.conversion));
             span.record("delivery", tracing::field::display(recorded.delivery));

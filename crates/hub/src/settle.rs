@@ -93,13 +93,16 @@ impl Hub {
         if kept.fingerprint == fingerprint { Ok(kept) } else { Err(Error::conflict("request_id")) }
     }
 
-    /// Takes a key for a conversion.
+    /// Takes a key for a conversion. One that was taken for a conversion which then was not recorded is free.
     ///
     /// # Errors
     /// `AlreadyExists` at the field where it is another conversion's.
     pub(crate) async fn take_key(&self, OwnKey { field, key, holder }: OwnKey) -> Result<()> {
         let fingerprint = holder.fingerprint;
-        if self.inner.outbox.reserve(key, holder).await?.fingerprint == fingerprint {
+        let kept = self.inner.outbox.reserve(key, holder).await?;
+        if kept.fingerprint == fingerprint
+            || self.inner.outbox.story(ConversionId::from_bytes(kept.id)).await?.is_none()
+        {
             return Ok(());
         }
         let message = "is the key of another conversion of this source; the network would take this one for a repeat \

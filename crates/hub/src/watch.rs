@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use postback_core::{AccountId, Delivery, DeliveryId, Error, Result, ports::CHANGES_KEPT};
+use postback_core::{AccountId, Delivery, DeliveryId, Error, Result, ports::CHANGES_TOLD};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
@@ -29,16 +29,16 @@ impl Hub {
     /// with the store's first error; a watcher that goes on from its last `updated_at` misses nothing.
     ///
     /// # Errors
-    /// `InvalidArgument` at `start_time` for more than [`CHANGES_KEPT`] ago; the store's own.
+    /// `InvalidArgument` at `start_time` for more than [`CHANGES_TOLD`] ago; the store's own.
     pub async fn watch(
         &self,
         account: Option<AccountId>,
         since: Option<Timestamp>,
     ) -> Result<impl Stream<Item = Result<Delivery>> + Send + 'static + use<>> {
         let now = self.inner.clock.now();
-        if let Some(since) = since.filter(|since| now.duration_since(*since) > CHANGES_KEPT) {
-            let hours = CHANGES_KEPT.as_hours();
-            let message = format!("`{since}` is more than {hours} hours ago; changes are kept for so long");
+        if let Some(since) = since.filter(|since| now.duration_since(*since) > CHANGES_TOLD) {
+            let hours = CHANGES_TOLD.as_hours();
+            let message = format!("`{since}` is more than {hours} hours ago; changes are told from then on");
             return Err(Error::invalid("start_time", message));
         }
         let from = since.unwrap_or(now);
@@ -108,11 +108,14 @@ impl Watcher {
     /// Reads on, and tells it where there is somebody to tell.
     async fn read(&mut self, sender: Option<&mpsc::Sender<Result<Delivery>>>) -> Result<()> {
         let (mut since, mut most) = (self.overlap(), PIECE);
+        // What changes while it is read may not have been read.
+        let began = self.hub.inner.clock.now();
         loop {
             let changed = self.hub.inner.outbox.changed_since(since, most).await?;
             let full = changed.len() >= most;
             let last = changed.last().map_or(since, |delivery| delivery.updated_at);
             for delivery in changed {
+                self.until = self.until.max(delivery.updated_at.min(began));
                 if !self.tell(delivery, sender).await {
                     return Ok(());
                 }
@@ -137,7 +140,6 @@ impl Watcher {
 
     /// Sends a delivery that was not told. Returns whether anybody listens.
     async fn tell(&mut self, delivery: Delivery, sender: Option<&mpsc::Sender<Result<Delivery>>>) -> bool {
-        self.until = self.until.max(delivery.updated_at.min(self.hub.inner.clock.now()));
         let mine = self.account.as_ref().is_none_or(|account| delivery.account == *account);
         if !self.seen.insert((delivery.updated_at, delivery.id)) || !mine {
             return true;

@@ -10,8 +10,10 @@ use crate::{
     DeliveryId, DeliveryState, Fingerprint, Kind, LaneId, Reason, Result, UserId, lane::digest,
 };
 
-/// How long a change of a delivery can be asked for: a day, and an hour for clocks that differ.
-pub const CHANGES_KEPT: SignedDuration = SignedDuration::from_hours(25);
+/// From how long ago on changes of deliveries can be asked for: a day, and an hour for what takes a while.
+pub const CHANGES_TOLD: SignedDuration = SignedDuration::from_hours(25);
+/// How long a store keeps them: an hour more, for clocks that differ.
+pub const CHANGES_KEPT: SignedDuration = SignedDuration::from_hours(26);
 
 /// A digest of what a caller said to be one request, such as (account, request id).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -221,7 +223,7 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Records a conversion with its first delivery, in one step.
     ///
-    /// A conversion with the same id, or with the same [`Conversion::key`], was recorded before: then nothing
+    /// A conversion with the same [`Conversion::key`], or without one the same id, was recorded before: then nothing
     /// changes and the first one's ids are returned with `fresh: false`. Changes that waited for this key follow
     /// the delivery into its lane; the conversion then takes the id that they were given (the returned one).
     ///

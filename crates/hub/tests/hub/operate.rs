@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 use jiff::SignedDuration;
 use postback_core::{
     CampaignId, Delivery, DeliveryState, ErrorKind, Found, LookUp, LookUpSource, Reason, Result,
-    ports::{CHANGES_KEPT, Clock as _, DeliveryFilter, Resolution},
+    ports::{CHANGES_TOLD, Clock as _, DeliveryFilter, Resolution},
 };
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
@@ -74,8 +74,8 @@ async fn a_watcher_from_now_on_is_told_of_each_change_though_the_stores_clock_is
 async fn a_watcher_is_refused_what_is_no_longer_kept() {
     let house = house();
     let now = house.clock.now();
-    assert!(house.hub.watch(None, Some(now - CHANGES_KEPT)).await.is_ok());
-    let before = Some(now - CHANGES_KEPT - SignedDuration::from_secs(1));
+    assert!(house.hub.watch(None, Some(now - CHANGES_TOLD)).await.is_ok());
+    let before = Some(now - CHANGES_TOLD - SignedDuration::from_secs(1));
     let refused = house.hub.watch(None, before).await.map(drop).unwrap_err();
     assert_eq!((refused.kind(), refused.field()), (ErrorKind::InvalidArgument, Some("start_time")));
     assert!(refused.message().contains("25 hours"), "{refused}");

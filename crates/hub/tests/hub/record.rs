@@ -82,6 +82,14 @@ async fn two_conversions_of_a_click_under_one_key_of_the_callers_own_are_refused
         assert_eq!(told, want);
     }
     assert_eq!(house.outbox.conversions().len(), 1);
+    let mut mistaken = order("99", "T-1");
+    mistaken.fields.insert("code".into(), "K-2".into());
+    let refused = house.refuse(report(token.clone(), mistaken)).await;
+    assert_eq!(refused.field(), Some("details.transaction_id"));
+    let mut right = order("20", "T-2");
+    right.fields.insert("code".into(), "K-2".into());
+    assert!(!house.record(report(token.clone(), right)).await.already, "a refused report holds no key");
+
     let elsewhere = house.token("b").await;
     assert!(!house.record(under_code(&elsewhere, order("10", "T-1"))).await.already);
 

@@ -44,11 +44,17 @@ pub(super) fn record(
     fingerprint: &Fingerprint,
 ) -> Step<Recorded> {
     rules::together(&conversion.lane, conversion.id.shard(), delivery.id.shard())?;
+    let key = conversion.key().map(|key| *key.as_bytes());
+    let entry = key.map(|key| tables.key(&key)).transpose()?.flatten();
     if let Some(found) = found(tables, &conversion)? {
+        let first = entry.as_ref().map(KeyEntry::conversion).transpose()?;
+        let is_other = |entry: &KeyEntry| entry.fingerprint != fingerprint.as_bytes();
+        if first == Some(conversion.id) && entry.as_ref().is_some_and(is_other) {
+            return Err(Error::conflict("transaction_id").into());
+        }
         return Ok(found);
     }
-    let key = conversion.key().map(|key| *key.as_bytes());
-    if let Some(entry) = key.map(|key| tables.key(&key)).transpose()?.flatten() {
+    if let Some(entry) = entry {
         let first = entry.conversion()?;
         if entry.fingerprint.is_empty() {
             conversion.id = first;

@@ -116,7 +116,7 @@ impl RedisOutbox {
 
     /// What is due of an account in each partition that answers; nothing where it is paused.
     async fn look(&self, account: &AccountId) -> Result<Option<Sight>> {
-        let at = (Instant::now(), self.clock.ahead_ms());
+        let ahead = self.clock.ahead_ms();
         let call = |first, last| {
             let call = Call::new(&PEEK, first).arg(account.as_str()).arg(u8::from(self.one_server));
             call.arg(first).arg(last)
@@ -145,7 +145,7 @@ impl RedisOutbox {
         }
         match trouble {
             Some(error) if self.one_server => Err(error),
-            trouble => Ok((!due.is_empty()).then_some(Sight { due, trouble, at })),
+            trouble => Ok((!due.is_empty()).then(|| Sight { due, trouble, at: (Instant::now(), ahead) })),
         }
     }
 
@@ -172,6 +172,7 @@ impl RedisOutbox {
             let leased = match leased {
                 Ok(leased) => leased,
                 Err(error) => {
+                    sight.due[usize::from(part.partition)] = Due::default();
                     sight.trouble = Some(error);
                     continue;
                 }
@@ -197,15 +198,12 @@ impl RedisOutbox {
                 }
             }
         }
-        if let Some(error) = sight.trouble {
-            return Err(error);
-        }
+        let (trouble, next_due) = (sight.trouble.take(), sight.next_due().map(rules::from_millis));
         if is_paused {
-            return Ok(None);
+            return trouble.map_or(Ok(None), Err);
         }
-        let next_due = sight.next_due().map(rules::from_millis);
         self.sights.keep(account, sight);
-        Ok(next_due)
+        trouble.map_or(Ok(next_due), Err)
     }
 }
 

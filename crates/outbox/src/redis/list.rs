@@ -1,6 +1,6 @@
 //! Lists over all partitions: each tells its latest ids, the latest of all are read and filtered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use jiff::Timestamp;
 use postback_core::{
@@ -91,7 +91,10 @@ impl RedisOutbox {
             let ids: Vec<Id> = named.iter().map(|change| change.1).collect();
             let mut found = self.read(&ids, "d", records::delivery).await?;
             // What changed since it was named is told by that change.
-            let as_named = |(at, id)| found.remove(&id).filter(|it| rules::millis(it.updated_at) == at);
+            let as_named = |(at, id): (i64, Id)| match found.entry(id) {
+                Entry::Occupied(it) if rules::millis(it.get().updated_at) == at => Some(it.remove()),
+                _ => None,
+            };
             let mut changes: Vec<Delivery> = named.into_iter().filter_map(as_named).collect();
             if all || changes.len() >= limit {
                 changes.truncate(limit);

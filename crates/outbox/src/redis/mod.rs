@@ -21,9 +21,10 @@
 //! | `waiting`, `reserved` | sorted sets | what a sweep looks at, by time |
 //! | `changes` | sorted set | the feed of changes: deliveries that changed together, by time |
 //! | `lease`, `beat` | strings | the last lease's number, what `WAIT` waits for |
-//! | `layout` | string | in the first partition: how all of this lies, [`LAYOUT`] |
+//! | `layout` | string | in the first partition: how all of this lies, see `layout.rs` |
 
 mod claim;
+mod layout;
 mod list;
 mod promise;
 mod records;
@@ -63,9 +64,6 @@ use crate::rules;
 
 /// The partitions. Their number is in every key: it cannot be changed for an outbox that holds something.
 const PARTITIONS: Range<u8> = 0..16;
-
-/// How the records lie. Another number is another layout, which this outbox does not touch.
-const LAYOUT: &str = "1";
 
 /// The partition of a shard.
 const fn partition(shard: Shard) -> u8 {
@@ -121,26 +119,6 @@ impl RedisOutbox {
     /// Likewise; their answers, where each has one.
     async fn run_all<T: FromRedisValue>(&self, calls: impl Iterator<Item = Call>) -> Result<Vec<T>> {
         self.run_each(calls).await.into_iter().collect()
-    }
-
-    /// Refuses records that lie otherwise; an outbox that is new is named by the first who looks.
-    async fn check_layout(&self) -> Result<()> {
-        let key = self.runner.base(PARTITIONS.start) + ":layout";
-        let link = self.runner.link();
-        let mut found: Option<String> = link.ask(cmd("GET").arg(&key)).await?;
-        if found.is_none() {
-            found = link.ask(cmd("SET").arg(&key).arg(LAYOUT).arg("NX").arg("GET")).await?;
-        }
-        match found {
-            Some(other) if other != LAYOUT => {
-                let message = format!(
-                    "the records under `{key}` are of layout `{other}`, and this version reads `{LAYOUT}`; want the \
-                     version that wrote them, or another prefix"
-                );
-                Err(Error::precondition("STORE_FORMAT", message))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// How long until then, in milliseconds: what is put off waits by Redis's clock, whatever this machine's says.
@@ -400,7 +378,7 @@ impl Outbox for RedisOutbox {
 
     async fn promise(&self) -> Result<String> {
         let promise = promise::promise(self.runner.link(), self.replicas).await?;
-        self.check_layout().await?;
+        self.runner.check_layout().await?;
         Ok(promise)
     }
 }

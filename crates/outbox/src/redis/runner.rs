@@ -15,11 +15,11 @@ use redis::{
     ServerErrorKind, ToRedisArgs, Value,
 };
 use tokio::{
-    sync::oneshot,
+    sync::{OnceCell, oneshot},
     time::{Instant, timeout_at},
 };
 
-use super::scripts::Call;
+use super::{layout, scripts::Call};
 use crate::rules;
 
 /// The most steps of one run.
@@ -36,6 +36,8 @@ struct Shared {
     timeout: Duration,
     replicas: usize,
     is_cluster: bool,
+    /// Full once the records are known to lie as this version has them.
+    layout: OnceCell<()>,
     /// What waits for the run before it. A queue is here as long as somebody runs what is in it.
     queues: Mutex<HashMap<Queue, Vec<Waiting>>>,
 }
@@ -68,14 +70,15 @@ impl Runner {
             timeout: settings.timeout,
             replicas: settings.wait_replicas,
             is_cluster: settings.topology == Topology::Cluster,
+            layout: OnceCell::new(),
             queues: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// What every key of a partition begins with.
-    pub(super) fn base(&self, partition: u8) -> String {
-        base(&self.shared.prefix, partition)
+    /// Whether the records lie as this version has them.
+    pub(super) async fn check_layout(&self) -> Result<()> {
+        layout::check(&self.shared.link, &self.shared.prefix).await
     }
 
     /// The link, for what is no script.
@@ -148,6 +151,7 @@ impl Shared {
     /// The answer to each call.
     async fn put(&self, queue: Queue, calls: &[Call]) -> Result<Vec<Result<Value>>> {
         let Some(first) = calls.first() else { return Ok(Vec::new()) };
+        self.layout.get_or_try_init(|| layout::check(&self.link, &self.prefix)).await?;
         let run = Run::new(&self.prefix, queue, &first.step.sort.script, calls);
         let value = if queue.confirmed {
             let patience = u64::try_from(self.timeout.as_millis() / 4).unwrap_or(u64::MAX);
@@ -203,7 +207,8 @@ impl Drop for Work {
     }
 }
 
-fn base(prefix: &str, partition: u8) -> String {
+/// What every key of a partition begins with.
+pub(super) fn base(prefix: &str, partition: u8) -> String {
     format!("{prefix}{{o:{partition:02}}}")
 }
 

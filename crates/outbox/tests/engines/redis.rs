@@ -273,7 +273,7 @@ async fn nothing_is_left_in_redis_of_what_is_past_its_time() {
     }
     let kept: Vec<Vec<u8>> = look_into(&server).keys("*").unwrap();
     let mut kept: Vec<_> = kept.iter().map(|key| String::from_utf8_lossy(key)).collect();
-    kept.retain(|key| !["accounts", "lease"].iter().any(|name| key.ends_with(name)));
+    kept.retain(|key| !["accounts", "lease", "layout"].iter().any(|name| key.ends_with(name)));
     assert!(kept.is_empty(), "{kept:?}");
 }
 
@@ -435,6 +435,17 @@ async fn records_that_lie_otherwise_are_refused() {
     let refused = bench.store.promise().await.unwrap_err();
     assert_eq!((refused.kind(), refused.reason()), (ErrorKind::FailedPrecondition, "STORE_FORMAT"));
     assert!(refused.to_string().contains("are of layout `0`"), "{refused}");
+    let later = bench_with(&patient(&server));
+    let lead = later.lead("c1", None);
+    let first = Fingerprint::of(&["first"]);
+    let refused = later.store.record(lead.clone(), later.delivery(&lead), first).await.unwrap_err();
+    assert_eq!(refused.reason(), "STORE_FORMAT", "nor is anything written among them");
+
+    redis.set::<_, _, ()>(&key, "1").unwrap();
+    later.recorded("c1").await;
+    redis.del::<_, ()>(&key).unwrap();
+    let refused = bench.store.promise().await.unwrap_err();
+    assert!(refused.to_string().contains("are of layout `none`"), "{refused}");
 }
 
 /// All records of a server as text.

@@ -15,5 +15,5 @@ function steps.changed(since, read_of_it, kept)
     if at ~= from then from, read = at, 0 end
     read = read + 1
   end
-  return {found[1] and {from, read} or false, said}
+  return {#found == 200 and {from, read} or false, said}
 end

@@ -8,7 +8,10 @@ function steps.record(head, account, name, words, user, record, tail)
 
   local found = call('MGET', key('c', id), key('l', lane), key('k', name))
   local c, entry = conversion(id, found[1]), name ~= '' and found[3]
-  if c and c.made ~= NONE then return known(c) end
+  if c and c.made ~= NONE then
+    local is_same = not entry or sub(entry, 1, 16) ~= id or sub(entry, 17) == words
+    return is_same and known(c) or 'other'
+  end
   if entry and #entry == 16 then
     id = entry
     c = conversion(id)
