@@ -21,6 +21,7 @@ pub(super) fn config(folder: &Path, key: &Key, sandbox: &str, landing: &str) -> 
         [accounts.powerspace]
         network = "powerspace"
         base_url = "{sandbox}"
+        currency = "EUR"
 
         [accounts.trafficstars]
         network = "trafficstars"
