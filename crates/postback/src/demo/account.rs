@@ -21,7 +21,7 @@ pub(super) fn config(folder: &Path, key: &Key, sandbox: &str, landing: &str) -> 
         [accounts.powerspace]
         network = "powerspace"
         base_url = "{sandbox}"
-        currency = "EUR"
+        currency = "USD"
 
         [accounts.trafficstars]
         network = "trafficstars"

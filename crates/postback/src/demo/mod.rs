@@ -165,7 +165,7 @@ impl Places {
         writeln!(
             out,
             "  {} send --api {api} --account powerspace --click-id abc123xyz789 --kind order --value 89.99 \
-             --currency EUR --transaction-id A-1001",
+             --currency USD --transaction-id A-1001",
             program.display()
         )?;
         writeln!(out, "  curl '{sandbox}/ld?qci=abc123xyz789'")?;
