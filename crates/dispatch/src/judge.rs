@@ -77,7 +77,7 @@ fn interrupted(delivery: &Delivery, call: &Result<Call>, now: Timestamp) -> Opti
 #[derive(Clone, Debug)]
 pub(crate) struct Trial<'a> {
     pub(crate) delivery: &'a Delivery,
-    /// When the account's last call began that the network took, where one is known.
+    /// When the account's last call began that the network had taken before this one was sent, where one is known.
     pub(crate) accepted_at: Option<Timestamp>,
     pub(crate) repeat: &'a Repeat,
     /// The call as it may be shown.
@@ -158,8 +158,8 @@ impl Trial<'_> {
         }
     }
 
-    /// Whether the network took a call of the account that began after it had first refused this one as the
-    /// account's fault: then the fault is this call's.
+    /// Whether the network, before this call was sent again, took one of the account that began after it had
+    /// first refused this one as the account's fault: then the fault is this call's.
     fn is_refused_alone(&self) -> bool {
         let attempts = self.delivery.attempts.iter().rev();
         let first = attempts.take_while(|attempt| attempt.outcome == Outcome::Misconfigured).last();

@@ -57,7 +57,8 @@ impl LastAccepted {
     }
 
     fn set(&self, began: Timestamp) {
-        *self.lock() = Some(began);
+        let mut last = self.lock();
+        *last = (*last).max(Some(began));
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Timestamp>> {
@@ -116,7 +117,8 @@ impl Sending {
         if Instant::now() + self.shared.settings.timeout >= self.ends {
             return Step::Release { at: self.now() };
         }
-        let (started_at, began) = (self.now(), Instant::now());
+        // What is taken while this call is under way says nothing of it: a network may refuse now and then.
+        let (started_at, began, accepted_at) = (self.now(), Instant::now(), self.accepted.get());
         let result = match begun {
             Ok(answer) => answer.instrument(span.clone()).await,
             Err(failure) => Err(failure),
@@ -125,7 +127,7 @@ impl Sending {
         let (now, duration) = (self.now(), began.elapsed());
         let jitter = fastrand::f64() * 2.0 - 1.0;
         let delivery = &self.claim.delivery;
-        let (repeat, call, accepted_at) = (&repeat, shown.as_str(), self.accepted.get());
+        let (repeat, call) = (&repeat, shown.as_str());
         let trial = Trial { delivery, accepted_at, repeat, call, started_at, duration, now, jitter };
         let step = judge::after(&trial, result.map(|answer| self.heard(&answer, now)));
         fail::fail_point!("answer-in");
