@@ -21,8 +21,8 @@ use crate::table::plain;
 
 /// How long a hub that went away is waited for before it is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How far back it is then asked at most: what came before was shown as it came.
-const LATELY: SignedDuration = SignedDuration::from_hours(1);
+/// How far back it is then asked at most: a minute less than a hub takes, for its clock is another.
+const BACK: SignedDuration = SignedDuration::from_mins(25 * 60 - 1);
 
 /// Which changes.
 #[derive(Debug, Args)]
@@ -42,35 +42,27 @@ pub(crate) struct Tail {
 
 impl Work for Tail {
     async fn work(self, desk: &mut Desk<'_>) -> Result<(), Failure> {
-        let mut from = self.since.map(timestamp);
-        // What was shown of the last instant, which a stream that goes on brings again.
-        let mut shown = HashSet::new();
+        let mut place = Place { from: self.since.map(timestamp), shown: HashSet::new() };
+        let mut start = place.from;
         loop {
             let account = self.account.clone().unwrap_or_default();
-            let (asked, request) = (Timestamp::now(), WatchDeliveriesRequest { account, start_time: from });
+            let (asked, request) = (Timestamp::now(), WatchDeliveriesRequest { account, start_time: start });
             let ended = match desk.api.deliveries.watch_deliveries(request).await {
                 Err(status) => Failure::from(status),
                 Ok(stream) => {
-                    let mut last = from;
+                    if let Some(gap) = place.go_on(start) {
+                        writeln!(desk.err, "{gap}")?;
+                    }
                     let mut stream = stream.into_inner();
                     let ended = loop {
                         match stream.message().await {
                             Err(status) => break Failure::from(status),
                             Ok(None) => break Failure::new(Exit::Unavailable, "the hub ended"),
-                            Ok(Some(delivery)) => {
-                                if is_before(last, delivery.update_time) {
-                                    shown.clear();
-                                    last = delivery.update_time;
-                                }
-                                if shown.insert(delivery.delivery_id.clone()) {
-                                    self::line(desk, &delivery)?;
-                                }
-                            }
+                            Ok(Some(delivery)) if place.is_new(&delivery) => self::line(desk, &delivery)?,
+                            Ok(Some(_)) => {}
                         }
                     };
-                    last = last.or(Some(timestamp(asked)));
-                    let lately = Timestamp::now().saturating_sub(LATELY).ok().map(timestamp);
-                    from = if is_before(last, lately) { lately } else { last };
+                    place.from.get_or_insert(timestamp(asked));
                     ended
                 }
             };
@@ -79,7 +71,42 @@ impl Work for Tail {
             }
             writeln!(desk.err, "{ended}; asking again")?;
             tokio::time::sleep(AGAIN).await;
+            start = place.start(Timestamp::now());
         }
+    }
+}
+
+/// How far it has come.
+struct Place {
+    /// When the last change was that was shown.
+    from: Option<WireTime>,
+    /// What was shown of that instant, which a stream that goes on brings again.
+    shown: HashSet<String>,
+}
+
+impl Place {
+    /// Whether a delivery is to be shown; the place is then there.
+    fn is_new(&mut self, delivery: &Delivery) -> bool {
+        if is_before(self.from, delivery.update_time) {
+            self.shown.clear();
+            self.from = delivery.update_time;
+        }
+        self.shown.insert(delivery.delivery_id.clone())
+    }
+
+    /// From when on a hub is asked.
+    fn start(&self, now: Timestamp) -> Option<WireTime> {
+        let from = self.from?;
+        let earliest = now.saturating_sub(BACK).ok().map(timestamp);
+        if is_before(Some(from), earliest) { earliest } else { Some(from) }
+    }
+
+    /// Goes on from a start, and says which changes are skipped by that.
+    fn go_on(&mut self, start: Option<WireTime>) -> Option<String> {
+        let from = self.from.filter(|_| is_before(self.from, start))?;
+        self.from = start;
+        let (from, start) = (shown(Some(&from)), shown(start.as_ref()));
+        Some(format!("changes from {from} until {start} may be missing: the hub tells no older ones"))
     }
 }
 
@@ -111,4 +138,47 @@ fn line(desk: &mut Desk<'_>, delivery: &Delivery) -> Result<(), Failure> {
         writeln!(desk.out, "{}", line.trim_end())?;
     }
     Ok(desk.out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hour: i64, id: &str) -> Delivery {
+        let update_time = Timestamp::from_second(hour * 3_600).ok().map(timestamp);
+        Delivery { update_time, delivery_id: id.to_owned(), ..Delivery::default() }
+    }
+
+    /// What was shown of a stream that began with all that is kept, and ended.
+    fn after(deliveries: &[Delivery]) -> Place {
+        let mut place = Place { from: None, shown: HashSet::new() };
+        assert!(deliveries.iter().all(|delivery| place.is_new(delivery)));
+        place
+    }
+
+    #[test]
+    fn after_hours_without_a_stream_it_goes_on_from_the_last_shown() {
+        let mut place = after(&[at(1, "a"), at(2, "b")]);
+        let start = place.start(Timestamp::from_second(26 * 3_600).unwrap());
+        assert_eq!(start, at(2, "").update_time);
+        assert_eq!(place.go_on(start), None, "nothing is missing");
+        let new = [at(2, "b"), at(2, "c"), at(3, "b")].map(|delivery| place.is_new(&delivery));
+        assert_eq!(new, [false, true, true]);
+    }
+
+    #[test]
+    fn what_is_older_than_a_hub_tells_is_said_to_be_missing_once() {
+        let mut place = after(&[at(1, "a")]);
+        let start = place.start(Timestamp::from_second(30 * 3_600).unwrap());
+        let said = "changes from 1970-01-01T01:00:00Z until 1970-01-01T05:01:00Z may be missing: \
+                    the hub tells no older ones";
+        assert_eq!(place.go_on(start).as_deref(), Some(said));
+        assert_eq!(place.go_on(start), None);
+        assert!(place.is_new(&at(6, "a")));
+    }
+
+    #[test]
+    fn what_was_never_shown_begins_with_now() {
+        assert_eq!(after(&[]).start(Timestamp::UNIX_EPOCH), None);
+    }
 }
