@@ -81,7 +81,7 @@ impl Lead<'_> {
         S: Service<Request<Bytes>, Response = Response<Bytes>>,
     {
         let answer = send(self.call()?, service).await?;
-        Ok(verdict(self.action(), &answer, answered_at(&answer)))
+        Ok(verdict(self.action(), &answer, answered_at(&answer)).masked(&self.private()))
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use postback_core::{Call, Customer, Error, Event, Goal, Money, Result, Status};
+use postback_core::{COMMENT, Call, Customer, Error, Event, Goal, Money, Result, Status};
+use secrecy::ExposeSecret;
 
 use crate::{
     AlterCpa,
@@ -74,6 +75,13 @@ impl<'a> Lead<'a> {
 
     pub(crate) const fn action(&self) -> Action {
         self.action
+    }
+
+    /// What the network is sent and nobody is to see should an answer repeat it.
+    pub(crate) fn private(&self) -> Vec<&str> {
+        let comment = self.fields.get(COMMENT).map(String::as_str);
+        let token = self.altercpa.token.expose_secret();
+        self.customer.private().chain(comment).chain([token]).collect()
     }
 
     /// Its state; new by default (AC-4).

@@ -22,7 +22,7 @@ pub(crate) fn verdict(action: Action, answer: &Response<Bytes>, now: Timestamp) 
     let said = match Said::read(answer.body()) {
         Some(Said::Ok(fields)) if success => Some(Verdict::Accepted { remote_id: remote_id(id(&fields)) }),
         Some(Said::Error { code, id }) => by_code(action, &code, id, || retry_after(answer.headers(), now))
-            .or_else(|| success.then(|| undocumented(code))),
+            .or_else(|| success.then(|| undocumented(&code))),
         _ => None,
     };
     match (said, by_status(answer, now)) {
@@ -61,9 +61,9 @@ fn by_code(
 }
 
 /// Not counted, by the network's own word; nothing says that it never will be, and a repeat makes no double.
-fn undocumented(code: String) -> Verdict {
-    let reason = Reason::new(code, "the network answered an error that it does not document");
-    Verdict::Retry { after: None, reason }
+fn undocumented(code: &str) -> Verdict {
+    let message = format!("the network answered an error that it does not document: {code}");
+    Verdict::Retry { after: None, reason: Reason::new("other", message) }
 }
 
 fn remote_id(id: Option<u64>) -> Option<String> {

@@ -75,6 +75,6 @@ impl Lead<'_> {
         S: Service<Request<Bytes>, Response = Response<Bytes>>,
     {
         let answer = client::send(service, self.call()?.request).await.map_err(ClientError::Service)?;
-        Ok(verdict(&answer, answered_at(&answer)))
+        Ok(verdict(&answer, answered_at(&answer)).masked(&self.account.secrets()))
     }
 }

@@ -105,6 +105,10 @@ impl TrafficStars {
         Ok(Self { settings })
     }
 
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        self.settings.key.iter().map(ExposeSecret::expose_secret).collect()
+    }
+
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings

@@ -14,7 +14,6 @@ use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
 use postback_core::{Adapter, BaseUrl, Call, ClickId, LandingQuery, NoClick, Postback, Result, Verdict};
-use secrecy::ExposeSecret;
 
 pub use client::Lead;
 pub use complaint::Complaint;
@@ -51,6 +50,6 @@ impl Adapter for TrafficStars {
     }
 
     fn private<'a>(&'a self, _postback: &Postback<'a>) -> Vec<&'a str> {
-        self.settings().key.iter().map(ExposeSecret::expose_secret).collect()
+        self.secrets()
     }
 }

@@ -7,7 +7,9 @@ use http::{Request, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::{BaseUrl, ClickId, Conversion, Error, Event, Found, LandingQuery, LookUp, Reason, Result};
+use crate::{
+    BaseUrl, CODE_KEPT, ClickId, Conversion, Error, Event, Found, LandingQuery, LookUp, Reason, Result, shown,
+};
 
 /// One account at one network: its settings, and the network's dialect. Pure: bytes in, bytes out.
 pub trait Adapter: fmt::Debug + Send + Sync {
@@ -40,8 +42,8 @@ pub trait Adapter: fmt::Debug + Send + Sync {
 
     /// What did the answer mean?
     ///
-    /// The body may be cut at the dispatcher's limit. `now` is for a `Retry-After` that names a date. A reason in the
-    /// network's own words may repeat what is private.
+    /// The body may be cut at the dispatcher's limit. `now` is for a `Retry-After` that names a date. A reason's
+    /// code is a word of this adapter; its message may be the network's own, and repeat what is private.
     fn verdict(&self, postback: &Postback<'_>, answer: &Response<Bytes>, now: Timestamp) -> Verdict;
 
     /// What the network was sent and nobody is to see should an answer repeat it, beside the customer's name, phone
@@ -199,15 +201,20 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Why it was not counted, where it was not.
-    pub fn reason_mut(&mut self) -> Option<&mut Reason> {
-        match self {
-            Self::Accepted { .. } | Self::AlreadyDone { .. } => None,
+    /// The same, its reason cut to [`CODE_KEPT`] and [`ANSWER_KEPT`](crate::ANSWER_KEPT), and in its message nothing of
+    /// what is private. A code is the adapter's own word, and stays.
+    pub fn masked(mut self, private: &[&str]) -> Self {
+        match &mut self {
+            Self::Accepted { .. } | Self::AlreadyDone { .. } => {}
             Self::Retry { reason, .. }
             | Self::Rejected { reason }
             | Self::Misconfigured { reason }
-            | Self::Unreadable { reason } => Some(reason),
+            | Self::Unreadable { reason } => {
+                reason.code = reason.code.chars().take(CODE_KEPT).collect();
+                reason.message = shown(&reason.message, private);
+            }
         }
+        self
     }
 }
 
@@ -222,5 +229,19 @@ mod tests {
         let call = Call { request, shown, repeat: Repeat::Unkeyed(OnAmbiguous::Hold), warnings: Vec::new() };
         let debug = format!("{call:?}");
         assert!(!debug.contains("canary") && debug.contains("key=***"), "{debug}");
+    }
+
+    #[test]
+    fn a_reason_tells_nothing_private_and_keeps_its_code() {
+        let masked = |code: &str, message: &str| {
+            let verdict = Verdict::Rejected { reason: Reason::new(code, message) };
+            match verdict.masked(&["in", "in Rome"]) {
+                Verdict::Rejected { reason } => reason,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(masked("in_doubt", "no in, in Rome"), Reason::new("in_doubt", "no ***, ***"));
+        let long = masked(&"é".repeat(100), &"x".repeat(1_000));
+        assert_eq!((long.code.chars().count(), long.message.len()), (CODE_KEPT, crate::ANSWER_KEPT));
     }
 }

@@ -1,6 +1,6 @@
 //! What all networks' answers have in common: the HTTP status, `Retry-After`, the first bytes for the log, what is private.
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER};
@@ -41,8 +41,17 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
 }
 
+/// The first [`ANSWER_KEPT`] bytes of a network's words, without what they repeat of what is private; a control character
+/// is shown as `\u{fffd}`.
+pub fn shown(words: &str, private: &[&str]) -> String {
+    let mut private = private.to_vec();
+    // The longest first: an address may begin with the name.
+    private.sort_by_key(|private| Reverse(private.len()));
+    snippet(private.into_iter().fold(words.to_owned(), mask).as_bytes())
+}
+
 /// The first [`ANSWER_KEPT`] bytes as text; what is not UTF-8 or is a control character is shown as `\u{fffd}`.
-pub fn snippet(body: &[u8]) -> String {
+fn snippet(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[..body.len().min(ANSWER_KEPT)])
         .replace(|c: char| c.is_control() && !c.is_ascii_whitespace(), "\u{fffd}")
 }
@@ -52,7 +61,7 @@ const SHORT: usize = 6;
 
 /// A network's text without `private`, as it is, escaped as in JSON (`\/`, `\u0441`) or as in a URL (`%2F`, `+`).
 /// Where it is short and stands inside of a longer word it stays: `ali` is no name in `invalid`.
-pub fn mask(text: String, private: &str) -> String {
+fn mask(text: String, private: &str) -> String {
     if private.is_empty() || text.len() < private.len() {
         return text;
     }

@@ -151,6 +151,11 @@ impl Customer {
         self.name.is_none() && self.phone.is_none() && self.email.is_none()
     }
 
+    /// Name, phone and email, as far as they are known.
+    pub fn private(&self) -> impl Iterator<Item = &str> {
+        [&self.name, &self.phone, &self.email].into_iter().flatten().map(String::as_str)
+    }
+
     /// Removes name, phone and email.
     pub fn erase(&mut self) {
         *self = Self { country: self.country.take(), ..Self::default() };

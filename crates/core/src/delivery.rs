@@ -8,6 +8,8 @@ use crate::{AccountId, Change, ConversionId, DeliveryId, LaneId, TraceParent};
 
 /// How much of a network's answer is kept with an attempt, in bytes.
 pub const ANSWER_KEPT: usize = 512;
+/// How much of a reason's code is kept, in characters.
+pub const CODE_KEPT: usize = 64;
 
 /// What is told.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -29,13 +29,13 @@ mod trace;
 
 pub use account::{Account, Accounts};
 pub use adapter::{Adapter, Call, NoClick, OnAmbiguous, Postback, Repeat, Verdict};
-pub use answer::{by_status, mask, retry_after, snippet};
+pub use answer::{by_status, retry_after, shown};
 pub use base_url::BaseUrl;
 pub use click::{CLICK_LIFE, Click, ClickRef, Flags, IpNetwork, Utm, VisitorIp, is_life_over};
 pub use conversion::{
     COMMENT, Change, Conversion, ConversionKey, Customer, Details, Fingerprint, Kind, Source, Status,
 };
-pub use delivery::{ANSWER_KEPT, Attempt, Delivery, DeliveryState, Event, Outcome, Reason};
+pub use delivery::{ANSWER_KEPT, Attempt, CODE_KEPT, Delivery, DeliveryState, Event, Outcome, Reason};
 pub use error::{Error, ErrorKind, Result};
 pub use id::{
     AccountId, Actor, CampaignId, ClickId, ConversionId, DeliveryId, FlowCode, FlowId, Goal, RequestId,

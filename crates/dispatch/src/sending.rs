@@ -1,7 +1,6 @@
 //! One claim, from its call to its settlement.
 
 use std::{
-    cmp::Reverse,
     ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -12,9 +11,8 @@ use http::Response;
 use jiff::Timestamp;
 use postback_core::{
     Account, Attempt, Call, ErrorKind, LatencyBin, Outcome, Postback, Reason, Repeat, Result, Series, Tally,
-    mask,
     ports::{Claim, Clock, Outbox, Settlement},
-    snippet,
+    shown,
 };
 use tokio::{
     sync::OwnedSemaphorePermit,
@@ -33,9 +31,6 @@ use crate::{
     spans,
     stack::{Leaf, Stack},
 };
-
-/// How much of a reason's code is kept, in characters.
-const CODE_KEPT: usize = 64;
 
 /// What all accounts' work shares.
 pub(crate) struct Shared {
@@ -144,26 +139,12 @@ impl Sending {
     }
 
     fn heard(&self, answer: &Response<Bytes>, now: Timestamp) -> Heard {
-        let mut verdict = self.account.adapter.verdict(&self.postback(), answer, now);
-        if let Some(reason) = verdict.reason_mut() {
-            reason.code = self.shown(&reason.code).chars().take(CODE_KEPT).collect();
-            reason.message = self.shown(&reason.message);
-        }
-        let (status, words) = (answer.status().as_u16(), String::from_utf8_lossy(answer.body()));
-        Heard { status, answer: self.shown(&words), verdict }
-    }
-
-    /// The beginning of the network's words, without what they may repeat of the account's secrets and the customer.
-    fn shown(&self, words: &str) -> String {
-        let postback = self.postback();
-        let customer = &postback.conversion.details.customer;
-        let mut private = self.account.adapter.private(&postback);
-        private.extend(
-            [&customer.name, &customer.phone, &customer.email].into_iter().flatten().map(String::as_str),
-        );
-        // The longest first: an address may begin with the name.
-        private.sort_by_key(|private| Reverse(private.len()));
-        snippet(private.into_iter().fold(words.to_owned(), mask).as_bytes())
+        let (postback, adapter) = (self.postback(), &self.account.adapter);
+        let mut private = adapter.private(&postback);
+        private.extend(postback.conversion.details.customer.private());
+        let verdict = adapter.verdict(&postback, answer, now).masked(&private);
+        let words = String::from_utf8_lossy(answer.body());
+        Heard { status: answer.status().as_u16(), answer: shown(&words, &private), verdict }
     }
 
     async fn conclude(&self, step: Step) {

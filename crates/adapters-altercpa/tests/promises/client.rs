@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_executor::block_on;
 use http::{Request, Response};
 use postback_adapters_altercpa::{ClickQuery, ClientError, Origin};
-use postback_core::{ClickId, ErrorKind, LookUpSource, Status, Verdict};
+use postback_core::{ClickId, Customer, ErrorKind, LookUpSource, Status, Verdict};
 use tower::{Service, service_fn};
 
 use crate::support::*;
@@ -43,6 +43,20 @@ fn a_lead_is_created_and_then_changed_by_the_id_that_came_back() {
                 "/api/site/status.json token=123-abcde&order=1234&status=approve",
             ]
         );
+    });
+}
+
+#[test]
+fn ac_1_what_an_error_repeats_of_token_customer_and_comment_is_masked() {
+    block_on(async {
+        let (altercpa, journal) = (plain(), Mutex::default());
+        let body = r#"{"status":"error","error":"123-abcde: no Olga who is called after six"}"#;
+        let mut service = network(body, &journal);
+        let customer = Customer { name: Some("Olga".into()), ..Customer::default() };
+        let lead = altercpa.lead(Origin::click(click_id()).exto("A-1")).customer(customer);
+        let verdict = lead.field("comment", "called after six").send(&mut service).await.unwrap();
+        let Verdict::Retry { reason, .. } = verdict else { panic!("{verdict:?}") };
+        assert!(reason.message.ends_with("***: no *** who is ***"), "{reason}");
     });
 }
 

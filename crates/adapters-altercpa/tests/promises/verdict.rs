@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Response;
-use postback_core::{Event, Verdict};
+use postback_core::{Event, Reason, Verdict};
 
 use crate::support::*;
 
@@ -102,14 +102,20 @@ fn ac_9_a_documented_error_counts_under_any_http_status_but_ends_nothing_that_ma
 }
 
 #[test]
-fn an_undocumented_error_is_tried_again_and_keeps_its_code() {
-    assert_eq!(word(on_creation(200, &error("too-many"))), "retry too-many");
-    assert_eq!(word(on_change(200, &error("duplicate"))), "retry duplicate");
-    assert_eq!(word(on_creation(200, &error("edit"))), "retry edit");
-    assert_eq!(word(on_creation(200, r#"{"status":"error"}"#)), "retry error");
-    assert_eq!(word(on_creation(200, r#"{"status":"error","error":null}"#)), "retry error");
-    assert_eq!(word(on_creation(200, r#"{"status":"error","error":42}"#)), "retry 42");
-    assert_eq!(word(on_creation(200, r#"{"status":"error","error":{"a":1}}"#)), r#"retry {"a":1}"#);
+fn an_undocumented_error_is_tried_again_and_keeps_its_words() {
+    for (verdict, words) in [
+        (on_creation(200, &error("too-many")), "too-many"),
+        (on_change(200, &error("duplicate")), "duplicate"),
+        (on_creation(200, &error("edit")), "edit"),
+        (on_creation(200, r#"{"status":"error"}"#), "error"),
+        (on_creation(200, r#"{"status":"error","error":null}"#), "error"),
+        (on_creation(200, r#"{"status":"error","error":42}"#), "42"),
+        (on_creation(200, r#"{"status":"error","error":{"a":1}}"#), r#"{"a":1}"#),
+    ] {
+        let Verdict::Retry { reason, .. } = verdict else { panic!("{words}: {verdict:?}") };
+        let message = format!("the network answered an error that it does not document: {words}");
+        assert_eq!(reason, Reason::new("other", message));
+    }
     assert_eq!(word(on_creation(404, &error("Not Found"))), "misconfigured http_404");
     assert_eq!(word(on_creation(401, &error("Unauthorized"))), "misconfigured http_401");
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_executor::block_on;
 use http::{Request, Response};
 use postback_adapters_trafficstars::ClientError;
-use postback_core::{ClickId, Details, Goal, Kind, Repeat, Verdict};
+use postback_core::{ANSWER_KEPT, ClickId, Details, Goal, Kind, Repeat, Verdict};
 use tower::service_fn;
 
 use crate::{CLICK, KEY, account, click, keyed, lead, lead_worth, money, tell};
@@ -58,6 +58,22 @@ fn ts_6_what_is_refused_is_not_sent() {
             refused.to_string(),
             "lead_code: cannot be told without the account's key; want the key in the settings, or no lead code"
         );
+    });
+}
+
+#[test]
+fn ts_9_a_key_in_a_complaint_is_masked_and_a_long_one_is_cut() {
+    block_on(async {
+        let complaint = format!("no such key: {KEY}, for {}", "x".repeat(1_000));
+        let mut service = service_fn(|_: Request<Bytes>| async {
+            let body = format!(r#"{{"error": {{"msg": "{complaint}"}}}}"#);
+            Ok::<_, io::Error>(Response::new(Bytes::from(body)))
+        });
+        let account = keyed("");
+        let verdict = account.lead(id()).lead_code("A-1").send(&mut service).await.unwrap();
+        let Verdict::Retry { reason, .. } = verdict else { panic!("{verdict:?}") };
+        assert!(reason.message.starts_with("no such key: ***, for xxx"), "{reason}");
+        assert_eq!((reason.code.as_str(), reason.message.len()), ("other", ANSWER_KEPT));
     });
 }
 

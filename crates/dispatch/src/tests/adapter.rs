@@ -75,7 +75,7 @@ impl Adapter for TestAdapter {
             }
             (StatusCode::UNPROCESSABLE_ENTITY, body) => {
                 let words = String::from_utf8_lossy(body);
-                Verdict::Rejected { reason: Reason::new(words.clone(), words) }
+                Verdict::Rejected { reason: Reason::new("in_its_words", words) }
             }
             _ => by_status(answer, now).unwrap_or(Verdict::Unreadable { reason: Reason::new("odd", "?") }),
         }
