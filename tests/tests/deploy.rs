@@ -185,7 +185,7 @@ fn every_redis_is_on_disk_before_it_acknowledges_and_drops_nothing() {
 #[test]
 fn compose_runs_commands_settings_and_ports_that_are_there() {
     let (compose, text) = (yaml(&read("compose/compose.yaml")).remove(0), read("compose/postback.toml"));
-    let mut roles = BTreeSet::new();
+    let (mut roles, mut consoles) = (BTreeSet::new(), Vec::new());
     for name in ["edge", "api"] {
         let service = &compose["services"][name];
         let arguments = words(&service["command"]);
@@ -196,12 +196,21 @@ fn compose_runs_commands_settings_and_ports_that_are_there() {
         let env: Vec<_> = env.into_iter().collect();
         right(name, &text, &env);
         for published in words(&service["ports"]) {
-            let inner = published.rsplit(':').next().expect("a port");
-            let listens = env.iter().any(|(_, value)| value.ends_with(&format!(":{inner}")));
-            assert!(listens && published.starts_with("127.0.0.1:"), "{name} publishes {published}");
+            let (outer, inner) = published.rsplit_once(':').expect("two ports");
+            let listener = env.iter().find(|(_, value)| value.ends_with(&format!(":{inner}")));
+            assert!(published.starts_with("127.0.0.1:"), "{name} publishes {published}");
+            match listener.map(|(setting, _)| setting.as_str()) {
+                None => panic!("{name} publishes {published}, where nothing listens"),
+                Some("POSTBACK_CONSOLE__LISTEN") => consoles.push(outer.to_owned()),
+                Some(_) => {}
+            }
         }
     }
     assert_eq!(roles.into_iter().collect::<Vec<_>>(), ["api", "console", "dispatch", "edge"]);
+    let prometheus = yaml(&read("prometheus/prometheus.yml")).remove(0);
+    let scraped = words(&prometheus["scrape_configs"][0]["static_configs"][0]["targets"]);
+    assert_eq!(consoles.len(), 2);
+    assert!(consoles.iter().all(|console| scraped.contains(console)), "{consoles:?}, but {scraped:?}");
     let hub = &compose["x-hub"];
     assert_eq!((&hub["read_only"], &hub["user"]), (&Value::Bool(true), &Value::from("65532:65532")));
     for place in ["configs", "secrets"] {
