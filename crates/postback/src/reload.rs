@@ -77,9 +77,15 @@ mod tests {
 
     use postback_hub::SystemClock;
     use tempfile::TempDir;
+    use tokio::{sync::Mutex, time::timeout};
 
     use super::*;
     use crate::{keygen, serve::House};
+
+    /// A hangup reaches the whole process: one test at a time.
+    static ALONE: Mutex<()> = Mutex::const_new(());
+    /// How long a config that nobody takes over is waited for.
+    const PATIENCE: Duration = Duration::from_secs(30);
 
     /// A config that was read, and what changes of it from then on.
     async fn read(folder: &TempDir) -> (Changes, House) {
@@ -94,6 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_config_that_changes_before_the_hub_runs_is_taken_over_once_it_runs() {
+        let _alone = ALONE.lock().await;
         let folder = tempfile::tempdir().unwrap();
         let (changes, house) = read(&folder).await;
         let text = std::fs::read_to_string(&changes.file).unwrap();
@@ -101,18 +108,19 @@ mod tests {
         std::fs::write(&changes.file, text + account).unwrap();
         let mut accounts = house.hub.accounts();
         tokio::spawn(changes.take_over(house.hub.clone(), house.access.clone()));
-        accounts.changed().await.unwrap();
+        timeout(PATIENCE, accounts.changed()).await.expect("it is taken over").unwrap();
         assert!(house.hub.registry().account(&"ps".parse().unwrap()).is_ok());
     }
 
     #[tokio::test]
     async fn a_hangup_before_the_hub_runs_is_heeded_once_it_runs() {
+        let _alone = ALONE.lock().await;
         let folder = tempfile::tempdir().unwrap();
         let (changes, house) = read(&folder).await;
         let pid = std::process::id().to_string();
         assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
         let mut accounts = house.hub.accounts();
         tokio::spawn(changes.take_over(house.hub.clone(), house.access.clone()));
-        accounts.changed().await.unwrap();
+        timeout(PATIENCE, accounts.changed()).await.expect("it is taken over").unwrap();
     }
 }
