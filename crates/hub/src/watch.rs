@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 
-use crate::Hub;
+use crate::{Hub, record::SKEW};
 
 /// How often the store is asked.
 const POLL: Duration = Duration::from_millis(500);
@@ -36,7 +36,8 @@ impl Hub {
         since: Option<Timestamp>,
     ) -> Result<impl Stream<Item = Result<Delivery>> + Send + 'static + use<>> {
         let now = self.inner.clock.now();
-        if let Some(since) = since.filter(|since| now.duration_since(*since) > CHANGES_TOLD) {
+        let too_old = |since: &Timestamp| now.duration_since(*since) > CHANGES_TOLD + SKEW;
+        if let Some(since) = since.filter(too_old) {
             let hours = CHANGES_TOLD.as_hours();
             let message = format!("`{since}` is more than {hours} hours ago; changes are told from then on");
             return Err(Error::invalid("start_time", message));

@@ -3,7 +3,8 @@
 use std::{collections::HashSet, time::Duration};
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use postback_core::ports::CHANGES_TOLD;
 use postback_proto::{
     timestamp,
     v1::{Delivery, DeliveryState, WatchDeliveriesRequest},
@@ -21,9 +22,6 @@ use crate::table::plain;
 
 /// How long a hub that went away is waited for before it is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How far back it is then asked at most: a minute less than a hub takes, for its clock is another.
-const BACK: SignedDuration = SignedDuration::from_mins(25 * 60 - 1);
-
 /// Which changes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -97,7 +95,7 @@ impl Place {
     /// From when on a hub is asked.
     fn start(&self, now: Timestamp) -> Option<WireTime> {
         let from = self.from?;
-        let earliest = now.saturating_sub(BACK).ok().map(timestamp);
+        let earliest = now.saturating_sub(CHANGES_TOLD).ok().map(timestamp);
         if is_before(Some(from), earliest) { earliest } else { Some(from) }
     }
 
@@ -170,7 +168,7 @@ mod tests {
     fn what_is_older_than_a_hub_tells_is_said_to_be_missing_once() {
         let mut place = after(&[at(1, "a")]);
         let start = place.start(Timestamp::from_second(30 * 3_600).unwrap());
-        let said = "changes from 1970-01-01T01:00:00Z until 1970-01-01T05:01:00Z may be missing: \
+        let said = "changes from 1970-01-01T01:00:00Z until 1970-01-01T05:00:00Z may be missing: \
                     the hub tells no older ones";
         assert_eq!(place.go_on(start).as_deref(), Some(said));
         assert_eq!(place.go_on(start), None);
