@@ -15,10 +15,15 @@ const LAYOUT: &str = "1";
 /// `FailedPrecondition` with reason `STORE_FORMAT`; the link's own.
 pub(super) async fn check(link: &Link, prefix: &str) -> Result<()> {
     let key = base(prefix, PARTITIONS.start) + ":layout";
-    let mut found: Option<String> = link.ask(cmd("GET").arg(&key)).await?;
+    let mut get = cmd("GET");
+    get.arg(&key);
+    let mut found: Option<String> = link.ask(&get).await?;
     if found.is_none() && is_empty(link, prefix).await? {
         found = link.ask(cmd("SET").arg(&key).arg(LAYOUT).arg("NX").arg("GET")).await?;
         found.get_or_insert_with(|| LAYOUT.to_owned());
+    } else if found.is_none() {
+        // Who recorded something meanwhile has named it before.
+        found = link.ask(&get).await?;
     }
     let found = found.unwrap_or_else(|| "none".to_owned());
     if found == LAYOUT {

@@ -19,6 +19,7 @@ use postback_outbox::{
 };
 use postback_redis_link::testing::RedisServer;
 use redis::{Commands, Connection};
+use tokio::task::JoinSet;
 
 postback_outbox::conformance!(bench);
 
@@ -446,6 +447,24 @@ async fn records_that_lie_otherwise_are_refused() {
     redis.del::<_, ()>(&key).unwrap();
     let refused = bench.store.promise().await.unwrap_err();
     assert!(refused.to_string().contains("are of layout `none`"), "{refused}");
+}
+
+#[tokio::test]
+async fn hubs_that_find_an_empty_server_one_shortly_after_the_other_all_begin() {
+    let server = RedisServer::start();
+    for round in 0..20 {
+        let mut hubs = JoinSet::new();
+        for hub in 0..8 {
+            let bench = bench_with(&RedisSettings { prefix: format!("{round}:"), ..patient(&server) });
+            hubs.spawn(async move {
+                for _ in 0..hub * 4 {
+                    bench.store.ping().await.unwrap();
+                }
+                bench.recorded(&format!("c{hub}")).await
+            });
+        }
+        hubs.join_all().await;
+    }
 }
 
 /// All records of a server as text.
