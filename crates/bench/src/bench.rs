@@ -65,7 +65,7 @@ impl Bench {
             hub,
             key: Key::new(1, secret),
             rounds: if quick { 2 } else { 4 },
-            round: millis(1_500, 250),
+            round: millis(1_250, 250),
             warm_up: millis(400, 100),
             quick,
             own: RefCell::default(),

@@ -93,7 +93,7 @@ struct Backlog {
 
 impl Backlog {
     fn new(left: u64, time: Duration) -> Self {
-        let most = (time.as_secs_f64() * 6_000.0) as u64;
+        let most = (time.as_secs_f64() * 10_000.0) as u64;
         Self { left: Cell::new(left), most: Cell::new(most) }
     }
 
