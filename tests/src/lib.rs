@@ -14,3 +14,18 @@ pub use point::POINTS;
 pub use process::{Postback, Ran, Started, free_address};
 pub use visitor::{Answer, Visitor};
 pub use wait::until;
+
+/// Runs each of these tests on both engines.
+#[macro_export]
+macro_rules! on_both {
+    ($($name:ident)*) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name($crate::Engine::Embedded).await })*
+        }
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name($crate::Engine::Redis).await })*
+        }
+    };
+}

@@ -7,23 +7,11 @@ use postback_proto::v1::{
     NetworkClick, attach_user_request, change_conversion_status_request, get_click_request,
 };
 use postback_sandbox::{Entry, FaultKind, Meant, Network};
-use postback_tests::{Engine, House, click, lead, order, token, user};
+use postback_tests::{Engine, House, click, lead, on_both, order, token, user};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-/// Runs each journey on both engines.
-macro_rules! journeys {
-    ($($name:ident)*) => {
-        mod embedded {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::Engine::Embedded).await })*
-        }
-        mod redis {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::Engine::Redis).await })*
-        }
-    };
-}
-
-journeys! {
+on_both! {
     a_lead_and_then_an_order_of_one_click_arrive_in_order
     a_conversion_three_days_after_the_click_is_attributed_by_user_id
     a_status_that_comes_before_its_lead_waits_for_it

@@ -9,19 +9,8 @@ use postback_proto::v1::{
     ResumeAccountRequest, logbook_service_client::LogbookServiceClient,
 };
 use postback_sandbox::{FaultKind, Network};
-use postback_tests::{Engine, House, lead, order, token, user};
+use postback_tests::{Engine, House, lead, on_both, order, token, user};
 use tonic::{Code, Response, transport::Channel};
-
-macro_rules! on_both {
-    ($($name:ident)*) => {
-        mod embedded {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::Engine::Embedded).await })*
-        }
-        mod redis {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::Engine::Redis).await })*
-        }
-    };
-}
 
 on_both! {
     the_history_accounts_for_every_click_and_conversion

@@ -8,21 +8,10 @@ use postback_proto::v1::{
     WatchDeliveriesRequest, erase_request, get_flow_request, get_offer_request, record_conversions_response,
 };
 use postback_sandbox::{FaultKind, Meant, Network};
-use postback_tests::{Engine, House, details, lead, order, token};
+use postback_tests::{Engine, House, details, lead, on_both, order, token};
 use tonic::Code;
 
-macro_rules! operations {
-    ($($name:ident)*) => {
-        mod embedded {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::Engine::Embedded).await })*
-        }
-        mod redis {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::Engine::Redis).await })*
-        }
-    };
-}
-
-operations! {
+on_both! {
     a_lead_in_doubt_holds_its_order_until_a_person_decides
     a_delivery_in_doubt_is_sent_again_where_a_person_says_so
     a_dead_letter_is_replayed

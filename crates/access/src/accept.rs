@@ -10,28 +10,19 @@ use tokio::{
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Where connections come from.
-trait Source: Sync {
-    /// The next connection.
-    fn next(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
-}
-
-impl Source for TcpListener {
-    async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.accept().await
-    }
-}
-
-/// The next connection, and who is at its other end. One that was reset before it was taken is passed over; where the machine has no file
-/// or memory left for one, the kernel's backlog holds it while we wait for others to end.
+/// The next connection, and who is at its other end. One that was reset before it was taken is passed
+/// over; where the machine has no file or memory left for one, the kernel's backlog holds it while we wait for others.
 pub async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    take(listener).await
+    take(|| listener.accept()).await
 }
 
-async fn take(source: &impl Source) -> (TcpStream, SocketAddr) {
+async fn take<F>(mut next: impl FnMut() -> F) -> (TcpStream, SocketAddr)
+where
+    F: Future<Output = io::Result<(TcpStream, SocketAddr)>>,
+{
     let mut pause = SHORTEST_PAUSE;
     loop {
-        match source.next().await {
+        match next().await {
             Ok(taken) => return taken,
             Err(error) if is_the_peers(&error) => {}
             Err(error) => {
@@ -70,33 +61,25 @@ fn is_the_peers(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use tokio::time::Instant;
 
     use super::*;
 
-    /// Fails as told before it takes a connection.
-    struct Failing {
-        listener: TcpListener,
-        errors: Mutex<Vec<i32>>,
-    }
-
-    impl Source for Failing {
-        async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
-            let error = self.errors.lock().unwrap().pop();
-            match error {
-                Some(code) => Err(io::Error::from_raw_os_error(code)),
-                None => self.listener.accept().await,
-            }
-        }
-    }
-
-    async fn accept_after(errors: Vec<i32>) -> Duration {
+    /// How long it takes to take a connection in, where the kernel fails so before.
+    async fn accept_after(mut errors: Vec<i32>) -> Duration {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let began = Instant::now();
-        let (_, address) = take(&Failing { listener, errors: Mutex::new(errors) }).await;
+        let next = || {
+            let (error, listener) = (errors.pop(), &listener);
+            async move {
+                match error {
+                    Some(code) => Err(io::Error::from_raw_os_error(code)),
+                    None => listener.accept().await,
+                }
+            }
+        };
+        let (_, address) = take(next).await;
         assert_eq!(address, peer.local_addr().unwrap());
         began.elapsed()
     }

@@ -113,11 +113,6 @@ impl Tls {
     pub fn files(&self) -> &TlsFiles {
         &self.files
     }
-
-    /// Whether a client may show a certificate.
-    pub fn asks_clients(&self) -> bool {
-        self.files.clients.is_some()
-    }
 }
 
 impl fmt::Debug for Tls {

@@ -232,7 +232,7 @@ pub(crate) fn user_key(user: &UserId) -> [u8; 16] {
 /// Whether a conversion is one of those asked for.
 pub(crate) fn lists_conversion(filter: &ConversionFilter, conversion: &Conversion) -> bool {
     filter.account.as_ref().is_none_or(|account| *account == conversion.account)
-        && filter.campaign.is_none_or_same(conversion.campaign.as_ref())
+        && filter.campaign.as_ref().is_none_or(|campaign| Some(campaign) == conversion.campaign.as_ref())
         && filter.kind.is_none_or(|kind| kind == conversion.details.kind)
         && filter.lane.is_none_or(|lane| lane == conversion.lane)
         && filter.since.is_none_or(|since| conversion.recorded_at >= since)
@@ -246,16 +246,6 @@ pub(crate) fn lists_delivery(filter: &DeliveryFilter, delivery: &Delivery) -> bo
         && filter.state.is_none_or(|state| state == delivery.state.as_str())
         && filter.since.is_none_or(|since| delivery.created_at >= since)
         && filter.until.is_none_or(|until| delivery.created_at < until)
-}
-
-trait Wanted<T> {
-    fn is_none_or_same(&self, other: Option<&T>) -> bool;
-}
-
-impl<T: PartialEq> Wanted<T> for Option<T> {
-    fn is_none_or_same(&self, other: Option<&T>) -> bool {
-        self.as_ref().is_none_or(|wanted| other == Some(wanted))
-    }
 }
 
 /// Before this id nothing was made at or after `since`: an id is at most [`KEYS_KEPT`] older than its record.

@@ -1,5 +1,7 @@
 //! The step that removes what is past its time, and mends what a wrong clock dated, a bounded piece at a time.
 
+use std::ops::RangeBounds;
+
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
     ConversionId, Delivery, DeliveryId, DeliveryState, LaneId, ports::CHANGES_KEPT, schedule,
@@ -29,11 +31,9 @@ pub(super) fn sweep(tables: &mut Tables<'_>, now: Timestamp, retention: SignedDu
         tables.reservations.remove(&key)?;
         touched += 1;
     }
-    for change in until(&tables.changes, ago(CHANGES_KEPT))? {
-        tables.changes.remove(change)?;
-        touched += 1;
-    }
-    for change in beyond(&tables.changes, ago(-rules::AHEAD))? {
+    // Beside what is past its time: what was dated by a clock that ran ahead and was set right.
+    let ahead = some(&tables.changes, (ago(-rules::AHEAD), [255; 16])..)?;
+    for change in until(&tables.changes, ago(CHANGES_KEPT))?.into_iter().chain(ahead) {
         tables.changes.remove(change)?;
         touched += 1;
     }
@@ -45,14 +45,12 @@ pub(super) fn sweep(tables: &mut Tables<'_>, now: Timestamp, retention: SignedDu
 
 /// The first entries that are as old as `time`.
 fn until(times: &Table<'_, (i64, Id), ()>, time: i64) -> Step<Vec<(i64, Id)>> {
-    let all = times.range((i64::MIN, [0; 16])..=(time, [255; 16]))?;
-    all.take(rules::SWEPT).map(|entry| Ok(entry?.0.value())).collect()
+    some(times, ..=(time, [255; 16]))
 }
 
-/// The first entries that are dated later than `time`: by a clock that ran ahead and was set right.
-fn beyond(times: &Table<'_, (i64, Id), ()>, time: i64) -> Step<Vec<(i64, Id)>> {
-    let all = times.range((time, [255; 16])..)?;
-    all.take(rules::SWEPT).map(|entry| Ok(entry?.0.value())).collect()
+/// The first entries of a range.
+fn some(times: &Table<'_, (i64, Id), ()>, range: impl RangeBounds<(i64, Id)>) -> Step<Vec<(i64, Id)>> {
+    times.range(range)?.take(rules::SWEPT).map(|entry| Ok(entry?.0.value())).collect()
 }
 
 /// The first lanes of each account that are due later than `latest`, which no schedule and no lease reaches.
