@@ -3,8 +3,11 @@
 use std::{
     fs::{self, OpenOptions},
     io,
-    path::Path,
-    sync::Arc,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -55,8 +58,8 @@ impl<S: Schema> RedbFile<S> {
     pub fn open(dir: &Path, cache: usize) -> Result<Self> {
         make(dir)?;
         let path = dir.join(S::NAME).with_extension("redb");
-        let at = path.clone();
-        let file = Self::over(move || create(&at, cache), WAIT).map_err(|error| refused(&path, error))?;
+        let begun = Begun::at(&path, cache);
+        let file = Self::over(move || begun.open(), WAIT).map_err(|error| refused(&path, error))?;
         tracing::info!(path = %path.display(), "opened an embedded store");
         Ok(file)
     }
@@ -126,10 +129,33 @@ fn make(dir: &Path) -> Result<()> {
     builder.create(dir).map_err(|error| unmade("make the data directory", dir, &error).caused_by(error))
 }
 
-/// Opens the file. One that cannot be begun is removed: it would not be known for a store later.
-fn create(path: &Path, cache: usize) -> Result<Database, redb::Error> {
-    let mut builder = Builder::new();
-    builder.set_cache_size(cache);
+/// The file on the disk. It is made once: one that is out of sight later, as where its disk was taken away, is missed
+/// and no empty one takes its place.
+struct Begun {
+    path: PathBuf,
+    cache: usize,
+    begun: AtomicBool,
+}
+
+impl Begun {
+    fn at(path: &Path, cache: usize) -> Self {
+        Self { path: path.to_owned(), cache, begun: AtomicBool::new(false) }
+    }
+
+    fn open(&self) -> Result<Database, redb::Error> {
+        let mut builder = Builder::new();
+        builder.set_cache_size(self.cache);
+        if self.begun.load(Ordering::Relaxed) {
+            return Ok(builder.open(&self.path)?);
+        }
+        let database = create(&self.path, &builder)?;
+        self.begun.store(true, Ordering::Relaxed);
+        Ok(database)
+    }
+}
+
+/// Opens the file, or makes it. One that cannot be begun is removed: it would not be known for a store later.
+fn create(path: &Path, builder: &Builder) -> Result<Database, redb::Error> {
     match OpenOptions::new().read(true).write(true).create_new(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(builder.create(path)?),
         Err(error) => Err(redb::Error::Io(error)),
@@ -166,5 +192,25 @@ fn unmade(what: &str, path: &Path, error: &io::Error) -> Error {
         full(format!("cannot {what} {shown}: its disk is full; make room and start again"))
     } else {
         Error::unavailable(format!("cannot {what} {shown}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_gone_is_missed_and_not_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.redb");
+        let begun = Begun::at(&path, 1 << 20);
+        for _ in ["first", "again"] {
+            begun.open().unwrap();
+        }
+        fs::remove_file(&path).unwrap();
+        let missed =
+            |error| matches!(error, redb::Error::Io(cause) if cause.kind() == io::ErrorKind::NotFound);
+        assert!(missed(begun.open().unwrap_err()));
+        assert!(!path.exists());
     }
 }
