@@ -16,6 +16,8 @@ pub(crate) const STATES: [&str; 5] = ["pending", "waiting", "in_doubt", "deliver
 pub(crate) const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(37 * 24);
 /// What is dated further ahead than this was dated by a clock that was wrong.
 pub(crate) const AHEAD: SignedDuration = SignedDuration::from_mins(1);
+/// Two clocks that differ by more than this are not believed where something would be removed by one of them.
+pub(crate) const APART: SignedDuration = SignedDuration::from_hours(3);
 /// The most attempts kept of a delivery: the first, and the latest of the rest.
 pub(crate) const ATTEMPTS_KEPT: usize = 64;
 /// The most deliveries of one conversion, and in one lane.
@@ -203,6 +205,12 @@ pub(crate) fn not_in_doubt(state: &str) -> Error {
 
 pub(crate) fn not_dead(state: &str) -> Error {
     Error::precondition("NOT_DEAD", format!("the delivery is {state}; only a dead letter can be replayed"))
+}
+
+pub(crate) fn clocks_apart() -> Error {
+    let message = "the clocks of this machine and of Redis's differ by more than 3 hours; nothing is removed until \
+                   they agree";
+    Error::precondition("CLOCKS_APART", message)
 }
 
 pub(crate) fn life_over() -> Error {

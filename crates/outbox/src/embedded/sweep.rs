@@ -4,43 +4,87 @@ use std::ops::RangeBounds;
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
-    ConversionId, Delivery, DeliveryId, DeliveryState, LaneId, ports::CHANGES_KEPT, schedule,
+    Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, LaneId, ports::CHANGES_KEPT, schedule,
 };
-use postback_redb_file::Step;
+use postback_redb_file::{Failure, Step};
 use redb::{Range, ReadableTable, Table};
 
-use super::tables::{Id, RECORDED, Tables};
+use super::{
+    records::Folder,
+    tables::{Id, RECORDED, Tables},
+};
 use crate::rules;
 
 /// See [`postback_core::ports::Outbox::sweep`].
 pub(super) fn sweep(tables: &mut Tables<'_>, now: Timestamp, retention: SignedDuration) -> Step<usize> {
     let ago = |long: SignedDuration| rules::millis(now.saturating_sub(long).unwrap_or(Timestamp::MIN));
     let mut touched = 0;
-    for (_, id) in until(&tables.waiting, ago(SignedDuration::ZERO))? {
-        let before = tables.named(DeliveryId::from_bytes(id))?;
-        let state = DeliveryState::Dead(rules::never_came());
-        tables.put(Some(&before), &mut Delivery { state, ..before.clone() }, now)?;
+    for (at, id) in until(&tables.waiting, ago(SignedDuration::ZERO))? {
+        match readable(tables.named(DeliveryId::from_bytes(id)))? {
+            Some(before) => {
+                let state = DeliveryState::Dead(rules::never_came());
+                tables.put(Some(&before), &mut Delivery { state, ..before.clone() }, now)?;
+            }
+            None => drop(tables.waiting.remove((at, id))?),
+        }
         touched += 1;
     }
     for (at, id) in until(&tables.settled, ago(retention))? {
         tables.settled.remove((at, id))?;
-        touched += remove(tables, ConversionId::from_bytes(id))?;
+        if let Some(all) = readable(folder(tables, ConversionId::from_bytes(id)))? {
+            touched += remove(tables, ConversionId::from_bytes(id), all)?;
+        }
     }
     for (at, key) in until(&tables.reserved, ago(SignedDuration::ZERO))? {
         tables.reserved.remove((at, key))?;
         tables.reservations.remove(&key)?;
         touched += 1;
     }
-    // Beside what is past its time: what was dated by a clock that ran ahead and was set right.
-    let ahead = some(&tables.changes, (ago(-rules::AHEAD), [255; 16])..)?;
-    for change in until(&tables.changes, ago(CHANGES_KEPT))?.into_iter().chain(ahead) {
+    for change in until(&tables.changes, ago(CHANGES_KEPT))? {
         tables.changes.remove(change)?;
         touched += 1;
     }
+    touched += mend(tables, now, ago(-rules::AHEAD))?;
     for lane in put_off(&tables.schedule, ago(-schedule::LONGEST))? {
         touched += recall(tables, LaneId::from_bytes(lane), rules::millis(now))?;
     }
     Ok(touched)
+}
+
+/// What is dated later than `latest` was dated by a clock that ran ahead and was set right: it is as if it had been
+/// settled now, and had changed before what is still told.
+fn mend(tables: &mut Tables<'_>, now: Timestamp, latest: i64) -> Step<usize> {
+    let mut touched = 0;
+    for (at, id) in some(&tables.changes, (latest, [255; 16])..)? {
+        tables.changes.remove((at, id))?;
+        if let Some(Some(mut delivery)) = readable(tables.delivery(DeliveryId::from_bytes(id)))? {
+            delivery.updated_at = now.saturating_sub(CHANGES_KEPT).unwrap_or(Timestamp::MIN);
+            tables.put_quietly(&delivery)?;
+        }
+        touched += 1;
+    }
+    for (at, id) in some(&tables.settled, (latest, [255; 16])..)? {
+        tables.settled.remove((at, id))?;
+        let (id, now) = (ConversionId::from_bytes(id), rules::millis(now));
+        if let Some(Some(mut folder)) = readable(tables.folder(id))? {
+            folder.settled = Some(now);
+            tables.settled.insert((now, *id.as_bytes()), ())?;
+            tables.put_folder(id, &folder)?;
+        }
+        touched += 1;
+    }
+    Ok(touched)
+}
+
+/// What was read; nothing where the record is damaged: it leaves the times that a sweep looks at, and stops no other.
+fn readable<T>(read: Step<T>) -> Step<Option<T>> {
+    match read {
+        Err(Failure::Broken(error)) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a record is not swept");
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
 }
 
 /// The first entries that are as old as `time`.
@@ -85,16 +129,23 @@ fn recall(tables: &mut Tables<'_>, id: LaneId, now: i64) -> Step<usize> {
     Ok(1)
 }
 
-/// Removes a conversion with everything that was told of it. Returns how many records that were.
-fn remove(tables: &mut Tables<'_>, id: ConversionId) -> Step<usize> {
+/// What is kept of a conversion: its folder, itself where it was recorded, and its deliveries.
+type Kept = (Folder, Option<Conversion>, Vec<Delivery>);
+
+fn folder(tables: &Tables<'_>, id: ConversionId) -> Step<Kept> {
     let folder = tables.folder(id)?.unwrap_or_default();
-    for told in folder.told() {
-        let delivery = tables.named(told)?;
-        tables.leave(&delivery)?;
+    let deliveries = folder.told().into_iter().map(|told| tables.named(told)).collect::<Step<_>>()?;
+    Ok((folder, tables.conversion(id)?, deliveries))
+}
+
+/// Removes a conversion with everything that was told of it. Returns how many records that were.
+fn remove(tables: &mut Tables<'_>, id: ConversionId, (folder, conversion, deliveries): Kept) -> Step<usize> {
+    for delivery in &deliveries {
+        tables.leave(delivery)?;
         tables.by_lane.remove((*delivery.lane.as_bytes(), *id.as_bytes()))?;
-        tables.deliveries.remove(told.as_bytes())?;
+        tables.deliveries.remove(delivery.id.as_bytes())?;
     }
-    if let Some(conversion) = tables.conversion(id)? {
+    if let Some(conversion) = conversion {
         let id = *id.as_bytes();
         tables.by_account.remove((conversion.account.as_str(), id))?;
         if let Some(user) = &conversion.user {

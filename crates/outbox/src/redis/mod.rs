@@ -357,7 +357,7 @@ impl Outbox for RedisOutbox {
 
     async fn sweep(&self) -> Result<usize> {
         let never_came = rules::never_came();
-        let mut touched = 0;
+        let (mut touched, mut trouble) = (0, None);
         for partition in PARTITIONS {
             let call = Call::new(&SWEEP, partition)
                 .arg(millis(self.retention))
@@ -366,10 +366,21 @@ impl Outbox for RedisOutbox {
                 .arg(&never_came.code)
                 .arg(&never_came.message)
                 .arg(millis(rules::AHEAD))
-                .arg(millis(schedule::LONGEST));
-            touched += self.run::<usize>(call).await?;
+                .arg(millis(schedule::LONGEST))
+                .arg(self.clock.now().as_millisecond())
+                .arg(millis(rules::APART));
+            match self.run::<Option<Said<usize>>>(call).await {
+                Ok(Some((damage, swept))) => {
+                    touched += swept;
+                    if !damage.is_empty() {
+                        trouble = Some(records::damaged().caused_by(std::io::Error::other(damage)));
+                    }
+                }
+                Ok(None) => return Err(rules::clocks_apart()),
+                Err(error) => trouble = Some(error),
+            }
         }
-        Ok(touched)
+        trouble.map_or(Ok(touched), Err)
     }
 
     async fn ping(&self) -> Result<()> {

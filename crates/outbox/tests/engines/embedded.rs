@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use postback_core::{
-    ErrorKind, Status,
+    DeliveryId, ErrorKind, Status,
     ports::{Clock, Outbox, Settlement, Target},
 };
 use postback_outbox::{
@@ -11,6 +11,8 @@ use postback_outbox::{
     conformance::{Bench, ShiftedClock},
 };
 use tempfile::TempDir;
+
+use crate::redis::{sweep_for_long, swept_later};
 
 postback_outbox::conformance!(bench);
 
@@ -102,6 +104,17 @@ async fn a_refusal_harms_none_of_the_steps_made_with_it() {
     assert_eq!((stats.conversions, stats.pending), (32, 32));
 }
 
+/// Damages the records of some deliveries in a store that nobody has open.
+fn damage(dir: &TempDir, deliveries: &[DeliveryId]) {
+    let database = redb::Database::open(dir.path().join("outbox.redb")).unwrap();
+    let table = redb::TableDefinition::<[u8; 16], &[u8]>::new("deliveries");
+    let transaction = database.begin_write().unwrap();
+    for id in deliveries {
+        transaction.open_table(table).unwrap().insert(id.as_bytes(), b"\x7f".as_slice()).unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
 #[tokio::test]
 async fn a_damaged_record_stops_its_own_lane_and_no_other() {
     let (dir, clock) = (TempDir::new().unwrap(), Arc::default());
@@ -113,12 +126,7 @@ async fn a_damaged_record_stops_its_own_lane_and_no_other() {
     let (_, damaged) = bench.recorded("c1").await;
     let (lead, whole) = bench.recorded("c2").await;
     drop(bench);
-    let database = redb::Database::open(dir.path().join("outbox.redb")).unwrap();
-    let deliveries = redb::TableDefinition::<[u8; 16], &[u8]>::new("deliveries");
-    let transaction = database.begin_write().unwrap();
-    transaction.open_table(deliveries).unwrap().insert(damaged.as_bytes(), b"\x7f".as_slice()).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
+    damage(&dir, &[damaged]);
 
     let store = open(&dir, &clock).await.unwrap();
     let claims = store.claim(&lead.account, 10, Duration::from_secs(30)).await.unwrap().claims;
@@ -126,4 +134,20 @@ async fn a_damaged_record_stops_its_own_lane_and_no_other() {
     assert!(store.settle(&claims[0].fence, None, Settlement::Delivered { remote_id: None }).await.unwrap());
     assert_eq!(store.delivery(damaged).await.unwrap_err().kind(), ErrorKind::Internal);
     assert_eq!(store.claim(&lead.account, 10, Duration::from_secs(30)).await.unwrap().next_due, None);
+}
+
+#[tokio::test]
+async fn a_damaged_record_stops_no_other_from_being_swept() {
+    let (dir, clock) = (TempDir::new().unwrap(), Arc::default());
+    let on = async || Bench {
+        store: Arc::new(open(&dir, &clock).await.unwrap()),
+        clock: clock.clone(),
+        held: Box::new(()),
+    };
+    let bench = on().await;
+    let (_, damaged) = swept_later(&bench, "damaged").await;
+    let whole = swept_later(&bench, "whole").await;
+    drop(bench);
+    damage(&dir, &damaged);
+    sweep_for_long(&on().await, whole).await;
 }

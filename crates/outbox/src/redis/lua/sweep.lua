@@ -1,9 +1,23 @@
 -- Lets changes die whose conversion never came, and removes what is past its time.
 -- What is settled is found by the feed of changes: by the last change of what was told of it.
--- Mends what was dated by a clock that ran ahead and was set right. Returns how many records all that were.
-function steps.sweep(retention, changes_kept, most, code, message, ahead, longest)
+-- Mends what was dated by a clock that ran ahead and was set right. Returns what was the matter with the first record
+-- that cannot be read, which stays where it is and stops no other; and how many others all that were.
+-- Nothing where the caller's clock, which says `theirs`, is further from this one than `apart`: one of them is wrong.
+function steps.sweep(retention, changes_kept, most, code, message, ahead, longest, theirs, apart)
+  if math.abs(now - theirs) > tonumber(apart) then return false end
   most = tonumber(most)
-  local touched, settled = 0, now - retention
+  local touched, settled, damage = 0, now - retention, ''
+
+  local function each_of(names, step)
+    for _, name in ipairs(names) do
+      write()
+      local done, trouble = pcall(step, name)
+      if not done then
+        forget()
+        damage = damage ~= '' and damage or tostring(type(trouble) == 'table' and trouble.err or trouble)
+      end
+    end
+  end
 
   local function past(name, time)
     return ask('ZRANGE', only(name), '-inf', time, 'BYSCORE', 'LIMIT', 0, math.max(most - touched, 1))
@@ -19,11 +33,11 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
   end
 
   local function remove(c)
-    local lane = c.lane
-    for _, told in ipairs(each(c.told)) do
-      local d = read(delivery(told))
-      place(key(d.state, d.account), told, false)
-      call('DEL', key('d', told))
+    local lane, all = c.lane, {}
+    for at, told in ipairs(each(c.told)) do all[at] = read(delivery(told)) end
+    for _, d in ipairs(all) do
+      place(key(d.state, d.account), d.id, false)
+      call('DEL', key('d', d.id))
       lane, touched = d.lane, touched + 1
     end
     if c.made ~= NONE then place(key('conversions', c.account), c.id, false) end
@@ -41,24 +55,23 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
     touched = touched + 1
   end
 
-  for _, id in ipairs(past('waiting', now)) do
+  each_of(past('waiting', now), function(id)
     local d = read(delivery(id))
     d.due, d.code, d.message = 0, code, message
     move(d, d.account, 'dead')
     save(d)
     touched = touched + 1
-  end
-  for _, feed in ipairs(past('changes', settled)) do
-    if touched < most then
-      for _, id in ipairs(each(feed)) do
-        local d = delivery(id)
-        local c = d and conversion(read(d).conversion)
-        if c and is_settled(c) then remove(c) end
-      end
-      place(only('changes'), feed, false)
-      touched = touched + 1
+  end)
+  each_of(past('changes', settled), function(feed)
+    if touched >= most then return end
+    for _, id in ipairs(each(feed)) do
+      local d = delivery(id)
+      local c = d and conversion(read(d).conversion)
+      if c and is_settled(c) then remove(c) end
     end
-  end
+    place(only('changes'), feed, false)
+    touched = touched + 1
+  end)
   for _, name in ipairs(past('reserved', now)) do
     place(only('reserved'), name, false)
     call('DEL', key('r', name))
@@ -69,7 +82,7 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
     return ask('ZRANGE', name, '(' .. time, '+inf', 'BYSCORE', 'LIMIT', 0, most)
   end
 
-  for _, feed in ipairs(beyond(only('changes'), now + ahead)) do
+  each_of(beyond(only('changes'), now + ahead), function(feed)
     for _, id in ipairs(each(feed)) do
       local d = delivery(id)
       if d and d.updated > now + ahead then
@@ -79,7 +92,7 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
     end
     place(only('changes'), feed, whole(now - changes_kept))
     touched = touched + 1
-  end
+  end)
   -- No schedule and no lease reaches further than the longest wait: such a lane is due now.
   for _, account in ipairs(call('SMEMBERS', only('accounts'))) do
     for _, class in ipairs(CLASSES) do
@@ -89,5 +102,5 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
       end
     end
   end
-  return touched
+  return {damage, touched}
 end
