@@ -19,6 +19,8 @@ pub struct Account {
     pub concurrency: NonZeroUsize,
     /// How many calls may begin in a second; no limit where absent.
     pub per_second: Option<NonZeroU32>,
+    /// A hash of all that the config says of it: where that stays, so does the account.
+    pub settings: u64,
 }
 
 /// All accounts by name.

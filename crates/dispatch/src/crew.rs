@@ -96,7 +96,7 @@ async fn keep(
 }
 
 fn differs(one: &Account, other: &Account) -> bool {
-    !Arc::ptr_eq(&one.adapter, &other.adapter)
+    one.settings != other.settings
         || one.concurrency != other.concurrency
         || one.per_second != other.per_second
 }

@@ -92,11 +92,11 @@ async fn a_rate_that_is_lifted_binds_no_more() {
 #[tokio::test(start_paused = true)]
 async fn a_reload_that_changes_nothing_changes_nothing() {
     let (log, _guard) = Log::catch();
-    let same = account(MAIN, "https://a.example", HOLD);
+    let same = || account(MAIN, "https://a.example", HOLD);
     let network = TestNetwork::always(WELL);
-    let rig = Rig::new([same.clone()]).leads(MAIN, ["one"]).run(network.leaf());
+    let rig = Rig::new([same()]).leads(MAIN, ["one"]).run(network.leaf());
     rig.settled().await;
-    rig.accounts.send_replace(accounts([same]));
+    rig.accounts.send_replace(accounts([same()]));
     rig.add(MAIN, "two");
     rig.settled().await;
     assert!(log.saying("settings changed").is_empty());

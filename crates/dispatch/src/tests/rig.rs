@@ -1,6 +1,7 @@
 //! A dispatcher at work over the doubles, and the deliveries it is given.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
     time::Duration,
@@ -29,11 +30,14 @@ pub(super) const MAIN: &str = "main";
 
 /// An account at `base`, eight calls at once and no limit on their rate.
 pub(super) fn account(id: &str, base: &str, repeat: Repeat) -> Account {
+    let mut settings = DefaultHasher::new();
+    format!("{base} {repeat:?}").hash(&mut settings);
     Account {
         id: AccountId::parse(id).unwrap(),
         adapter: Arc::new(TestAdapter { base: base.to_owned(), repeat }),
         concurrency: NonZeroUsize::new(8).unwrap(),
         per_second: None,
+        settings: settings.finish(),
     }
 }
 

@@ -278,6 +278,7 @@ fn registry() -> Registry {
         adapter: Arc::new(Network),
         concurrency: NonZeroUsize::MIN,
         per_second: None,
+        settings: 0,
     };
     let campaign = Campaign {
         id: CampaignId::parse("promo").unwrap(),

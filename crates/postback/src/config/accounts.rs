@@ -1,6 +1,7 @@
 //! The accounts and campaigns of the config, and the networks that this binary knows.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
 };
@@ -121,6 +122,7 @@ fn account(
         return None;
     };
     let origins = table.clone();
+    let settings = hash(Node { origin: origin.clone(), value: Value::Table(origins.clone()) });
     let common: Table = COMMON.iter().filter_map(|key| table.remove_entry(*key)).collect();
     let common: Option<Common> =
         read(Node { origin: origin.clone(), value: Value::Table(common.clone()) }, path, problems);
@@ -142,7 +144,16 @@ fn account(
         adapter: adapter?,
         concurrency: common.concurrency,
         per_second: common.per_second,
+        settings,
     })
+}
+
+/// A hash of what an account's table says, wherever each setting came from.
+fn hash(node: Node) -> u64 {
+    let said = serde_json::Value::deserialize(node).unwrap_or_default();
+    let mut hasher = DefaultHasher::new();
+    said.to_string().hash(&mut hasher);
+    hasher.finish()
 }
 
 #[derive(Deserialize)]

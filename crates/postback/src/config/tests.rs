@@ -129,3 +129,18 @@ fn the_examples_accounts_are_right_without_their_comment_signs() {
     let config = Config::read_in(folder.path(), &text, empty()).map_err(said).expect("right");
     assert_eq!(config.accounts.len(), NETWORKS.len());
 }
+
+#[test]
+fn an_account_is_another_only_where_the_config_says_another_thing_of_it() {
+    let settings = |text: &str, value: &str| {
+        let env = [("POSTBACK_ACCOUNTS__TS__KEY".to_owned(), value.to_owned())];
+        let text = format!("key.current = \"{}\"\n{text}", Key::new(1, [7; 32]).reveal());
+        let config = Config::read(&text, env.into_iter()).map_err(said).expect("right");
+        config.accounts.values().map(|account| account.settings).collect::<Vec<_>>()
+    };
+    let text = "[accounts.ts]\nnetwork = \"trafficstars\"\ncurrency = \"EUR\"\n";
+    let before = settings(text, "one");
+    assert_eq!(settings(&format!("# A comment.\n{text}# Another.\n"), "one"), before);
+    assert_ne!(settings(text, "two"), before);
+    assert_ne!(settings(&text.replace("EUR", "USD"), "one"), before);
+}

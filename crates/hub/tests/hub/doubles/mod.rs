@@ -84,6 +84,7 @@ pub(crate) fn registry(campaigns: &[&str]) -> Result<Registry, Error> {
         adapter: Arc::new(FakeNetwork { flows }),
         concurrency: 1.try_into().unwrap(),
         per_second: None,
+        settings: 0,
     };
     let accounts = [("near", false), ("far", true)].map(|(name, flows)| (id(name), account(name, flows)));
     let spring = Campaign {
