@@ -56,13 +56,26 @@ impl Sent {
 /// The durable mark that an attempt has begun.
 #[derive(Clone)]
 pub(crate) struct Mark {
-    pub(crate) outbox: Arc<dyn Outbox>,
-    pub(crate) fence: Fence,
+    outbox: Arc<dyn Outbox>,
+    fence: Fence,
+    under_way: Arc<AtomicBool>,
 }
 
 impl Mark {
+    pub(crate) fn new(outbox: Arc<dyn Outbox>, fence: Fence) -> Self {
+        Self { outbox, fence, under_way: Arc::default() }
+    }
+
+    /// Whether it is being made: the connection stands, and the outbox is waited for.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.under_way.load(Ordering::Acquire)
+    }
+
     pub(crate) async fn make(&self) -> Result<(), Failure> {
-        match self.outbox.start(&self.fence).await {
+        self.under_way.store(true, Ordering::Release);
+        let made = self.outbox.start(&self.fence).await;
+        self.under_way.store(false, Ordering::Release);
+        match made {
             Ok(true) => Ok(()),
             Ok(false) => Err(Failure::LeaseLost),
             Err(cause) => {

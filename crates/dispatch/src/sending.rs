@@ -132,9 +132,7 @@ impl Sending {
     fn mark(&self, repeat: &Repeat) -> Option<Mark> {
         match repeat {
             Repeat::Keyed(_) => None,
-            Repeat::Unkeyed(_) => {
-                Some(Mark { outbox: self.shared.outbox.clone(), fence: self.claim.fence.clone() })
-            }
+            Repeat::Unkeyed(_) => Some(Mark::new(self.shared.outbox.clone(), self.claim.fence.clone())),
         }
     }
 

@@ -14,7 +14,10 @@ use postback_core::Reason;
 use tokio::time::{Instant, timeout_at};
 use tower::Service;
 
-use crate::outgoing::{Failure, Outgoing, Reply};
+use crate::{
+    meter,
+    outgoing::{Failure, Mark, Outgoing, Reply},
+};
 
 /// How much of an answer's body is read, in bytes.
 pub(crate) const BODY_READ: usize = 64 * 1024;
@@ -49,7 +52,7 @@ where
     fn call(&mut self, outgoing: Outgoing) -> Self::Future {
         let timeout = self.timeout;
         let deadline = Instant::now() + timeout;
-        let sent = outgoing.sent.clone();
+        let (sent, mark) = (outgoing.sent.clone(), outgoing.mark.clone());
         let reply = self.inner.call(outgoing);
         Box::pin(async move {
             let mut reply = pin!(reply);
@@ -62,15 +65,18 @@ where
             });
             match timeout_at(deadline, in_time).await {
                 Ok(Some(reply)) => Ok(read(reply?, deadline).await),
-                Ok(None) | Err(_) => Err(too_late(sent.get(), timeout)),
+                Ok(None) | Err(_) => Err(too_late(sent.get(), mark.as_ref(), timeout)),
             }
         })
     }
 }
 
-fn too_late(sent: bool, timeout: Duration) -> Failure {
+fn too_late(sent: bool, mark: Option<&Mark>, timeout: Duration) -> Failure {
     if sent {
         Failure::Lost(Reason::new("no_answer", format!("no answer within {timeout:?}")))
+    } else if mark.is_some_and(Mark::is_under_way) {
+        meter::outbox_error("start");
+        Failure::Unmarked
     } else {
         let reason = Reason::new("connect_timeout", format!("no connection within {timeout:?}"));
         Failure::NotSent { reason, blip: false }

@@ -110,7 +110,7 @@ async fn a_request_that_came_back_from_a_dead_connection_counts_as_not_sent() {
     let gone = Arc::new(Notify::new());
     outbox.state().start_waits = Some(gone.clone());
     let request = Request::get(server.base()).body(Bytes::new()).unwrap();
-    let outgoing = Outgoing::new(request, Some(Mark { outbox, fence }));
+    let outgoing = Outgoing::new(request, Some(Mark::new(outbox, fence)));
     let sent = outgoing.sent.clone();
     let call = tokio::spawn(Network::new(LONG).unwrap().oneshot(outgoing));
     server.until(|seen| seen.reset == 1).await;

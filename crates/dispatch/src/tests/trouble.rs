@@ -175,6 +175,18 @@ async fn what_cannot_be_marked_is_not_sent_and_no_attempt_is_burnt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_mark_that_outlasts_its_attempt_says_nothing_of_the_network_and_burns_no_attempt() {
+    let network = TestNetwork::always(WELL);
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]);
+    rig.outbox.state().start_waits = Some(Arc::default());
+    let rig = rig.run(network.leaf());
+    rig.settled().await;
+    let delivery = rig.outbox.delivery("c");
+    let outcomes: Vec<Outcome> = delivery.attempts.iter().map(|attempt| attempt.outcome).collect();
+    assert_eq!((outcomes, rig.outbox.state().released.len()), (vec![Outcome::Accepted], 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_account_is_paused_with_one_alert_and_nothing_is_burnt() {
     let (log, _guard) = Log::catch();
     let network = TestNetwork::new(|_, number| match number {
