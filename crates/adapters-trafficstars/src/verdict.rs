@@ -22,6 +22,7 @@ pub(crate) fn verdict(answer: &Response<Bytes>, now: Timestamp) -> Verdict {
             after: None,
             reason: Reason::new("not_ok", "Traffic Stars says that it is not ok, and not why"),
         }),
+        Said::Nothing if of_a_gateway(status) => without_words(status),
         Said::Nothing => by_status(answer, now).unwrap_or_else(|| without_words(status)),
     }
 }
@@ -66,6 +67,11 @@ fn complaint(message: &str, answer: &Response<Bytes>, now: Timestamp) -> Verdict
         (Complaint::Other(_), _) => Verdict::Retry { after: None, reason },
         _ => Verdict::Rejected { reason },
     }
+}
+
+/// Whether something in between says that it had no good answer of the network: that may have counted the call.
+fn of_a_gateway(status: StatusCode) -> bool {
+    [StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT].contains(&status)
 }
 
 /// A body that is not the network's: something in between may have answered. Under a client error the call was

@@ -131,7 +131,7 @@ fn ts_10_a_body_that_is_not_the_networks_is_neither_success_nor_a_final_failure(
         "{\"ok\":1}",
     ];
     for body in bodies {
-        for status in [200, 202, 204] {
+        for status in [200, 202, 204, 502, 504] {
             let Verdict::Unreadable { reason } = verdict(status, body) else { panic!("{status} {body}") };
             assert_eq!(reason.code, "unreadable");
         }
