@@ -44,6 +44,25 @@ async fn no_more_begin_in_a_second_than_the_account_allows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rate_holds_for_every_second_whenever_it_begins() {
+    for rate in [10, 500] {
+        let network = TestNetwork::always(WELL);
+        let rig = Rig::new([limited(account(MAIN, "https://a.example", HOLD), 1_000, Some(rate))]);
+        let rig = rig.leads(MAIN, ["first"]).run(network.leaf());
+        rig.settled().await;
+        tokio::time::sleep(Duration::from_millis(980)).await;
+        names(3 * rate as usize).iter().for_each(|name| rig.add(MAIN, name));
+        rig.wake.notify_one();
+        rig.settled().await;
+        let begun: Vec<Duration> = network.calls().into_iter().map(|(_, at)| at).collect();
+        let most = rate as usize + rate as usize / 50;
+        let spans = begun.windows(most + 1).map(|calls| calls[most] - calls[0]);
+        assert!(spans.min().unwrap() >= Duration::from_secs(1), "more than {most} in a second");
+        assert!(*begun.last().unwrap() <= Duration::from_millis(4_500), "the limit is used");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_breaker_is_open_nothing_is_claimed_and_no_attempt_is_burnt() {
     let network = TestNetwork::always(Answer::Says(503, "", Duration::ZERO));
     let rig = Rig::new([limited(account(MAIN, "https://a.example", HOLD), 1, None)]);
