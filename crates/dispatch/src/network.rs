@@ -48,8 +48,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// A network of which servers are believed that Mozilla's roots vouch for. An address that does not answer
-    /// is given up after half of `timeout`, so that a second one gets its chance.
+    /// A network of which servers are believed that Mozilla's roots vouch for. The connector
+    /// parts `timeout` among a name's addresses, so that one that does not answer leaves the others their chance.
     pub(crate) fn new(timeout: Duration) -> CoreResult<Self> {
         let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
@@ -63,7 +63,7 @@ impl Network {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(timeout / 2));
+        tcp.set_connect_timeout(Some(timeout));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
