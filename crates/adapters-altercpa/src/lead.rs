@@ -138,8 +138,12 @@ impl<'a> Lead<'a> {
         self.origin.write(self.action, &mut form)?;
         let named = form.len();
         let auto = self.auto(&mut fields)?;
-        Telling { status: self.status.as_ref(), lists: &self.altercpa.lists, words: &self.altercpa.words }
-            .write(&mut fields, &mut form, &mut warnings)?;
+        let AlterCpa { lists, words, status_ids, .. } = self.altercpa;
+        Telling { action: self.action, status: self.status.as_ref(), lists, words, status_ids }.write(
+            &mut fields,
+            &mut form,
+            &mut warnings,
+        )?;
         self.write_goal(&mut fields, &mut form)?;
         money::write_payment(self.payout, &mut fields, &mut form)?;
         money::write_value(self.value, &mut fields, &mut form)?;

@@ -3,7 +3,12 @@
 use postback_core::{Error, Result, Status};
 use serde::Deserialize;
 
-use crate::{fields::Fields, fields::quoted, form::Form};
+use crate::{
+    fields::{Fields, quoted},
+    form::Form,
+    lead::Action,
+    table::Table,
+};
 
 /// The words by which the six statuses are sent (AC-18, AC-19).
 #[derive(Clone, Debug, Deserialize)]
@@ -188,16 +193,22 @@ impl Lists {
     }
 
     /// These lists, changed as little as makes the network take `word` for `status`.
-    fn teaching(mut self, word: &str, status: &Status) -> Self {
+    fn teaching(self, word: &str, status: &Status) -> Self {
         if recognize(word, &self).status() == Some(status) {
             return self;
         }
-        for (_, meaning, words) in self.each_mut() {
-            words.retain(|own| own != word);
+        let mut lists = self.without(word);
+        for (_, meaning, words) in lists.each_mut() {
             if meaning == *status {
                 words.push(word.to_owned());
             }
         }
+        lists
+    }
+
+    /// These lists, none of which holds `word`.
+    fn without(mut self, word: &str) -> Self {
+        self.each_mut().into_iter().for_each(|(_, _, words)| words.retain(|own| own != word));
         self
     }
 
@@ -212,12 +223,16 @@ impl Lists {
 
 /// How a lead's state is told.
 pub(crate) struct Telling<'a> {
+    /// Whether the lead is there already.
+    pub(crate) action: Action,
     /// The state, where one is told.
     pub(crate) status: Option<&'a Status>,
     /// The account's own words.
     pub(crate) lists: &'a Lists,
     /// The words of the six statuses.
     pub(crate) words: &'a Words,
+    /// The account's status ids.
+    pub(crate) status_ids: &'a Table,
 }
 
 impl Telling<'_> {
@@ -239,7 +254,12 @@ impl Telling<'_> {
         let meant = match self.status {
             Some(status) => {
                 let lists = replaced.unwrap_or_else(|| self.lists.clone());
-                self.write_word(status, lists, form, warnings)
+                if self.action == Action::Change && *status == Status::New {
+                    self.write_new(lists, form)?;
+                    Some(Status::New)
+                } else {
+                    self.write_word(status, lists, form, warnings)
+                }
             }
             None if replaced.is_some() => {
                 return Err(Error::invalid(
@@ -258,6 +278,20 @@ impl Telling<'_> {
         }
         let meant = if accept.is_some() { Some(Status::Approved) } else { meant };
         write_reason(fields, meant.as_ref(), form)
+    }
+
+    /// Writes that a lead is new again, by a word that the network recognizes by itself, else by number: with a word of
+    /// `stn` it would create a lead instead of changing one.
+    fn write_new(&self, lists: Lists, form: &mut Form) -> Result<()> {
+        let word = &self.words.new;
+        if automatic(word) == Some(Status::New) {
+            form.add("status", word);
+            lists.without(word).write(form);
+        } else {
+            let number = self.status_ids.number("stid", "new").map_err(|error| error.at("status"))?;
+            form.add("stid", number.to_string());
+        }
+        Ok(())
     }
 
     /// Writes the word and the lists that make it understood, and returns what it means.

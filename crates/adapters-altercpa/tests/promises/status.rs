@@ -121,7 +121,7 @@ fn ac_5_each_of_our_statuses_is_understood_whatever_the_accounts_words_are() {
     ];
     for lines in accounts {
         for status in ["new", "processing", "hold", "approved", "cancelled", "trash"] {
-            let call = changed_to(&lists(lines), status, &[]).unwrap();
+            let call = created_as(&lists(lines), status);
             assert_eq!(understood(&call).status(), Some(&status.parse().unwrap()), "{status} {lines}");
             assert!(call.warnings.is_empty());
         }
@@ -159,6 +159,21 @@ fn ac_12_one_postback_creates_and_changes_where_stn_names_the_word() {
     assert_eq!(understood(&call), Recognized::Listed(Status::New));
     let by_account = changed_to(&lists("stn = ['pending']"), "pending", &[]).unwrap();
     assert_eq!(value(&by_account, "stn").unwrap(), "pending");
+}
+
+#[test]
+fn ac_12_a_change_to_new_changes_the_lead_that_is_there() {
+    let sent = |lines: &str, fields: &[(&str, &str)]| {
+        let call = changed_to(&lists(lines), "new", fields).unwrap();
+        values(&call, ["status", "stid", "stn", "stw"])
+    };
+    assert_eq!(sent("", &[]), ["new", "-", "-", "-"]);
+    assert_eq!(sent("stn = ['new', 'fresh']", &[]), ["new", "-", "fresh", "-"]);
+    assert_eq!(sent("", &[("stn", "new")]), ["new", "-", "-", "-"]);
+    assert_eq!(sent("stw = ['new', 'wait']", &[]), ["new", "-", "-", "wait"]);
+    assert_eq!(sent("words = { new = 'fresh' }", &[]), ["-", "1", "-", "-"]);
+    let renamed = lists("words = { new = 'fresh' }\nstatus_ids = { 1 = 'neu' }");
+    assert_eq!(fault(changed_to(&renamed, "new", &[])), "status");
 }
 
 #[test]
