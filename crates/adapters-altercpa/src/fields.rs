@@ -108,7 +108,7 @@ impl Fields {
     pub(crate) fn write_rest(mut self, form: &mut Form, warnings: &mut Vec<String>) {
         for name in ["count", "mobile"] {
             if let Some(value) = self.take(name) {
-                if name == "mobile" && !DEVICES.contains(&value.as_str()) {
+                if name == "mobile" && !DEVICES.iter().any(|device| device.eq_ignore_ascii_case(&value)) {
                     warnings.push(format!("fields.mobile: `{}` is taken as mobile", quoted(&value)));
                 }
                 form.add(name, value);

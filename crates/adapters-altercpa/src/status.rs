@@ -61,7 +61,7 @@ impl Words {
         ];
         all.iter().try_for_each(|(field, word)| check_word(field, word))?;
         for (at, (field, word)) in all.iter().enumerate() {
-            if let Some((first, _)) = all[..at].iter().find(|(_, other)| other == word) {
+            if let Some((first, _)) = all[..at].iter().find(|(_, other)| other.eq_ignore_ascii_case(word)) {
                 return Err(Error::invalid(
                     *field,
                     format!("`{}` is the word of {first} already", quoted(word)),
@@ -111,9 +111,10 @@ impl Recognized {
 }
 
 /// What the network makes of `word`: the first of `sta`, `stc`, `stt`, `sth`, `stw`, `stn` that holds it decides
-/// (AC-5), else the words that it recognizes by itself (AC-18). Words are compared as they are written.
+/// (AC-5), whatever its case, else the words that it recognizes by itself (AC-18), which are lower case.
 pub fn recognize(word: &str, lists: &Lists) -> Recognized {
-    let listed = lists.each().into_iter().find(|(_, _, words)| words.iter().any(|own| own == word));
+    let listed =
+        lists.each().into_iter().find(|(_, _, words)| words.iter().any(|own| own.eq_ignore_ascii_case(word)));
     match listed {
         Some((_, status, _)) => Recognized::Listed(status),
         None => automatic(word).map_or(Recognized::Unknown, Recognized::Automatic),
@@ -161,7 +162,7 @@ impl Lists {
         for (list, _, words) in self.each() {
             for word in words {
                 check_word(list, word)?;
-                if let Some((first, _)) = seen.iter().find(|(_, other)| other == word) {
+                if let Some((first, _)) = seen.iter().find(|(_, other)| other.eq_ignore_ascii_case(word)) {
                     return Err(Error::invalid(
                         list,
                         format!("`{}` is in `{first}` already; want it once", quoted(word)),
@@ -208,7 +209,9 @@ impl Lists {
 
     /// These lists, none of which holds `word`.
     fn without(mut self, word: &str) -> Self {
-        self.each_mut().into_iter().for_each(|(_, _, words)| words.retain(|own| own != word));
+        self.each_mut()
+            .into_iter()
+            .for_each(|(_, _, words)| words.retain(|own| !own.eq_ignore_ascii_case(word)));
         self
     }
 

@@ -121,6 +121,7 @@ fn ac_8_an_unknown_device_is_mobile_and_is_warned_of() {
     let call = with_fields(&plain(), &[("mobile", "destkop")]).unwrap();
     assert_eq!(value(&call, "mobile").unwrap(), "destkop");
     assert_eq!(call.warnings, ["fields.mobile: `destkop` is taken as mobile"]);
+    assert!(with_fields(&plain(), &[("mobile", "Desktop")]).unwrap().warnings.is_empty());
 }
 
 #[test]

@@ -113,6 +113,17 @@ fn ac_5_a_network_that_says_hold_for_waiting_does_not_bend_our_own_hold() {
 }
 
 #[test]
+fn ac_5_a_listed_word_is_the_same_in_any_case() {
+    let altercpa = lists("stw = ['Hold', 'Wait']");
+    let call = created_as(&altercpa, "hold");
+    assert_eq!(values(&call, ["status", "sth", "stw"]), ["hold", "hold", "Wait"]);
+    let call = created_as(&altercpa, "WAIT");
+    assert_eq!(understood(&call), Recognized::Listed(Status::Processing));
+    assert!(call.warnings.is_empty());
+    assert_eq!(fault(changed_to(&altercpa, "done", &[("sta", "wait")])), "fields.stw");
+}
+
+#[test]
 fn ac_5_each_of_our_statuses_is_understood_whatever_the_accounts_words_are() {
     let accounts = [
         "",
