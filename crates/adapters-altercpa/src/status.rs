@@ -271,7 +271,10 @@ impl Telling<'_> {
                 )
                 .because("MISSING"));
             }
-            None => None,
+            None => match &stid {
+                Some(number) => self.status_ids.status(number),
+                None => (self.action == Action::Create).then_some(Status::New),
+            },
         };
         if let Some(accept) = &accept {
             form.add("accept", accept);

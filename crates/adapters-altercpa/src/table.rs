@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use postback_core::{Error, Result};
+use postback_core::{Error, Result, Status};
 
 use crate::fields::quoted;
 
@@ -89,6 +89,11 @@ impl Table {
                 ),
             )
         })
+    }
+
+    /// The status that a number stands for.
+    pub(crate) fn status(&self, number: &str) -> Option<Status> {
+        self.words.get(&number.parse().ok()?)?.to_ascii_lowercase().parse().ok()
     }
 
     fn named(&self, words: &str) -> Option<u32> {

@@ -69,7 +69,11 @@ fn ac_4_a_reason_is_for_a_lead_that_fell_through() {
     for status in ["new", "processing", "hold", "approved", "confirmed"] {
         assert_eq!(fault(changed_to(&plain(), status, &reason)), "fields.reason", "{status}");
     }
-    assert_eq!(fault(with_fields(&plain(), &[("accept", "1"), ("reason", "3")])), "fields.reason");
+    for said in [&[][..], &[("accept", "1")], &[("stid", "1")], &[("stid", "hold")]] {
+        assert_eq!(fault(with_fields(&plain(), &[said, &reason[..]].concat())), "fields.reason", "{said:?}");
+    }
+    let change = Change { fields: map(&reason), ..Change::default() };
+    assert_eq!(value(&changed(&plain(), change).unwrap(), "reason").unwrap(), "3");
 }
 
 #[test]
