@@ -63,6 +63,11 @@ impl<K: Hash + Eq, C> ClickBook<K, C> {
         Ok(())
     }
 
+    /// How many clicks are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.clicks.len()
+    }
+
     /// Whether an id was issued, living or not.
     pub(crate) fn knows<Q>(&self, id: &Q) -> bool
     where

@@ -155,7 +155,13 @@ impl Trafficstars {
             return Err(SandboxError::invalid("ids", want));
         }
         let click = Click { account, codes: HashSet::new() };
-        self.clicks.issue(id.to_owned(), click, Some(at), now)
+        let before = self.clicks.len();
+        self.clicks.issue(id.to_owned(), click, Some(at), now)?;
+        if self.clicks.len() <= before {
+            // Clicks that had expired made room, and their codes went with them.
+            self.remembered = self.clicks.all_living(now).map(|(.., click)| click.codes.len()).sum();
+        }
+        Ok(())
     }
 
     pub(crate) fn answer(&mut self, call: &Call, now: Timestamp) -> Outcome {
@@ -256,4 +262,26 @@ struct Failure {
 #[derive(Serialize)]
 struct Message {
     msg: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_forgotten_with_the_clicks_on_which_they_were_counted() {
+        let seed = serde_json::json!({ "error_status": 200, "tls_in_front": true, "accounts": [{
+            "name": "a", "key": "k", "several_leads": true, "ids": "opaque", "goals": [], "clicks": [],
+            "expired": [],
+        }] });
+        let seed: TrafficstarsSeed = serde_json::from_value(seed).unwrap();
+        let (life, start) = (SignedDuration::from_secs(1), Timestamp::UNIX_EPOCH);
+        let mut network = Trafficstars::new(&seed, life, start, fastrand::Rng::with_seed(1)).unwrap();
+        let issued = (0..).map(|n| n.to_string()).take_while(|id| network.add(id, 0, start, start).is_ok());
+        let issued = issued.count();
+        network.remembered = MOST;
+        let later = start + life * 2;
+        network.add("next", 0, later, later).unwrap();
+        assert_eq!((issued > 0, network.clicks.len(), network.remembered), (true, 1, 0));
+    }
 }
