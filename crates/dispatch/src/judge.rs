@@ -42,7 +42,7 @@ pub(crate) fn before(claim: &Claim, call: Result<Call>, now: Timestamp) -> Contr
         return dead(Reason::new("lead_not_delivered", message));
     }
     match call {
-        Ok(call) => ControlFlow::Continue(call),
+        Ok(call) => unanswered(delivery, &call, now).map_or(ControlFlow::Continue(call), ControlFlow::Break),
         Err(refused) => dead(Reason::new(refused.reason().to_ascii_lowercase(), refused.to_string())),
     }
 }
@@ -71,6 +71,30 @@ fn interrupted(delivery: &Delivery, call: &Result<Call>, now: Timestamp) -> Opti
         reason: Some(reason),
     };
     Some(Step::Settle { attempt: Some(attempt), settlement })
+}
+
+/// An earlier attempt had no readable answer, and this call differs from it: with the key that the account had then it
+/// was safe to send again, and without one this is not. Where a person decided to, the calls are the same, or the
+/// doubt stands here already, without a call.
+fn unanswered(delivery: &Delivery, call: &Call, now: Timestamp) -> Option<Step> {
+    let last = delivery.attempts.iter().rev().find(|attempt| attempt.outcome == Outcome::Ambiguous)?;
+    if call.repeat != Repeat::Unkeyed(OnAmbiguous::Hold) || last.call.is_empty() || last.call == call.shown {
+        return None;
+    }
+    let (code, said) = last.reason.as_ref().map_or(("unknown", ""), |reason| (&reason.code, &reason.message));
+    let message =
+        format!("{said}; the account's settings are others since, by which a repeat would count again");
+    let reason = Reason::new(code, message);
+    let attempt = Attempt {
+        started_at: now,
+        duration: Duration::ZERO,
+        call: String::new(),
+        status: None,
+        answer: String::new(),
+        outcome: Outcome::Ambiguous,
+        reason: Some(reason.clone()),
+    };
+    Some(settle(attempt, Settlement::InDoubt(reason)))
 }
 
 /// A call that was tried.

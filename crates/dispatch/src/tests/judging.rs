@@ -307,6 +307,30 @@ fn a_claim_whose_earlier_attempt_began_and_did_not_end_is_ambiguous() {
 }
 
 #[test]
+fn what_another_call_may_have_told_is_not_told_by_one_that_cannot_tell_a_repeat() {
+    let keyed_call = || Attempt { call: "GET key=***".to_owned(), ..earlier(Outcome::Ambiguous) };
+    let this_call = || Attempt { call: "GET ***".to_owned(), ..earlier(Outcome::Ambiguous) };
+    let table = [
+        ("with the key", vec![keyed_call()], keyed(), "send"),
+        ("without the key since", vec![keyed_call()], HOLD, "in doubt unknown"),
+        ("that, and one for later", vec![keyed_call(), earlier(Outcome::Retry)], HOLD, "in doubt unknown"),
+        ("to be sent again without a key", vec![keyed_call()], RESEND, "send"),
+        ("a person decided to send it again", vec![this_call()], HOLD, "send"),
+        ("an attempt that was never sent", vec![earlier(Outcome::NotSent)], HOLD, "send"),
+    ];
+    for (name, attempts, repeat, want) in table {
+        let mut claim = claim();
+        claim.delivery.attempts = attempts;
+        let (word, step) = opened(&claim, call(&repeat), at(60));
+        assert_eq!(word, want, "{name}");
+        let Some(step) = step else { continue };
+        // A person decides to send it again: now it is.
+        claim.delivery.attempts.extend(attempt(&step).cloned());
+        assert_eq!(opened(&claim, call(&repeat), at(90)).0, "send", "{name}");
+    }
+}
+
+#[test]
 fn a_refusal_says_which_field_is_wrong() {
     let ControlFlow::Break(Step::Settle { settlement: Settlement::Dead(reason), .. }) =
         before(&claim(), refused(), at(0))
