@@ -191,6 +191,14 @@ pub(crate) fn full() -> Error {
     Error::new(ErrorKind::ResourceExhausted, "LANE_FULL", message)
 }
 
+/// Says that a damaged record is in no list: it keeps no others from being seen.
+pub(crate) fn left_out(error: &Error) {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "a record cannot be read, and is left out of a list"
+    );
+}
+
 pub(crate) fn no_conversion(id: ConversionId) -> Error {
     Error::not_found("CONVERSION_NOT_FOUND", format!("there is no conversion {id}"))
 }

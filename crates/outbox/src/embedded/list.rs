@@ -6,7 +6,7 @@ use postback_core::{
     ports::{AccountStats, ConversionFilter, DeliveryFilter, Page, Paused, RequestKey, Reservation, Story},
 };
 use postback_proto::v1;
-use postback_redb_file::Step;
+use postback_redb_file::{Failure, Step};
 use redb::{Key, ReadOnlyTable, ReadTransaction, TableDefinition, Value};
 
 use super::{
@@ -187,7 +187,10 @@ fn latest(ids: impl Iterator<Item = Step<Id>>) -> Step<Vec<Id>> {
 fn page<T>(ids: Vec<Id>, limit: usize, read: impl Fn(Id) -> Step<Option<T>>) -> Step<Page<T>> {
     let mut items = Vec::new();
     for (place, &id) in ids.iter().enumerate() {
-        items.extend(read(id)?);
+        match read(id) {
+            Err(Failure::Broken(error)) => rules::left_out(&error),
+            item => items.extend(item?),
+        }
         if items.len() >= limit || place + 1 == rules::LOOKED_AT {
             let next = (place + 1 < ids.len()).then_some(id);
             return Ok(Page { items, next });

@@ -149,7 +149,7 @@ impl RedisOutbox {
         Ok(latest(ids.into_iter().filter(|id| after.is_none_or(|after| *id < after)).collect(), many))
     }
 
-    /// Reads records by their ids, one call for each partition.
+    /// Reads records by their ids, one call for each partition; what is damaged is left out.
     async fn read<T>(
         &self,
         ids: &[Id],
@@ -165,7 +165,10 @@ impl RedisOutbox {
         let mut found = BTreeMap::new();
         for some in self.run_all::<Vec<Stored>>(calls).await? {
             for stored in some {
-                found.insert(records::id(&stored.0)?, put_together(&stored)?);
+                match put_together(&stored) {
+                    Ok(item) => drop(found.insert(records::id(&stored.0)?, item)),
+                    Err(error) => rules::left_out(&error),
+                }
             }
         }
         Ok(found)

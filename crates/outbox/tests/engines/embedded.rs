@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use postback_core::{
     DeliveryId, ErrorKind, Status,
-    ports::{Clock, Outbox, Settlement, Target},
+    ports::{Clock, DeliveryFilter, Outbox, Settlement, Target},
 };
 use postback_outbox::{
     Embedded,
@@ -134,6 +134,8 @@ async fn a_damaged_record_stops_its_own_lane_and_no_other() {
     assert!(store.settle(&claims[0].fence, None, Settlement::Delivered { remote_id: None }).await.unwrap());
     assert_eq!(store.delivery(damaged).await.unwrap_err().kind(), ErrorKind::Internal);
     assert_eq!(store.claim(&lead.account, 10, Duration::from_secs(30)).await.unwrap().next_due, None);
+    let listed = store.deliveries(&DeliveryFilter::default(), 10, None).await.unwrap().items;
+    assert_eq!(listed.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [whole]);
 }
 
 #[tokio::test]

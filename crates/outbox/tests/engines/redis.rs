@@ -11,7 +11,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
     ConversionId, DeliveryId, ErrorKind, Fingerprint, LaneId, Outcome, Status,
-    ports::{Clock, Outbox, Settlement, Target},
+    ports::{Clock, DeliveryFilter, Outbox, Settlement, Target},
 };
 use postback_outbox::{
     RedisOutbox, RedisSettings, Topology,
@@ -322,7 +322,7 @@ async fn a_damaged_record_stops_its_own_lane_and_no_other() {
     let key = keys.iter().find(|key| key.ends_with(damaged.as_bytes())).unwrap();
     let cut: Vec<u8> = redis.getrange(key, 0, 200).unwrap();
     redis.set::<_, _, ()>(key, cut).unwrap();
-    let (unread, _) = bench.recorded("c3").await;
+    let (unread, unread_delivery) = bench.recorded("c3").await;
     let keys: Vec<Vec<u8>> = redis.keys("*:l:*").unwrap();
     let key = keys.iter().find(|key| key.ends_with(unread.lane.as_bytes())).unwrap();
     redis.set::<_, _, ()>(key, "cut").unwrap();
@@ -330,6 +330,8 @@ async fn a_damaged_record_stops_its_own_lane_and_no_other() {
     assert_eq!(claims.iter().map(|claim| claim.fence.delivery).collect::<Vec<_>>(), [whole]);
     assert!(bench.store.settle(&claims[0].fence, None, DELIVERED).await.unwrap());
     assert_eq!(bench.store.delivery(damaged).await.unwrap_err().kind(), ErrorKind::Internal);
+    let listed = bench.store.deliveries(&DeliveryFilter::default(), 10, None).await.unwrap().items;
+    assert_eq!(listed.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [unread_delivery, whole]);
 }
 
 /// What a sweep removes in time: a lead that was delivered, and a change whose conversion never comes.

@@ -112,10 +112,10 @@ local function conversions_of(lane)
 end
 
 -- A delivery as it is read: its id, its record, and when an attempt under way began, which its lane knows; 0 where
--- there is none.
+-- there is none, or where the lane cannot be read.
 local function as_read(id)
   local text = ask('GET', key('d', id))
   if not text or byte(text, MOVES_IS) ~= NUMBERS.pending then return {id, text, 0} end
-  local l = lane_of(sub(text, MOVES_IS + 17, MOVES_IS + 32))
-  return {id, text, sub(l.line, 1, 16) == id and l.began or 0}
+  local is_read, l = pcall(lane_of, sub(text, MOVES_IS + 17, MOVES_IS + 32))
+  return {id, text, is_read and sub(l.line, 1, 16) == id and l.began or 0}
 end
