@@ -8,13 +8,16 @@
 // A check says what went wrong by panicking, as a test does.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(missing_docs, reason = "the name of a check says what it checks")]
 mod counting;
+#[allow(missing_docs, reason = "as above")]
 mod glimpsing;
+#[allow(missing_docs, reason = "as above")]
 mod noting;
 
 use std::{any::Any, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use postback_core::{
     AccountId, CampaignId, ClickRef,
     ports::{Action, Clock as _, Deed, Logbook},
@@ -24,6 +27,8 @@ use uuid::{NoContext, Uuid};
 pub use postback_redis_link::testing::ShiftedClock;
 
 pub use self::{counting::*, glimpsing::*, noting::*};
+
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// An empty logbook under test, and the clock that it was given.
 pub struct Bench {

@@ -1,15 +1,13 @@
 //! Checks of counts over time.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use postback_core::{
     LatencyBin, NoClick, Outcome, Series,
     ports::{BUCKET, Bucket, COUNTS_KEPT, Clock as _},
 };
 use tokio::task::JoinSet;
 
-use super::{Bench, near, spring};
-
-const SECOND: SignedDuration = SignedDuration::from_secs(1);
+use super::{Bench, SECOND, near, spring};
 
 fn clicks() -> Series {
     Series::Clicks(spring())
@@ -25,7 +23,6 @@ fn now(bench: &Bench) -> (Timestamp, Timestamp) {
     (now, Bucket::start_of(now))
 }
 
-/// See its name.
 pub async fn counts_of_a_bucket_add_up_and_buckets_stand_in_the_order_of_time(bench: &Bench) {
     let (now, start) = now(bench);
     let (dead, before) = (Series::Dead(near()), start - BUCKET * 20);
@@ -36,7 +33,6 @@ pub async fn counts_of_a_bucket_add_up_and_buckets_stand_in_the_order_of_time(be
     assert_eq!(history, [bucket(before, [(clicks(), 7)]), bucket(start, [(clicks(), 5), (dead, 1)])]);
 }
 
-/// See its name.
 pub async fn a_batch_that_is_added_again_counts_once(bench: &Bench) {
     let (now, start) = now(bench);
     for batch in [[1; 16], [1; 16], [2; 16], [1; 16]] {
@@ -46,7 +42,6 @@ pub async fn a_batch_that_is_added_again_counts_once(bench: &Bench) {
     assert_eq!(history, [bucket(start, [(clicks(), 4)])]);
 }
 
-/// See its name.
 pub async fn every_series_is_kept_apart(bench: &Bench) {
     let (now, start) = now(bench);
     let mut all = vec![
@@ -68,7 +63,6 @@ pub async fn every_series_is_kept_apart(bench: &Bench) {
     assert_eq!(history, [bucket(start, counts)]);
 }
 
-/// See its name.
 pub async fn a_history_holds_its_beginning_and_not_its_end(bench: &Bench) {
     let (_, start) = now(bench);
     for (batch, at) in [([1; 16], start - BUCKET), ([2; 16], start), ([3; 16], start + BUCKET)] {
@@ -81,7 +75,6 @@ pub async fn a_history_holds_its_beginning_and_not_its_end(bench: &Bench) {
     assert!(bench.logbook.history(start + BUCKET, start).await.unwrap().is_empty());
 }
 
-/// See its name.
 pub async fn counts_are_kept_for_eight_days_and_are_swept(bench: &Bench) {
     let (_, start) = now(bench);
     bench.logbook.add([1; 16], &bucket(start, [(clicks(), 1)])).await.unwrap();
@@ -97,7 +90,6 @@ pub async fn counts_are_kept_for_eight_days_and_are_swept(bench: &Bench) {
     assert!(all().await.is_empty());
 }
 
-/// See its name.
 pub async fn many_hubs_count_at_once_and_nothing_is_lost(bench: &Bench) {
     let (now, start) = now(bench);
     let mut hubs = JoinSet::new();

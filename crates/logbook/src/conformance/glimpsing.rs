@@ -1,21 +1,17 @@
 //! Checks of the latest clicks.
 
-use jiff::SignedDuration;
 use postback_core::{
     CLICK_LIFE, ClickRef,
     ports::{Clock as _, LATEST_MOST},
 };
 
-use super::{Bench, near, spring};
-
-const SECOND: SignedDuration = SignedDuration::from_secs(1);
+use super::{Bench, SECOND, near, spring};
 
 async fn ids(bench: &Bench) -> Vec<String> {
     let page = bench.logbook.latest(&spring(), 2_000, None).await.unwrap();
     page.items.into_iter().map(|click| click.id.to_string()).collect()
 }
 
-/// See its name.
 pub async fn clicks_are_listed_page_by_page_the_latest_first(bench: &Bench) {
     let now = bench.clock.now();
     let clicks: Vec<ClickRef> =
@@ -37,7 +33,6 @@ pub async fn clicks_are_listed_page_by_page_the_latest_first(bench: &Bench) {
     assert_eq!(listed, clicks);
 }
 
-/// See its name.
 pub async fn of_a_campaigns_clicks_the_latest_thousand_are_kept(bench: &Bench) {
     let now = bench.clock.now();
     let more = LATEST_MOST as i32 + 500;
@@ -50,7 +45,6 @@ pub async fn of_a_campaigns_clicks_the_latest_thousand_are_kept(bench: &Bench) {
     assert_eq!((ids.len(), ids[0].as_str(), ids[LATEST_MOST - 1].as_str()), (LATEST_MOST, "0", "999"));
 }
 
-/// See its name.
 pub async fn a_click_past_its_life_is_not_listed_and_is_swept(bench: &Bench) {
     bench.logbook.glimpse(&spring(), &[bench.click("old")]).await.unwrap();
     bench.clock.advance(CLICK_LIFE - SECOND * 10);
@@ -65,7 +59,6 @@ pub async fn a_click_past_its_life_is_not_listed_and_is_swept(bench: &Bench) {
     assert_eq!(ids(bench).await, ["newer", "new"], "what was past its life is gone");
 }
 
-/// See its name.
 pub async fn a_forgotten_click_is_gone_and_its_likes_stay(bench: &Bench) {
     let now = bench.clock.now();
     let mut clicks = vec![bench.click_at("a", now), bench.click_at("b/a", now - SECOND)];
@@ -77,7 +70,6 @@ pub async fn a_forgotten_click_is_gone_and_its_likes_stay(bench: &Bench) {
     assert_eq!(kept, clicks[1..]);
 }
 
-/// See its name.
 pub async fn a_click_that_is_seen_again_is_listed_once(bench: &Bench) {
     let click = bench.click("a");
     bench.logbook.glimpse(&spring(), &[click.clone(), click.clone()]).await.unwrap();

@@ -1,17 +1,13 @@
 //! Checks of the trail of actions.
 
-use jiff::SignedDuration;
 use postback_core::ports::{ACTIONS_KEPT, Action, Deed, Resolution};
 
-use super::Bench;
-
-const SECOND: SignedDuration = SignedDuration::from_secs(1);
+use super::{Bench, SECOND};
 
 async fn all(bench: &Bench) -> Vec<Action> {
     bench.logbook.actions(100, None).await.unwrap().items
 }
 
-/// See its name.
 pub async fn an_action_is_kept_whole_and_listed_once(bench: &Bench) {
     let action = Action {
         deed: Deed::Resolve(Resolution::Resend),
@@ -24,7 +20,6 @@ pub async fn an_action_is_kept_whole_and_listed_once(bench: &Bench) {
     assert_eq!(all(bench).await, [action]);
 }
 
-/// See its name.
 pub async fn actions_are_listed_page_by_page_the_latest_first(bench: &Bench) {
     for count in 0..7 {
         bench.logbook.enter(bench.action(count)).await.unwrap();
@@ -43,7 +38,6 @@ pub async fn actions_are_listed_page_by_page_the_latest_first(bench: &Bench) {
     assert_eq!((counts, sizes), (vec![6, 5, 4, 3, 2, 1, 0], vec![3, 3, 1]));
 }
 
-/// See its name.
 pub async fn an_action_is_kept_for_four_hundred_days(bench: &Bench) {
     bench.logbook.enter(bench.action(1)).await.unwrap();
     bench.clock.advance(ACTIONS_KEPT - SECOND * 10);

@@ -13,6 +13,7 @@ use crate::{
     audit::Books,
     house::House,
     load::{Acknowledged, Crowd, Load, caller},
+    settle::every,
     step::NETWORKS,
     trial::Told,
 };
@@ -146,22 +147,10 @@ fn longest(journal: &[Acknowledged], books: &Books) -> Duration {
 
 /// How many attempts the deliveries that wait have behind them.
 async fn failures(caller: &Caller, account: &str) -> anyhow::Result<usize> {
-    let (mut sum, mut page_token) = (0, String::new());
-    loop {
-        let request = ListDeliveriesRequest {
-            account: account.to_owned(),
-            state: DeliveryState::Pending.into(),
-            page_size: 1_000,
-            page_token,
-            ..ListDeliveriesRequest::default()
-        };
-        let page = caller.deliveries.clone().list_deliveries(request).await?.into_inner();
-        sum += page.deliveries.iter().map(|delivery| delivery.attempts.len()).sum::<usize>();
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(sum);
-        }
-    }
+    let state = DeliveryState::Pending.into();
+    let request =
+        ListDeliveriesRequest { account: account.to_owned(), state, ..ListDeliveriesRequest::default() };
+    Ok(every(caller, request).await?.iter().map(|delivery| delivery.attempts.len()).sum())
 }
 
 impl fmt::Display for Outage {

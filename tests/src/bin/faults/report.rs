@@ -114,6 +114,30 @@ fn whole_ms(time: Duration) -> u64 {
     u64::try_from(time.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
+/// A heading, and the number that stands under it.
+type Column = (&'static str, fn(&Row) -> u64);
+
+const NUMBERS: [Column; 18] = [
+    ("trials", |row| row.trials),
+    ("faults", |row| row.faults),
+    ("conversions", |row| row.conversions),
+    ("changes", |row| row.changes),
+    ("lost", |row| row.lost),
+    ("doubled", |row| row.doubled),
+    ("inverted", |row| row.inverted),
+    ("altered", |row| row.altered),
+    ("in doubt", |row| row.in_doubt),
+    ("of them keyed", |row| row.held),
+    ("dead", |row| row.dead),
+    ("pending", |row| row.pending),
+    ("redirects", |row| row.redirects),
+    ("not sent on", |row| row.strays),
+    ("worst ms", |row| row.worst_redirect_ms),
+    ("without store", |row| row.worst_bare_ms),
+    ("beside a fault", |row| row.worst_beside_ms),
+    ("failed requests", |row| row.failures),
+];
+
 impl Report {
     /// Whether every row holds.
     pub(crate) fn holds(&self) -> bool {
@@ -128,54 +152,13 @@ impl Report {
         }
         let mut table = Table::new();
         table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
-        table.set_header([
-            "fault",
-            "store",
-            "trials",
-            "faults",
-            "conversions",
-            "changes",
-            "lost",
-            "doubled",
-            "inverted",
-            "altered",
-            "in doubt",
-            "of them keyed",
-            "dead",
-            "pending",
-            "redirects",
-            "not sent on",
-            "worst ms",
-            "without store",
-            "beside a fault",
-            "failed requests",
-            "holds",
-        ]);
+        let headings = NUMBERS.iter().map(|(heading, _)| *heading);
+        table.set_header(["fault", "store"].into_iter().chain(headings).chain(["holds"]));
         for row in &self.rows {
-            let numbers = [
-                row.trials,
-                row.faults,
-                row.conversions,
-                row.changes,
-                row.lost,
-                row.doubled,
-                row.inverted,
-                row.altered,
-                row.in_doubt,
-                row.held,
-                row.dead,
-                row.pending,
-                row.redirects,
-                row.strays,
-                row.worst_redirect_ms,
-                row.worst_bare_ms,
-                row.worst_beside_ms,
-                row.failures,
-            ];
-            let mut cells = vec![row.fault.to_string(), row.store.to_string()];
-            cells.extend(numbers.iter().map(u64::to_string));
-            cells.push(if row.holds { "yes" } else { "NO" }.to_owned());
-            table.add_row(cells);
+            let numbers = NUMBERS.iter().map(|(_, number)| number(row).to_string());
+            let holds = if row.holds { "yes" } else { "NO" }.to_owned();
+            let names = [row.fault.to_string(), row.store.to_string()];
+            table.add_row(names.into_iter().chain(numbers).chain([holds]));
         }
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);

@@ -6,7 +6,9 @@ use std::{
 };
 
 use anyhow::Context;
-use postback_proto::v1::{DeliveryState, ListDeliveriesRequest, Resolution, ResolveDeliveryRequest};
+use postback_proto::v1::{
+    Delivery, DeliveryState, ListDeliveriesRequest, Resolution, ResolveDeliveryRequest,
+};
 use postback_sandbox::Sandbox;
 use postback_tests::Caller;
 use tokio::time::{Instant, sleep};
@@ -82,20 +84,20 @@ async fn resolve(caller: &Caller, delivery: &str, resolution: Resolution) -> any
 }
 
 async fn list(caller: &Caller, state: DeliveryState) -> anyhow::Result<BTreeSet<String>> {
-    let mut found = BTreeSet::new();
-    let mut page_token = String::new();
+    let request = ListDeliveriesRequest { state: state.into(), ..ListDeliveriesRequest::default() };
+    Ok(every(caller, request).await?.into_iter().map(|delivery| delivery.delivery_id).collect())
+}
+
+/// All deliveries that are asked for, from the first page to the last.
+pub(crate) async fn every(caller: &Caller, request: ListDeliveriesRequest) -> anyhow::Result<Vec<Delivery>> {
+    let (mut all, mut page_token) = (Vec::new(), String::new());
     loop {
-        let request = ListDeliveriesRequest {
-            state: state.into(),
-            page_size: 1_000,
-            page_token,
-            ..ListDeliveriesRequest::default()
-        };
+        let request = ListDeliveriesRequest { page_size: 1_000, page_token, ..request.clone() };
         let page = caller.deliveries.clone().list_deliveries(request).await?.into_inner();
-        found.extend(page.deliveries.into_iter().map(|delivery| delivery.delivery_id));
+        all.extend(page.deliveries);
         page_token = page.next_page_token;
         if page_token.is_empty() {
-            return Ok(found);
+            return Ok(all);
         }
     }
 }
