@@ -24,7 +24,7 @@ The file is CSV in UTF-8 with commas; its first line names the columns, in any o
 A column that is not known is an error. An empty cell says nothing.
 
 What is done stands in FILE.import beside the file: an import that was stopped goes on when it is run again. Each \
-line has a request id of its own, made of the file's content and the line's number, so that a line which is sent again \
+line has a request id of its own, made of the file's content and the line's place in it, so that a line which is sent again \
 is not recorded again. Lines that are refused are kept with the reason in FILE.refused.csv (FILE.invalid.csv with \
 --validate-only), which can be imported once it is mended.
 
