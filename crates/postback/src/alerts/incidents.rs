@@ -127,6 +127,8 @@ pub(crate) struct Notice {
     pub(crate) over: bool,
     /// Since when it was wrong.
     pub(crate) since: Timestamp,
+    /// Whether it was wrong when this process began to look: it may have been told before, and is told again.
+    pub(crate) again: bool,
 }
 
 struct Incident {
@@ -139,7 +141,11 @@ struct Incident {
 
 /// The incidents that are not over.
 #[derive(Default)]
-pub(crate) struct Incidents(BTreeMap<(Kind, String), Incident>);
+pub(crate) struct Incidents {
+    open: BTreeMap<(Kind, String), Incident>,
+    /// Whether the outbox was looked into before.
+    looked: bool,
+}
 
 impl Incidents {
     /// Takes in what shows now, and returns what is to be told. `blind`: the outbox is away.
@@ -147,23 +153,25 @@ impl Incidents {
         for sign in signs {
             let key = (sign.kind, sign.subject.clone());
             let fresh = || Incident { sign: sign.clone(), since: at, first: now, last: now, told: false };
-            let incident = self.0.entry(key).or_insert_with(fresh);
+            let incident = self.open.entry(key).or_insert_with(fresh);
             incident.last = now;
             incident.sign = sign;
         }
         if blind {
-            self.0.values_mut().filter(|it| it.sign.kind.is_of_outbox()).for_each(|it| it.last = now);
+            self.open.values_mut().filter(|it| it.sign.kind.is_of_outbox()).for_each(|it| it.last = now);
         }
+        let again = !self.looked;
+        self.looked |= !blind;
         let mut notices = Vec::new();
-        self.0.retain(|(kind, _), it| {
+        self.open.retain(|(kind, _), it| {
             let shows = it.last == now;
             if !it.told && shows && now - it.first >= kind.patience() {
                 it.told = true;
-                notices.push(Notice { sign: it.sign.clone(), over: false, since: it.since });
+                notices.push(Notice { sign: it.sign.clone(), over: false, since: it.since, again });
             }
             let over = !shows && (!it.told || now - it.last >= kind.quiet());
             if over && it.told {
-                notices.push(Notice { sign: it.sign.clone(), over: true, since: it.since });
+                notices.push(Notice { sign: it.sign.clone(), over: true, since: it.since, again: false });
             }
             !over
         });
@@ -207,6 +215,16 @@ mod tests {
         let looks: [(u64, &[Sign], bool); 3] = [(20, &[], false), (3_600, &paused, false), (300, &[], false)];
         let want = said(&[(20, "account_paused a open"), (3_730, "account_paused a over")]);
         assert_eq!(told(&mut Incidents::default(), &looks).await, want);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_wrong_when_the_outbox_is_first_looked_into_is_told_again_and_nothing_later_is() {
+        let mut incidents = Incidents::default();
+        let doubt = |account| sign(Kind::InDoubt, account);
+        let again = [(vec![], true), (vec![doubt("a")], false), (vec![doubt("a"), doubt("b")], false)]
+            .map(|(signs, blind)| incidents.see(signs, blind, Timestamp::UNIX_EPOCH, Instant::now()))
+            .map(|notices| notices.iter().map(|notice| notice.again).collect::<Vec<_>>());
+        assert_eq!(again, [vec![], vec![true], vec![false]]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -78,11 +78,12 @@ impl Webhook {
         })
     }
 
-    /// Tells the webhook, unless another hub of the deployment does.
+    /// Tells the webhook, unless another hub of the deployment does. What is told again is told in any case: it
+    /// may be this hub itself that told it, before it was started again.
     pub(super) async fn tell(&self, notice: &Notice) {
         let (kind, status) = (notice.sign.kind, if notice.over { "over" } else { "open" });
         let incident = self.incident(notice);
-        if !kind.is_own() && self.is_told(&incident, status).await {
+        if !kind.is_own() && self.is_told(&incident, status).await && !notice.again {
             tracing::debug!(incident, status, "another hub tells the webhook");
             return;
         }
@@ -187,8 +188,13 @@ mod tests {
     use http_body_util::BodyExt;
     use hyper::{body::Incoming, server::conn::http1, service::service_fn};
     use hyper_util::rt::TokioIo;
-    use postback_hub::SystemClock;
-    use tokio::{net::TcpListener, sync::mpsc};
+    use postback_dispatch::Breakers;
+    use postback_hub::{Sight, SystemClock};
+    use tokio::{
+        net::TcpListener,
+        sync::{mpsc, watch},
+    };
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::alerts::incidents::Sign;
@@ -240,7 +246,7 @@ mod tests {
 
     fn notice(kind: Kind, over: bool) -> Notice {
         let sign = Sign { kind, subject: "a".to_owned(), summary: "a: it is so".to_owned() };
-        Notice { sign, over, since: Timestamp::UNIX_EPOCH }
+        Notice { sign, over, since: Timestamp::UNIX_EPOCH, again: false }
     }
 
     #[test]
@@ -295,5 +301,25 @@ mod tests {
             told.push(format!("{} {}", said["kind"].as_str().unwrap(), said["status"].as_str().unwrap()));
         }
         assert_eq!(told, ["in_doubt open", "in_doubt over", "breaker_open open", "breaker_open open"]);
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_is_started_again_within_a_minute_tells_again_what_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = outbox(folder.path()).await;
+        let (url, mut taken) = receiver(0).await;
+        let sight =
+            Sight { accounts: Some(Vec::new()), broken: Some("it drops".to_owned()), ..Sight::default() };
+        for _ in 0..2 {
+            let alerts = Alerts { webhook: url.as_str().into(), secret: None };
+            let ((see, sights), stop) = (watch::channel(None), CancellationToken::new());
+            let hub = super::super::watch(alerts, sights, Breakers::default(), outbox.clone(), stop.clone());
+            let hub = tokio::spawn(hub);
+            see.send(Some(sight.clone())).unwrap();
+            let told = timeout(Duration::from_secs(30), taken.recv()).await.expect("it is told").unwrap();
+            assert!(told.1.contains("promise_broken"), "{}", told.1);
+            stop.cancel();
+            hub.await.unwrap().unwrap();
+        }
     }
 }
