@@ -21,6 +21,8 @@ const PAUSES: &str = "postback_account_pauses_total";
 const BREAKER: &str = "postback_breaker_open";
 const LEASES_LOST: &str = "postback_leases_lost_total";
 const OUTBOX_ERRORS: &str = "postback_dispatch_outbox_errors_total";
+/// How a delivery ends.
+const ENDS: [&str; 3] = ["delivered", "in_doubt", "dead"];
 
 /// Says what the numbers mean.
 pub(crate) fn describe() {
@@ -59,13 +61,16 @@ pub(crate) fn begin(account: &AccountId) {
     for counter in [PAUSES, LEASES_LOST] {
         counter!(counter, "account" => account.to_string()).absolute(0);
     }
+    for outcome in ENDS {
+        counter!(DELIVERIES, "account" => account.to_string(), "outcome" => outcome).absolute(0);
+    }
 }
 
 /// What every delivery of an account is counted in, each looked up once and not before there is something to count.
 #[derive(Default)]
 pub(crate) struct Meter {
     attempts: [OnceLock<(Counter, Histogram)>; Outcome::ALL.len()],
-    ends: [OnceLock<Counter>; 3],
+    ends: [OnceLock<Counter>; ENDS.len()],
     in_flight: OnceLock<Gauge>,
 }
 
@@ -99,13 +104,13 @@ impl Meter {
 
     /// Counts a delivery that ended.
     pub(crate) fn settled(&self, account: &AccountId, settlement: &Settlement) {
-        let (place, outcome) = match settlement {
+        let place = match settlement {
             Settlement::Retry { .. } => return,
-            Settlement::Delivered { .. } => (0, "delivered"),
-            Settlement::InDoubt(_) => (1, "in_doubt"),
-            Settlement::Dead(_) => (2, "dead"),
+            Settlement::Delivered { .. } => 0,
+            Settlement::InDoubt(_) => 1,
+            Settlement::Dead(_) => 2,
         };
-        let counter = || counter!(DELIVERIES, "account" => account.to_string(), "outcome" => outcome);
+        let counter = || counter!(DELIVERIES, "account" => account.to_string(), "outcome" => ENDS[place]);
         self.ends[place].get_or_init(counter).increment(1);
     }
 

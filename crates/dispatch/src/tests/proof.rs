@@ -100,6 +100,20 @@ async fn the_numbers_say_what_was_delivered_and_how_long_it_took() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_accounts_ends_are_counted_from_0_so_that_the_first_one_shows() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]);
+    let rig = rig.leads(MAIN, ["one"]).run(TestNetwork::always(WELL).leaf());
+    rig.settled().await;
+    let text = recorder.handle().render();
+    for (outcome, count) in [("delivered", 1), ("in_doubt", 0), ("dead", 0)] {
+        let line = format!("postback_deliveries_total{{account=\"main\",outcome=\"{outcome}\"}} {count}");
+        assert!(text.contains(&line), "{line} in\n{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_network_repeats_of_secrets_and_customer_is_masked_in_its_answer_and_in_the_reason() {
     let (log, _guard) = Log::catch();
     let body = r#"no canary-5f3a, \u041e\u043b\u044c\u0433\u0430 of olga@mail.example at +33\/12; "#;
