@@ -36,7 +36,10 @@ Examples:
   echo '{\"source\": {\"click_token\": \"AbC...\"}, \"details\": {\"kind\": \"KIND_LEAD\"}}' | postback send --stdin")]
 pub(crate) struct Send {
     /// Reads requests from standard input.
-    #[arg(long, conflicts_with_all = ["account", "kind", "status", "goal", "value", "payout", "transaction_id"])]
+    #[arg(long, conflicts_with_all = [
+        "account", "first_click", "change", "kind", "goal", "status", "value", "payout", "currency",
+        "transaction_id", "field", "occur_time", "request_id",
+    ])]
     stdin: bool,
     /// The click, by its token.
     #[arg(long, value_name = "TOKEN")]
@@ -60,10 +63,12 @@ pub(crate) struct Send {
     #[arg(long, requires = "user")]
     first_click: bool,
     /// The conversion that changes, by its id.
-    #[arg(long, value_name = "ID", requires = "status")]
+    #[arg(long, value_name = "ID", requires = "status", conflicts_with_all = [
+        "account", "change", "kind", "transaction_id", "occur_time",
+    ])]
     conversion: Option<String>,
     /// A change of the conversion with this source, kind and transaction id.
-    #[arg(long, requires_all = ["status", "transaction_id"])]
+    #[arg(long, requires_all = ["status", "transaction_id"], conflicts_with = "occur_time")]
     change: bool,
     /// What it is.
     #[arg(long, value_parser = parser::<Kind>(), required_unless_present_any = ["conversion", "change", "stdin"])]
@@ -233,4 +238,44 @@ async fn read(validate_only: bool, desk: &mut Desk<'_>) -> Result<(), Failure> {
         sent += 1;
     }
     if sent == 0 { Err(Failure::usage("standard input holds no JSON object")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Parser, error::ErrorKind};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        _send: Send,
+    }
+
+    #[test]
+    fn what_would_not_be_told_is_refused() {
+        let taken = |line: &str| Line::try_parse_from(["send"].into_iter().chain(line.split(' '))).map(drop);
+        let (stdin, id) = ("--stdin", "--conversion c --status approved");
+        let key = "--change --click-token t --kind order --transaction-id A-1 --status approved";
+        for line in [stdin, id, key] {
+            assert!(taken(line).is_ok(), "{line}");
+        }
+        for (line, unused) in [
+            (stdin, "--request-id r"),
+            (stdin, "--occur-time 1h"),
+            (stdin, "--field sub1=x"),
+            (stdin, "--currency EUR"),
+            (stdin, "--first-click"),
+            (stdin, "--change"),
+            (id, "--kind lead"),
+            (id, "--occur-time 1h"),
+            (id, "--transaction-id A-1"),
+            (id, "--account ps"),
+            (id, "--change"),
+            (key, "--occur-time 1h"),
+        ] {
+            let refused = taken(&format!("{line} {unused}")).map_err(|error| error.kind());
+            assert_eq!(refused, Err(ErrorKind::ArgumentConflict), "{line} {unused}");
+        }
+    }
 }
