@@ -24,6 +24,8 @@ pub(crate) struct Changes {
     file: PathBuf,
     hangup: Signal,
     seen: Option<Vec<u8>>,
+    /// What is wrong with what was last read; what is wrong may lie outside the file.
+    wrong: Option<String>,
 }
 
 impl Changes {
@@ -31,7 +33,7 @@ impl Changes {
     pub(crate) fn of(file: PathBuf) -> anyhow::Result<Self> {
         let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be waited for")?;
         let seen = std::fs::read(&file).ok();
-        Ok(Self { file, hangup, seen })
+        Ok(Self { file, hangup, seen, wrong: None })
     }
 
     /// Takes changes over for as long as it is polled. A config that is wrong changes nothing.
@@ -43,21 +45,27 @@ impl Changes {
                 _ = self.hangup.recv() => true,
                 _ = look.tick() => false,
             };
-            let now = fs::read(&self.file).await.ok();
-            if asked || now != self.seen {
-                reload(&self.file, &hub, &access);
-            }
-            self.seen = now;
+            self.look(asked, &hub, &access).await;
         }
     }
-}
 
-fn reload(file: &Path, hub: &Hub, access: &Access) {
-    match take(file, hub, access) {
-        Ok(()) => tracing::info!(file = %file.display(), "access, accounts and campaigns are reloaded"),
-        Err(problems) => {
-            tracing::error!(file = %file.display(), problems, "the config is wrong; what held before holds on");
+    /// Reads the config where that is asked, where its file changed, and for as long as it is wrong.
+    async fn look(&mut self, asked: bool, hub: &Hub, access: &Access) {
+        let now = fs::read(&self.file).await.ok();
+        let news = asked || now != self.seen;
+        self.seen = now;
+        if !news && self.wrong.is_none() {
+            return;
         }
+        let (file, wrong) = (self.file.display(), take(&self.file, hub, access).err());
+        match &wrong {
+            None => tracing::info!(%file, "access, accounts and campaigns are reloaded"),
+            Some(problems) if news || wrong != self.wrong => {
+                tracing::error!(%file, problems, "the config is wrong; what held before holds on");
+            }
+            Some(_) => {}
+        }
+        self.wrong = wrong;
     }
 }
 
@@ -110,6 +118,23 @@ mod tests {
         tokio::spawn(changes.take_over(house.hub.clone(), house.access.clone()));
         timeout(PATIENCE, accounts.changed()).await.expect("it is taken over").unwrap();
         assert!(house.hub.registry().account(&"ps".parse().unwrap()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_comes_after_the_config_is_taken_over_without_another_change() {
+        let _alone = ALONE.lock().await;
+        let folder = tempfile::tempdir().unwrap();
+        let (mut changes, house) = read(&folder).await;
+        let text = std::fs::read_to_string(&changes.file).unwrap();
+        let account =
+            "[accounts.ts]\nnetwork = \"trafficstars\"\ncurrency = \"USD\"\nkey_file = \"ts.key\"\n";
+        std::fs::write(&changes.file, text + account).unwrap();
+        let known = || house.hub.registry().account(&"ts".parse().unwrap()).is_ok();
+        changes.look(false, &house.hub, &house.access).await;
+        assert!(!known(), "its key is not there");
+        std::fs::write(folder.path().join("ts.key"), "a-key").unwrap();
+        changes.look(false, &house.hub, &house.access).await;
+        assert!(known());
     }
 
     #[tokio::test]
