@@ -29,7 +29,7 @@ impl Stores {
             });
         }
         // A visitor waits for the clicks; the others may take longer.
-        let clicks = redis(store);
+        let clicks = settings(store);
         let outbox = RedisSettings { timeout: Duration::from_secs(2), ..clicks.clone() };
         Ok(Self {
             clicks: Arc::new(RedisClicks::connect(&clicks, clock.clone())?),
@@ -39,7 +39,8 @@ impl Stores {
     }
 }
 
-fn redis(store: &Store) -> RedisSettings {
+/// How a store on Redis is reached.
+pub(crate) fn settings(store: &Store) -> RedisSettings {
     RedisSettings {
         urls: store.redis.iter().map(|url| url.expose_secret().to_owned()).collect(),
         topology: match (&store.sentinel_master, store.cluster) {

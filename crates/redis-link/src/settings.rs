@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use postback_core::{Error, Result};
 use redis::{ConnectionInfo, IntoConnectionInfo, io::tcp::TcpSettings};
 
+use crate::Link;
+
 /// How the servers stand together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Topology {
@@ -63,6 +65,14 @@ impl fmt::Debug for RedisSettings {
 }
 
 impl RedisSettings {
+    /// Whether a link can be made of them; nothing is connected.
+    ///
+    /// # Errors
+    /// As [`Link::new`].
+    pub fn check(&self) -> Result<()> {
+        Link::new(self).map(drop)
+    }
+
     /// The servers of the URLs, with the socket options that suit short commands.
     ///
     /// # Errors

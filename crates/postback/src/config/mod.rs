@@ -129,7 +129,7 @@ impl Config {
         let api = listen::listen(section("api"), &listen::API, access.as_ref(), problems);
         let console = listen::listen(section("console"), &listen::CONSOLE, access.as_ref(), problems);
         let dispatch = sections::dispatch(section("dispatch"), problems);
-        let log = de::read(section("log"), "log", problems);
+        let log = observed::log(section("log"), problems);
         let traces = observed::traces(section("traces"), problems);
         let alerts = observed::alerts(section("alerts"), problems);
         let accounts = accounts::accounts(section("accounts"), problems);

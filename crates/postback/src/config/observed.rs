@@ -1,10 +1,17 @@
-//! The sections by which the hub is watched from outside: traces and alerts.
+//! The sections by which the hub is watched from outside: log, traces and alerts.
 
+use http::Uri;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Problem, de::read, sections::Origins, tree::Node};
+use super::{
+    Problem,
+    de::read,
+    sections::{Log, Origins},
+    tree::Node,
+};
+use crate::logs;
 
 /// Where traces go.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -30,7 +37,7 @@ pub(crate) struct Alerts {
     pub(crate) secret: Option<SecretString>,
 }
 
-fn is_http(url: &Url) -> bool {
+pub(super) fn is_http(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https") && url.has_host()
 }
 
@@ -45,6 +52,17 @@ pub(super) fn traces(mut node: Node, problems: &mut Vec<Problem>) -> Option<Trac
     Some(traces)
 }
 
+pub(super) fn log(mut node: Node, problems: &mut Vec<Problem>) -> Option<Log> {
+    let origins = Origins::of(&mut node);
+    let log: Log = read(node, "log", problems)?;
+    if logs::filter(&log.filter).is_err() {
+        let message = format!("`{}` is not a filter such as info or info,postback=debug", log.filter);
+        problems.push(origins.problem("log", "filter", message));
+        return None;
+    }
+    Some(log)
+}
+
 /// The alerts, where they are wanted.
 pub(super) fn alerts(mut node: Node, problems: &mut Vec<Problem>) -> Option<Option<Alerts>> {
     let origins = Origins::of(&mut node);
@@ -56,7 +74,8 @@ pub(super) fn alerts(mut node: Node, problems: &mut Vec<Problem>) -> Option<Opti
         }
         return Some(None);
     };
-    if !Url::parse(webhook.expose_secret()).is_ok_and(|url| is_http(&url)) {
+    let text = webhook.expose_secret();
+    if !Url::parse(text).is_ok_and(|url| is_http(&url)) || text.parse::<Uri>().is_err() {
         problems.push(origins.problem(
             "alerts",
             "webhook",

@@ -18,8 +18,10 @@ use super::{
     Problem,
     de::read,
     listen::{self, HTTP, TlsSection},
+    observed::is_http,
     tree::{Node, Origin, Table},
 };
+use crate::stores;
 
 pub(super) const fn local(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
@@ -247,9 +249,12 @@ pub(super) fn store(mut node: Node, folder: &Path, problems: &mut Vec<Problem>) 
     }
     if store.redis.iter().any(|url| !is_redis(url.expose_secret())) {
         wrong("redis", "holds what is not a URL such as redis://127.0.0.1:6379");
-    }
-    if store.redis.len() > 1 && !store.cluster && store.sentinel_master.is_none() {
+    } else if store.redis.len() > 1 && !store.cluster && store.sentinel_master.is_none() {
         wrong("redis", "names several servers; want one, or cluster = true, or sentinel_master");
+    } else if !store.redis.is_empty()
+        && let Err(error) = stores::settings(&store).check()
+    {
+        wrong("redis", error.message());
     }
     if store.cluster && store.sentinel_master.is_some() {
         wrong("sentinel_master", "is set beside cluster = true; want one of them");
@@ -280,7 +285,7 @@ pub(super) fn edge(mut node: Node, problems: &mut Vec<Problem>) -> Option<Edge> 
     let before = problems.len();
     let mut wrong = |key: &str, message: &str| problems.push(origins.problem("edge", key, message));
     if let Some(url) = &edge.public_url
-        && !(matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none())
+        && !(is_http(url) && url.query().is_none() && url.fragment().is_none())
     {
         wrong("public_url", &format!("`{url}` is not a URL such as https://click.example"));
     }
