@@ -39,7 +39,7 @@ use tonic_health::{
 pub use status::DOMAIN;
 
 /// The largest request in bytes.
-const MESSAGE: usize = 64 * 1024;
+pub const MESSAGE: usize = 64 * 1024;
 /// The most calls under way on one connection; further ones wait.
 const STREAMS: u32 = 256;
 

@@ -8,7 +8,9 @@ use std::{
 };
 
 use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord, Trim};
+use postback_grpc_api::MESSAGE;
 use postback_proto::v1::RecordConversionRequest;
+use prost::Message;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::Sender;
 
@@ -104,7 +106,14 @@ impl Feed {
         let line = StringRecord::from_byte_record(record.clone())
             .map_err(|_| Refused::new("line", "is not UTF-8"))?;
         let request = self.columns.request(&line, format!("import-{}-{nth}", self.digest))?;
-        Ok(RecordConversionRequest { validate_only, ..request })
+        let request = RecordConversionRequest { validate_only, ..request };
+        if request.encoded_len() > MESSAGE {
+            return Err(Refused::new(
+                "line",
+                format!("is longer than the {MESSAGE} bytes that the hub takes"),
+            ));
+        }
+        Ok(request)
     }
 }
 
@@ -191,5 +200,14 @@ mod tests {
             let (rest, requests) = read(text, 1);
             assert_eq!((rest[0].number, &ids(&requests)[..]), (numbers[1], &all[1..]), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_longer_than_the_hub_takes_is_refused_alone() {
+        let long = "x".repeat(70_000);
+        let (lines, requests) = read(&format!("click_token,kind\na,lead\n{long},lead\nb,lead\n"), 0);
+        let refused: Vec<_> =
+            lines.iter().map(|line| line.refused.as_ref().map(|why| why.field.as_str())).collect();
+        assert_eq!((refused, requests.len()), (vec![None, Some("line"), None], 2));
     }
 }
