@@ -45,7 +45,7 @@ impl Feed {
         let shown = file.display();
         let unreadable = |error: std::io::Error| Failure::usage(format!("`{shown}` cannot be read: {error}"));
         let mut open = File::open(file).map_err(unreadable)?;
-        let digest = digest(&mut open).map_err(unreadable)?;
+        let digest = hex(&digest(&mut open).map_err(unreadable)?);
         open.rewind()?;
         let lines = Lines::of(File::open(file).map_err(unreadable)?);
         let mut reader =
@@ -147,8 +147,8 @@ impl Lines {
     }
 }
 
-/// The first half of the SHA-256 of what is read, in hex.
-fn digest(file: &mut File) -> std::io::Result<String> {
+/// The SHA-256 of what is read.
+pub(super) fn digest(file: &mut impl Read) -> std::io::Result<Sha256> {
     let (mut digest, mut piece) = (Sha256::new(), vec![0; 64 * 1024]);
     loop {
         match file.read(&mut piece)? {
@@ -156,10 +156,15 @@ fn digest(file: &mut File) -> std::io::Result<String> {
             read => digest.update(&piece[..read]),
         }
     }
-    Ok(digest.finalize().iter().take(16).fold(String::new(), |mut hex, byte| {
+    Ok(digest)
+}
+
+/// The first half of a SHA-256, in hex.
+pub(super) fn hex(digest: &Sha256) -> String {
+    digest.clone().finalize().iter().take(16).fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
-    }))
+    })
 }
 
 #[cfg(test)]

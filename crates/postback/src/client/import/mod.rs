@@ -60,6 +60,10 @@ impl Work for Import {
         if state.lines > 0 {
             writeln!(desk.err, "goes on after the first {} lines", state.lines)?;
         }
+        if state.report_bytes > 0 && !state.report().exists() {
+            let report = state.report().display();
+            writeln!(desk.err, "{report} is gone; lines refused from now on are kept in another one")?;
+        }
         let report = Report::open(&state, feed.header())?;
         let bar = bar(&self.file)?;
         let outcome =
@@ -150,7 +154,7 @@ impl Run<'_> {
 
     /// What is reported is on the disk before it is said to be.
     fn save(&mut self) -> Result<(), Failure> {
-        self.state.report_bytes = self.report.sync()?;
+        self.report.sync(self.state)?;
         self.state.save()
     }
 }

@@ -23,6 +23,9 @@ pub(super) struct State {
     pub(super) refused: u64,
     /// How much of the report belongs to these lines.
     pub(super) report_bytes: u64,
+    /// The digest of those bytes.
+    #[serde(default)]
+    pub(super) report_content: String,
     /// Whether all lines were.
     pub(super) finished: bool,
     #[serde(skip)]
