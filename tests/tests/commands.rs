@@ -1,6 +1,6 @@
 //! The program as an operator runs it: processes, exit codes, signals.
 
-use std::{fs, net::TcpStream, process::Command};
+use std::{ffi::OsStr, fs, net::TcpStream, os::unix::ffi::OsStrExt, process::Command};
 
 use postback_redis_link::testing::RedisServer;
 use postback_tests::{Caller, Postback, Started, Visitor, free_address, lead, token, until};
@@ -84,6 +84,27 @@ fn the_example_config_is_right_once_it_has_its_key() {
         ("postback.toml is right\n", "")
     );
     assert!(output.status.success());
+}
+
+#[test]
+fn a_variable_that_is_not_utf8_is_told_where_it_is_ours_and_left_alone_where_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postback.toml");
+    fs::write(&file, settings(folder.path())).unwrap();
+    let said = |arguments: &[&str], name: &str| {
+        let mut program = Postback::with(arguments).command();
+        let output =
+            program.env(name, OsStr::from_bytes(b"\xff")).env("POSTBACK_CONFIG", &file).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let check = ["check", file.to_str().unwrap()];
+    assert_eq!(said(&check, "NOT_OURS"), (Some(0), String::new()));
+    assert_eq!(said(&check, "POSTBACK_TOKEN_FILE"), (Some(0), String::new()));
+    let wrong = "POSTBACK_EDGE__COOKIE: is not UTF-8\n";
+    assert_eq!(said(&check, "POSTBACK_EDGE__COOKIE"), (Some(1), wrong.to_owned()));
+    assert_eq!(said(&["link", "spring"], "POSTBACK_EDGE__COOKIE"), (Some(1), wrong.to_owned()));
+    let doctor = said(&["doctor"], "NOT_OURS").1;
+    assert!(!doctor.contains("panicked"), "{doctor}");
 }
 
 #[test]

@@ -86,10 +86,11 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, in the order of the file.
     pub fn load(file: Option<&Path>) -> Result<Self, Vec<Problem>> {
-        let Some(file) = file else { return Self::read("", env::vars()) };
+        let env = tree::variables(env::vars_os())?.into_iter();
+        let Some(file) = file else { return Self::read("", env) };
         let text = fs::read_to_string(file)
             .map_err(|error| vec![Problem::whole(format!("`{}` cannot be read: {error}", file.display()))])?;
-        Self::read_in(file.parent().unwrap_or(Path::new("")), &text, env::vars())
+        Self::read_in(file.parent().unwrap_or(Path::new("")), &text, env)
     }
 
     /// Reads a text with variables laid over it. Every relative path leads from the working directory.

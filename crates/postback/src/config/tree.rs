@@ -1,6 +1,6 @@
 //! The config as a tree: each value with the line or the environment variable that it came from.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, fmt, fs, path::Path};
 
 use toml::de::{DeTable, DeValue};
 
@@ -139,6 +139,24 @@ const COMMAND_LINE: [&str; 7] = [
     "POSTBACK_CERTIFICATE",
     "POSTBACK_CERTIFICATE_KEY",
 ];
+
+/// Those of the environment that set a setting.
+pub(crate) fn variables(
+    env: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, Vec<Problem>> {
+    let (mut ours, mut problems) = (Vec::new(), Vec::new());
+    for (name, text) in env {
+        let name = name.to_string_lossy().into_owned();
+        if !name.starts_with(PREFIX) || COMMAND_LINE.contains(&name.as_str()) {
+            continue;
+        }
+        match text.into_string() {
+            Ok(text) => ours.push((name, text)),
+            Err(_) => problems.push(Problem::at(Origin::Env(name), "", "is not UTF-8")),
+        }
+    }
+    if problems.is_empty() { Ok(ours) } else { Err(problems) }
+}
 
 /// Lays environment variables over the file: `POSTBACK_ACCOUNTS__TRAFFICSTARS__KEY` is `accounts.trafficstars.key`.
 /// A `-` in a name is written `_`.

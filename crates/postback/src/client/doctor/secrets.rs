@@ -24,7 +24,8 @@ pub(super) fn checks(config: &Path) -> Vec<Check> {
     walk("", &table, &mut files, &mut inside);
     let folder = config.parent().unwrap_or(Path::new(""));
     files.iter_mut().for_each(|(_, file)| *file = folder.join(&*file));
-    let named = env::vars().filter(|(name, _)| {
+    let variables = env::vars_os().map(|(name, file)| (name.to_string_lossy().into_owned(), file));
+    let named = variables.filter(|(name, _)| {
         name.starts_with("POSTBACK_") && name.ends_with("_FILE") && name != "POSTBACK_TOKEN_FILE"
     });
     files.extend(named.map(|(name, file)| (name, PathBuf::from(file))));
