@@ -144,3 +144,17 @@ fn an_account_is_another_only_where_the_config_says_another_thing_of_it() {
     assert_ne!(settings(text, "two"), before);
     assert_ne!(settings(&text.replace("EUR", "USD"), "one"), before);
 }
+
+#[test]
+fn a_name_that_ends_like_a_files_setting_is_a_name() {
+    let text = format!(
+        "key.current = \"{}\"\n\
+         [access.tokens.x_file]\nscopes = [\"read\"]\nsha256 = [\"{}\"]\n\
+         [accounts.a_file]\nnetwork = \"powerspace\"\n\
+         [campaigns.download_file]\naccount = \"a_file\"\nlanding = \"https://shop.example/\"",
+        Key::new(1, [7; 32]).reveal(),
+        "0".repeat(64)
+    );
+    let config = Config::read(&text, empty()).map_err(said).expect("right");
+    assert_eq!((config.accounts.len(), config.campaigns.len()), (1, 1));
+}

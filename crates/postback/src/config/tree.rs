@@ -221,8 +221,10 @@ fn files_lead_from(folder: &Path, table: &mut Table) {
 
 /// Replaces each `NAME_file = "PATH"` by `NAME`, read from that file without its last line break.
 pub(crate) fn read_files(table: &mut Table, path: &str, problems: &mut Vec<Problem>) {
-    let names: Vec<String> = table.keys().filter(|key| key.ends_with("_file")).cloned().collect();
-    for name in names {
+    // A table is an account, a campaign or a caller whose name ends so.
+    let is_file = |name: &str, node: &Node| name.ends_with("_file") && !matches!(node.value, Value::Table(_));
+    let files = table.iter().filter(|(name, (_, node))| is_file(name, node));
+    for name in files.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
         let Some((origin, node)) = table.remove(&name) else { continue };
         let target = name.trim_end_matches("_file");
         let full = format!("{path}{name}");
