@@ -155,6 +155,18 @@ async fn a_key_that_everybody_can_read_is_warned_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_a_variable_names_is_looked_at_without_a_config_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postback.key");
+    std::fs::write(&file, postback_core::Key::new(1, [7; 32]).reveal()).unwrap();
+    mode(&file, 0o644);
+    let doctor =
+        Postback::with(&["doctor", "--json"]).env("POSTBACK_STORE__PATH", folder.path().to_str().unwrap());
+    let ran = doctor.env("POSTBACK_KEY__CURRENT_FILE", file.to_str().unwrap()).run("").await;
+    assert_eq!(found(&ran, "POSTBACK_KEY__CURRENT_FILE").0, "warning", "{}", ran.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_certificate_of_a_listener_is_looked_at() {
     let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
     let files = authority.files(folder.path());

@@ -110,10 +110,7 @@ impl Doctor {
     }
 
     async fn look(&self) -> Vec<Check> {
-        let mut checks = Vec::new();
-        if let Some(file) = &self.config {
-            checks.extend(secrets::checks(file));
-        }
+        let mut checks = secrets::checks(self.config.as_deref());
         let config = match Config::load(self.config.as_deref()) {
             Ok(config) => config,
             Err(problems) => {

@@ -11,12 +11,23 @@ use toml::{Table, Value};
 use super::Check;
 
 /// Settings that are secrets, and those that name a private key's file.
-const SECRETS: [&str; 5] = ["current", "older", "key", "token", "redis"];
+const SECRETS: [&str; 7] = ["current", "older", "key", "token", "redis", "secret", "webhook"];
 /// What gives everybody on a machine a file's content.
 const OTHERS: u32 = 0o004;
 
 /// The config itself where it holds a secret, and every file of secrets that it or a variable names.
-pub(super) fn checks(config: &Path) -> Vec<Check> {
+pub(super) fn checks(config: Option<&Path>) -> Vec<Check> {
+    let mut files = config.map(named).unwrap_or_default();
+    let variables = env::vars_os().map(|(name, file)| (name.to_string_lossy().into_owned(), file));
+    let secret = |name: &str| name.ends_with("_FILE") || name.ends_with("__TLS__KEY");
+    let variables = variables
+        .filter(|(name, _)| name.starts_with("POSTBACK_") && secret(name) && name != "POSTBACK_TOKEN_FILE");
+    files.extend(variables.map(|(name, file)| (name, PathBuf::from(file))));
+    files.iter().filter_map(|(what, file)| check(what, file)).collect()
+}
+
+/// The files of secrets that a config names, and itself where it holds a secret.
+fn named(config: &Path) -> Vec<(String, PathBuf)> {
     let Some(table) = fs::read_to_string(config).ok().and_then(|text| text.parse::<Table>().ok()) else {
         return Vec::new();
     };
@@ -24,15 +35,10 @@ pub(super) fn checks(config: &Path) -> Vec<Check> {
     walk("", &table, &mut files, &mut inside);
     let folder = config.parent().unwrap_or(Path::new(""));
     files.iter_mut().for_each(|(_, file)| *file = folder.join(&*file));
-    let variables = env::vars_os().map(|(name, file)| (name.to_string_lossy().into_owned(), file));
-    let named = variables.filter(|(name, _)| {
-        name.starts_with("POSTBACK_") && name.ends_with("_FILE") && name != "POSTBACK_TOKEN_FILE"
-    });
-    files.extend(named.map(|(name, file)| (name, PathBuf::from(file))));
     if inside {
         files.push(("config".to_owned(), config.to_owned()));
     }
-    files.iter().filter_map(|(what, file)| check(what, file)).collect()
+    files
 }
 
 /// Collects the files that a table names, and whether a secret stands in it.
@@ -75,7 +81,21 @@ mod tests {
         fs::write(at("postback.key"), "").unwrap();
         fs::set_permissions(at("postback.key"), fs::Permissions::from_mode(0o644)).unwrap();
         let told: Vec<String> =
-            checks(&at("postback.toml")).iter().map(|check| format!("{check:?}")).collect();
+            checks(Some(&at("postback.toml"))).iter().map(|check| format!("{check:?}")).collect();
         assert!(told[0].contains("key.current_file") && told[0].contains("chmod 600"), "{told:?}");
+    }
+
+    #[test]
+    fn a_config_that_holds_a_secret_of_the_alerts_is_one_of_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("postback.toml");
+        for setting in
+            ["secret = \"sixteen bytes or more\"", "webhook = \"https://a.example/hook?key=hidden\""]
+        {
+            fs::write(&config, format!("[alerts]\n{setting}")).unwrap();
+            fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).unwrap();
+            let told = checks(Some(&config));
+            assert!(told.iter().any(|check| check.verdict == super::super::Verdict::Warning), "{setting}");
+        }
     }
 }
