@@ -173,13 +173,22 @@ fn every_redis_is_on_disk_before_it_acknowledges_and_drops_nothing() {
     let redis = of_kind(&manifests, "StatefulSet").next().expect("a Redis");
     let compose = yaml(&read("compose/compose.yaml")).remove(0);
     for arguments in [words(&container(redis)["args"]), words(&compose["services"]["redis"]["command"])] {
-        for (setting, value) in
-            [("--appendonly", "yes"), ("--appendfsync", "always"), ("--maxmemory-policy", "noeviction")]
-        {
+        for (setting, value) in [
+            ("--appendonly", "yes"),
+            ("--appendfsync", "always"),
+            ("--aof-load-truncated", "no"),
+            ("--maxmemory-policy", "noeviction"),
+        ] {
             let set = arguments.windows(2).any(|pair| pair == [setting, value]);
             assert!(set, "{setting} {value} in {arguments:?}");
         }
     }
+    let (limit, arguments) =
+        (&container(redis)["resources"]["limits"]["memory"], words(&container(redis)["args"]));
+    let number = |text: &str, unit: &str| text.strip_suffix(unit).and_then(|it| it.parse::<u64>().ok());
+    let most = arguments.windows(2).find(|pair| pair[0] == "--maxmemory").expect("a maxmemory");
+    let (most, limit) = (number(&most[1], "gb"), number(limit.as_str().expect("a limit"), "Gi"));
+    assert!(2 * most.expect("GB") <= limit.expect("GiB"), "no room to fork: {most:?} of {limit:?}");
 }
 
 #[test]
