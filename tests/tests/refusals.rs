@@ -388,6 +388,7 @@ fn a_wrong_config_is_told_line_by_line() {
         ("an account's name in capitals", "[accounts.ps] => [accounts.PS]"),
         ("a setting of another network", "[accounts.ps] => [accounts.ps]\ntoken = \"hunter2\""),
         ("no calls at once", "[accounts.ps] => [accounts.ps]\nconcurrency = 0"),
+        ("too many calls at once", "[accounts.ps] => [accounts.ps]\nconcurrency = 10001"),
         ("an address over http", "[accounts.ps] => [accounts.ps]\nbase_url = \"http://a.pwspace.com\""),
         ("Traffic Stars without a currency", "\"powerspace\" => \"trafficstars\""),
         ("AlterCPA without an address", "\"powerspace\" => \"altercpa\"\ntoken = \"1-hunter2\""),

@@ -48,6 +48,9 @@ fn build<S, A: Adapter + 'static>(
     }
 }
 
+/// The most calls of an account that may be under way at once.
+const MOST_AT_ONCE: usize = 10_000;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Common {
@@ -127,6 +130,11 @@ fn account(
     let common: Option<Common> =
         read(Node { origin: origin.clone(), value: Value::Table(common.clone()) }, path, problems);
     let common = common?;
+    if common.concurrency.get() > MOST_AT_ONCE {
+        let at = origins.get("concurrency").map_or(origin, |(origin, _)| origin);
+        let message = format!("`{}` is not 1 to {MOST_AT_ONCE}", common.concurrency);
+        problems.push(Problem::at(at.clone(), &format!("{path}.concurrency"), message));
+    }
     let Some((_, adapter)) = NETWORKS.iter().find(|(network, _)| *network == common.network) else {
         let known = NETWORKS.map(|(network, _)| network).join(", ");
         let message = format!("`{}` is no network; want one of {known}", common.network);
