@@ -108,6 +108,21 @@ fn a_variable_that_is_not_utf8_is_told_where_it_is_ours_and_left_alone_where_it_
 }
 
 #[test]
+fn a_demo_that_is_stopped_early_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Postback::with(&["demo", "--once", "--conversions", "1000000"]);
+    let mut demo = demo.env("TMPDIR", folder.path().to_str().unwrap()).start();
+    let left = || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(until("the demo's store is there", || async {
+        left().first().filter(|store| store.join("logbook.redb").exists()).map(drop)
+    }));
+    demo.signal("-INT");
+    assert_eq!(demo.ended().code(), Some(1), "not every conversion is accounted for");
+    assert_eq!(left(), [""; 0].map(std::path::PathBuf::from));
+}
+
+#[test]
 fn a_link_has_the_networks_macros_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("postback.toml");

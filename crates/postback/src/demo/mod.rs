@@ -7,11 +7,12 @@ mod visitor;
 
 use std::{
     io::Write,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 use postback_hub::SystemClock;
 use postback_proto::v1::{GetStatsRequest, delivery_service_client::DeliveryServiceClient};
@@ -58,7 +59,7 @@ struct Places {
 }
 
 async fn show(options: &Options, out: &mut impl Write) -> anyhow::Result<bool> {
-    let stop = CancellationToken::new();
+    let (stop, asked) = (CancellationToken::new(), asked_to_stop()?);
     let folder = tempfile::tempdir().context("no folder for the demo's store")?;
     let sandbox = Sandbox::new(Seed::documented())?;
     let (sandbox_at, listener) = listen(9100, options.once).await?;
@@ -81,13 +82,17 @@ async fn show(options: &Options, out: &mut impl Write) -> anyhow::Result<bool> {
     let places = Places { edge, api, console, sandbox: sandbox_at, landing: landing_at };
 
     let began = Instant::now();
-    let shown = tell(options, &sandbox, &places).await;
+    let mut asked = pin!(asked);
+    let shown = tokio::select! {
+        shown = tell(options, &sandbox, &places) => shown,
+        () = &mut asked => Err(anyhow!("stopped before every conversion was accounted for")),
+    };
     if let Ok(shown) = &shown {
         shown.print(options.json, began.elapsed(), out)?;
     }
     if !options.once && shown.is_ok() {
         places.invite(out)?;
-        running.until(asked_to_stop()?).await?;
+        running.until(asked).await?;
     } else {
         running.until(std::future::ready(())).await?;
     }
