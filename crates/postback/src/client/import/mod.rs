@@ -6,7 +6,7 @@ mod report;
 mod state;
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -48,6 +48,7 @@ pub(crate) struct Import {
 impl Work for Import {
     async fn work(self, desk: &mut Desk<'_>) -> Result<(), Failure> {
         let feed = feed::Feed::open(&self.file)?;
+        let _alone = alone(&self.file)?;
         let mut state = State::of(&self.file, feed.digest(), self.validate_only)?;
         if state.finished {
             let file = state.file().display().to_string();
@@ -78,6 +79,18 @@ impl Work for Import {
             _ => failure,
         })?;
         told(&state, &self.file, desk)
+    }
+}
+
+/// Keeps other imports from a file for as long as it is held; one that cannot be locked is left open to all.
+fn alone(file: &Path) -> Result<File, Failure> {
+    let open = File::open(file)?;
+    match open.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("`{}` is read by another import now", file.display());
+            Err(Failure::new(Exit::Refused, message))
+        }
+        _ => Ok(open),
     }
 }
 
@@ -191,4 +204,21 @@ fn told(state: &State, file: &Path, desk: &mut Desk<'_>) -> Result<(), Failure> 
     }
     let report = state.report().display();
     Err(Failure::new(Exit::Failed, format!("{} lines were refused; {report} says why", state.refused)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_imported_by_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("orders.csv");
+        fs::write(&file, "click_token,kind\n").unwrap();
+        let one = alone(&file).unwrap();
+        let other = alone(&file).unwrap_err().to_string();
+        assert!(other.contains("orders.csv") && other.contains("another import"), "{other}");
+        drop(one);
+        alone(&file).unwrap();
+    }
 }
