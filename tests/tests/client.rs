@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::Stdio,
+    time::Duration,
 };
 
 use postback_access::{Scope, TokenHash, testing::Authority};
@@ -11,6 +12,7 @@ use postback_proto::v1::{ConversionDetails, Customer, DeliveryState};
 use postback_sandbox::{FaultKind, Network};
 use postback_tests::{Engine, House, Postback, Ran, lead, token};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 /// The program against a house's hub.
 async fn run(house: &House, arguments: &[&str]) -> Ran {
@@ -386,6 +388,23 @@ async fn an_exit_code_says_to_a_script_what_happened() {
     assert_eq!(away.code, 5);
     for words in ["http://127.0.0.1:1", "postback serve", "POSTBACK_API"] {
         assert!(away.err.contains(words), "{}", away.err);
+    }
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_the_hub_does_not_know_is_told_so() {
+    let house = House::on(Engine::Embedded).await;
+    for arguments in [
+        &["stats", "--account", "powerspce"][..],
+        &["deliveries", "--account", "powerspce"],
+        &["conversions", "--account", "powerspce"],
+        &["tail", "--account", "powerspce"],
+        &["erase", "--account", "powerspce", "--click-id", "abc", "--yes"],
+    ] {
+        let ran = timeout(Duration::from_secs(60), run(&house, arguments)).await.expect("it ends");
+        assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains("`powerspce` is not an account of this hub"), "{arguments:?}: {}", ran.err);
     }
     house.end().await;
 }

@@ -67,6 +67,9 @@ impl Work for Conversions {
             Ok((page.conversions, page.next_page_token))
         };
         let found = pages::first(desk, self.limit, next, |_| true).await?;
+        if found.is_empty() {
+            desk.knows(&request.account).await?;
+        }
         desk.list("Conversion", &found, |found| {
             table(
                 [

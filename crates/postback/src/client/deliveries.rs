@@ -67,6 +67,9 @@ impl Work for Deliveries {
         let code = |delivery: &Delivery| delivery.reason.as_ref().map(|reason| reason.code.clone());
         let wanted = |delivery: &Delivery| self.reason.is_none() || code(delivery) == self.reason;
         let found = pages::first(desk, self.limit, next, wanted).await?;
+        if found.is_empty() {
+            desk.knows(&request.account).await?;
+        }
         desk.list("Delivery", &found, sheet)
     }
 }

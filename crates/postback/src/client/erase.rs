@@ -39,10 +39,11 @@ pub(crate) struct Erase {
 
 impl Work for Erase {
     async fn work(self, desk: &mut Desk<'_>) -> Result<(), Failure> {
+        let account = self.account.unwrap_or_default();
         let (subject, whom) = match (self.click_token, self.click_id, self.user) {
             (Some(token), ..) => (Some(Subject::ClickToken(token)), "this click".to_owned()),
             (None, Some(click_id), _) => {
-                let account = self.account.unwrap_or_default();
+                let account = account.clone();
                 let whom = format!("click {click_id} of {account}");
                 (Some(Subject::NetworkClick(NetworkClick { account, click_id })), whom)
             }
@@ -55,6 +56,9 @@ impl Work for Erase {
             return Err(Failure::new(Exit::Refused, "nothing is changed"));
         }
         let erased = desk.api.clicks.erase(EraseRequest { subject }).await?.into_inner();
+        if !erased.found && erased.conversions == 0 {
+            desk.knows(&account).await?;
+        }
         desk.show("EraseResponse", &erased, |erased| {
             let record = if erased.found { "erased" } else { "no record was kept" };
             format!("{record}; {} conversions touched", erased.conversions)

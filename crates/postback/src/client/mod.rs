@@ -24,7 +24,9 @@ use std::{io::Write, process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
 use comfy_table::Table;
+use postback_proto::v1::GetStatsRequest;
 use prost::Message;
+use tonic::Code;
 
 use crate::serve;
 use connection::{Api, Connection};
@@ -93,6 +95,18 @@ pub(crate) struct Desk<'a> {
 }
 
 impl Desk<'_> {
+    /// Whether the hub knows an account. Asked where a list is empty, for records outlive their account.
+    async fn knows(&mut self, account: &str) -> Result<(), Failure> {
+        if account.is_empty() {
+            return Ok(());
+        }
+        let request = GetStatsRequest { account: account.to_owned() };
+        match self.api.deliveries.get_stats(request).await {
+            Err(status) if status.code() == Code::NotFound => Err(status.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Prints a message: as JSON, or as `people` read it.
     fn show<M: Message>(
         &mut self,

@@ -40,6 +40,7 @@ pub(crate) struct Tail {
 
 impl Work for Tail {
     async fn work(self, desk: &mut Desk<'_>) -> Result<(), Failure> {
+        desk.knows(self.account.as_deref().unwrap_or_default()).await?;
         let mut place = Place { from: self.since.map(timestamp), shown: HashSet::new() };
         let mut start = place.from;
         loop {
