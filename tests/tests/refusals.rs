@@ -436,6 +436,7 @@ fn a_wrong_variable_is_told_by_its_name() {
     let said = [
         ("a port that is none", said("POSTBACK_EDGE__LISTEN", "8080")),
         ("a number that is none", said("POSTBACK_DISPATCH__POLL_MS", "often")),
+        ("a word for true or false", said("POSTBACK_API__TLS_IN_FRONT", "yes")),
         ("a setting that is none", said("POSTBACK_EDGE__PORT", "8080")),
         ("a section that is none", said("POSTBACK_TOKENS", "hunter2")),
         ("an account without a network", said("POSTBACK_ACCOUNTS__TS__KEY", "hunter2")),

@@ -112,14 +112,14 @@ pub(crate) fn read<T: DeserializeOwned>(
     }
 }
 
-macro_rules! numbers {
-    ($($method:ident $visit:ident $type:ty),*) => {$(
+macro_rules! scalars {
+    ($what:literal: $($method:ident $visit:ident $type:ty),*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
             let origin = self.origin.clone();
             match &self.value {
                 Value::Loose(text) => match text.parse::<$type>() {
                     Ok(number) => visitor.$visit(number),
-                    Err(_) => Err(de::Error::custom(format!("`{text}` is not a number"))),
+                    Err(_) => Err(de::Error::custom(format!("`{text}` is not {}", $what))),
                 },
                 _ => self.deserialize_any(visitor),
             }
@@ -144,12 +144,14 @@ impl<'de> de::Deserializer<'de> for Node {
         .map_err(|wrong: Wrong| wrong.from(&origin))
     }
 
-    numbers! {
+    scalars! {
+        "a number":
         deserialize_u8 visit_u64 u64, deserialize_u16 visit_u64 u64, deserialize_u32 visit_u64 u64,
         deserialize_u64 visit_u64 u64, deserialize_i8 visit_i64 i64, deserialize_i16 visit_i64 i64,
         deserialize_i32 visit_i64 i64, deserialize_i64 visit_i64 i64, deserialize_f32 visit_f64 f64,
-        deserialize_f64 visit_f64 f64, deserialize_bool visit_bool bool
+        deserialize_f64 visit_f64 f64
     }
+    scalars! { "true or false": deserialize_bool visit_bool bool }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         visitor.visit_some(self)
