@@ -42,6 +42,10 @@ pub use status::DOMAIN;
 pub const MESSAGE: usize = 64 * 1024;
 /// The most calls under way on one connection; further ones wait.
 const STREAMS: u32 = 256;
+/// How many bytes of one call may wait to be read. A connection has room for as many of each of its calls: what waits
+/// holds up none beside it, and h2, which ends a connection whose unread small frames cost half of its window, lets
+/// dozens of streams of small requests wait.
+const WINDOW: u32 = 32 * 1024;
 
 /// What the server is allowed, and whom it lets in.
 #[derive(Clone, Debug)]
@@ -119,6 +123,8 @@ pub async fn serve(
     let cut = CancellationToken::new();
     let server = Server::builder()
         .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(STREAMS * WINDOW)
         .http2_keepalive_interval(Some(Duration::from_secs(60)))
         .http2_max_header_list_size(16 * 1024)
         .layer(observe::layer())

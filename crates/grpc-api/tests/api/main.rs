@@ -6,3 +6,4 @@
 mod deadline;
 mod server;
 mod shutdown;
+mod window;

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use h2::{
     SendStream,
-    client::{Connection, ResponseFuture},
+    client::{Connection, ResponseFuture, SendRequest},
 };
 use http::{Request, Response};
 use postback_core::{
@@ -116,4 +116,22 @@ pub(crate) async fn end_of(mut body: h2::RecvStream) -> String {
     }
     let trailers = body.trailers().await.unwrap().unwrap();
     trailers["grpc-status"].to_str().unwrap().to_owned()
+}
+
+/// Reports all of these in one stream; returns where the answers come.
+pub(crate) async fn report_all(
+    client: &mut SendRequest<Bytes>,
+    requests: impl IntoIterator<Item = Bytes>,
+) -> h2::RecvStream {
+    let call = Request::post("http://postback/postback.v1.ConversionService/RecordConversions")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(())
+        .unwrap();
+    let (answer, mut body) = client.send_request(call, false).unwrap();
+    for request in requests {
+        body.send_data(request, false).unwrap();
+    }
+    body.send_data(Bytes::new(), true).unwrap();
+    answer.await.unwrap().into_body()
 }
