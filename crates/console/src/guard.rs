@@ -1,7 +1,7 @@
 //! Who is let through to a page: those who signed in, or all of this machine where nobody is asked. A form is taken
 //! from the console's own pages alone.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -17,6 +17,7 @@ use axum::{
 use postback_access::{Caller, Certificate, Scope};
 
 use secrecy::ExposeSecret;
+use tokio::time::timeout;
 
 use crate::{
     actions,
@@ -27,6 +28,8 @@ use crate::{
 
 /// The longest form, in bytes.
 const FORM: usize = 64 * 1024;
+/// How long it may take.
+const FORM_WITHIN: Duration = Duration::from_secs(10);
 
 /// Lets a request through to its page with its [`Visitor`], or answers why not.
 pub(crate) async fn guard(State(desk): State<Desk>, mut request: Request, next: Next) -> Response {
@@ -124,7 +127,9 @@ pub(crate) async fn own_form(request: Request, form: &str) -> Result<Request, Fa
 async fn read(body: Body) -> Result<Bytes, Failed> {
     let long =
         |_| Failed::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the form is longer than {FORM} bytes"));
-    to_bytes(body, FORM).await.map_err(long)
+    let slow =
+        |_| Failed::new(StatusCode::REQUEST_TIMEOUT, "the form did not come in time; nothing was done");
+    timeout(FORM_WITHIN, to_bytes(body, FORM)).await.map_err(slow)?.map_err(long)
 }
 
 /// Whether the browser says that the request comes from a page of this very origin.

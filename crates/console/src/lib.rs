@@ -20,6 +20,7 @@ mod meters;
 mod overview;
 mod page;
 mod pages;
+mod patient;
 mod probes;
 mod refusals;
 mod render;

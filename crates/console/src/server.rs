@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
-use crate::{Console, meters};
+use crate::{Console, meters, patient::Patient};
 
 /// So many connections at a time: probes, scrapers and a few people. More wait in the kernel's queue.
 const CONNECTIONS: usize = 256;
@@ -112,7 +112,8 @@ impl Server {
                 Err(error) => return debug!(%peer, %error, "no connection to the console came of it"),
             };
             let service = TowerToHyperService::new(known(router, peer, socket.certificate()));
-            let mut connection = pin!(protocol.serve_connection(TokioIo::new(socket), service));
+            let socket = TokioIo::new(Patient::new(socket));
+            let mut connection = pin!(protocol.serve_connection(socket, service));
             let ended = select! {
                 biased;
                 ended = connection.as_mut() => ended,

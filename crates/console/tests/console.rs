@@ -10,6 +10,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -30,6 +31,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, watch},
     task::JoinHandle,
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +45,7 @@ impl Caller for NoNetwork {
 }
 
 async fn hub(clicks: Arc<dyn ClickStore>, dir: &TempDir) -> Hub {
-    let month = std::time::Duration::from_secs(40 * 86_400);
+    let month = Duration::from_secs(40 * 86_400);
     let outbox = postback_outbox::Embedded::open(dir.path(), Arc::new(SystemClock), month).await;
     let logbook = postback_logbook::Embedded::open(dir.path(), Arc::new(SystemClock));
     Hub::new(Parts {
@@ -459,6 +461,17 @@ async fn what_is_not_tls_is_not_answered_where_the_console_speaks_tls() {
     let mut plain = TcpStream::connect(console.address).await.unwrap();
     plain.write_all(b"GET /livez HTTP/1.1\r\nHost: console\r\n\r\n").await.unwrap();
     let mut heard = Vec::new();
+#[tokio::test(start_paused = true)]
+async fn a_form_that_does_not_come_gives_its_place_away() {
+    let console = asking().await;
+    let mut slow = TcpStream::connect(console.running.address).await.unwrap();
+    let head = "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n";
+    slow.write_all(format!("{head}{OWN}\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let ended = timeout(Duration::from_secs(60), slow.read_to_string(&mut answer)).await;
+    assert!(ended.is_ok() && answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
     let _ = plain.read_to_end(&mut heard).await;
     assert!(!heard.starts_with(b"HTTP"), "{heard:?}");
 }
