@@ -10,9 +10,9 @@ use axum::{
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
     AccountId, Delivery, DeliveryState, Event, NoClick, Result,
-    ports::{AccountStats, DeliveryFilter},
+    ports::{AccountStats, DeliveryFilter, LOOKED_AT, Page},
 };
-use postback_hub::{AccountStanding, CampaignStanding};
+use postback_hub::{AccountStanding, CampaignStanding, before};
 use serde::Deserialize;
 
 use crate::{
@@ -21,13 +21,15 @@ use crate::{
     history::{History, Range},
     page::{self, Frame, Shown, Visitor},
     refusals::{Refusals, Row},
-    show, words,
+    show,
+    sift::After,
+    words,
 };
 
-/// So many deliveries are counted one by one at most.
+/// So many deliveries are looked at one by one at most.
 const COUNTED: usize = 20_000;
-/// So many at a time.
-const PIECE: usize = 1_000;
+/// By how much the hub that made an id may be ahead of the store that dated its record.
+const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 
 /// The times that a funnel can be of, in days; the first is of all that is kept.
 const TIMES: [(&str, &str, i64); 5] = [
@@ -84,11 +86,16 @@ struct Funnel {
     waiting: u64,
     in_doubt: u64,
     dead: u64,
-    /// Whether there are more than were counted.
+    /// Whether there may be more than were counted.
     cut: bool,
 }
 
 impl Funnel {
+    /// Whether what was looked at says nothing of the time.
+    const fn is_unknown(&self) -> bool {
+        self.cut && self.conversions + self.changes == 0
+    }
+
     fn of(stats: &AccountStats) -> Self {
         let AccountStats { conversions, pending, waiting, in_doubt, delivered, dead, .. } = *stats;
         let all = pending + waiting + in_doubt + delivered + dead;
@@ -200,7 +207,7 @@ struct Scan {
     funnel: Funnel,
     /// By state and reason: a message for example, and how many.
     missing: BTreeMap<(&'static str, String), (String, u64)>,
-    /// Whether there are more than were counted.
+    /// Whether there may be more than were counted.
     cut: bool,
     /// Whether so many were counted that it is not done again and again.
     many: bool,
@@ -218,19 +225,28 @@ impl Scan {
         let account = Some(account.clone());
         let filter =
             DeliveryFilter { account, state, since: span.since, until: span.until, conversion: None };
-        let (mut looked, mut after) = (0, None);
-        loop {
-            let page = desk.hub.deliveries(filter.clone(), PIECE, after).await?;
-            looked += PIECE;
+        self.count(span, |after| desk.hub.deliveries(filter.clone(), LOOKED_AT, after)).await
+    }
+
+    /// Counts what a list reads, from the end of its time back.
+    async fn count<R>(&mut self, span: &Span, read: impl Fn(After) -> R) -> Result<()>
+    where
+        R: Future<Output = Result<Page<Delivery>>>,
+    {
+        let mut after = span.until.and_then(|until| until.checked_add(AHEAD).ok()).map(before);
+        for _ in 0..COUNTED / LOOKED_AT {
+            let page = read(after).await?;
             page.items.iter().for_each(|delivery| self.add(delivery));
             after = page.next;
-            if after.is_none() || looked >= COUNTED {
-                self.cut |= after.is_some();
-                self.funnel.cut = self.cut;
-                self.many |= looked > PIECE;
+            if after.is_none() {
                 return Ok(());
             }
+            self.many = true;
         }
+        // What was made before the time hardly was reported in it.
+        self.cut |= after >= span.since.map(before);
+        self.funnel.cut = self.cut;
+        Ok(())
     }
 
     fn add(&mut self, delivery: &Delivery) {
@@ -275,6 +291,10 @@ fn losses(campaign: &CampaignStanding) -> Vec<(&NoClick, &u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
+    use postback_core::{ConversionId, DeliveryId, LaneId, Source};
+
     use super::*;
 
     #[test]
@@ -292,6 +312,64 @@ mod tests {
         assert_eq!(funnel.changes, 4);
         let Funnel { delivered, pending, waiting, in_doubt, dead, .. } = funnel;
         assert_eq!(funnel.conversions + funnel.changes, delivered + pending + waiting + in_doubt + dead);
+    }
+
+    fn reported(at: Timestamp, tail: u64) -> Delivery {
+        let account: AccountId = "near".parse().unwrap();
+        let mut id = before(at);
+        id[8..].copy_from_slice(&tail.to_be_bytes());
+        Delivery {
+            id: DeliveryId::from_bytes(id),
+            conversion: ConversionId::from_bytes(id),
+            lane: LaneId::of(&account, &Source::Click("c".parse().unwrap()), ""),
+            account,
+            event: Event::Created,
+            state: DeliveryState::Delivered,
+            attempts: Vec::new(),
+            started_at: None,
+            remote_id: None,
+            created_at: at,
+            updated_at: at,
+            due_at: None,
+            expires_at: at,
+            trace: None,
+        }
+    }
+
+    /// The page's count of a time, of so many deliveries of each of the last days, today first.
+    async fn counted(time: &str, days: [u64; 3]) -> Funnel {
+        let now: Timestamp = "2026-11-20T10:30:00Z".parse().unwrap();
+        let (span, mut all) = (Span::of(time, now), Vec::new());
+        for (back, many) in days.into_iter().enumerate() {
+            let at = now - SignedDuration::from_hours(24 * back as i64);
+            all.extend((0..many).rev().map(|tail| reported(at, tail)));
+        }
+        let within = |it: &&Delivery| {
+            span.since.is_none_or(|since| it.created_at >= since)
+                && span.until.is_none_or(|until| it.created_at < until)
+        };
+        let read = |after: After| {
+            let later = |it: &&Delivery| after.is_some_and(|after| *it.id.as_bytes() >= after);
+            let mut looked: Vec<&Delivery> = all.iter().skip_while(later).take(LOOKED_AT + 1).collect();
+            let is_last = looked.len() <= LOOKED_AT;
+            looked.truncate(LOOKED_AT);
+            let next = looked.last().filter(|_| !is_last).map(|last| *last.id.as_bytes());
+            ready(Ok(Page { items: looked.into_iter().filter(within).cloned().collect(), next }))
+        };
+        let mut scan = Scan::default();
+        scan.count(&span, read).await.unwrap();
+        scan.funnel
+    }
+
+    #[tokio::test]
+    async fn a_day_is_counted_whole_behind_more_than_are_looked_at() {
+        let days = [30_000, 12_345, 30_000];
+        let yesterday = counted("yesterday", days).await;
+        assert_eq!((yesterday.conversions, yesterday.cut), (12_345, false));
+        let today = counted("today", days).await;
+        assert_eq!((today.conversions, today.cut, today.is_unknown()), (COUNTED as u64, true, false));
+        let none = counted("today", [0, 30_000, 0]).await;
+        assert_eq!((none.conversions, none.is_unknown()), (0, false));
     }
 
     #[test]

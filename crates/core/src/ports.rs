@@ -9,8 +9,9 @@ pub use logbook::{
     ACTIONS_KEPT, ACTIONS_MOST, Action, BATCHES_KEPT, BUCKET, Bucket, COUNTS_KEPT, Deed, LATEST_MOST, Logbook,
 };
 pub use outbox::{
-    AccountStats, CHANGES_KEPT, CHANGES_TOLD, Claim, Claims, ConversionFilter, DeliveryFilter, Fence, Outbox,
-    Page, Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Target,
+    AccountStats, CHANGES_KEPT, CHANGES_TOLD, Claim, Claims, ConversionFilter, DeliveryFilter, Fence,
+    LOOKED_AT, Outbox, Page, Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story,
+    Target,
 };
 
 use async_trait::async_trait;

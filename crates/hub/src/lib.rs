@@ -46,6 +46,6 @@ pub use landing::{Filling, LandingTemplate};
 pub use record::{RecordedConversion, Report};
 pub use registry::{Campaign, Registry};
 pub use render::Rendered;
-pub use sight::Sight;
+pub use sight::{Sight, before};
 pub use source::{Pick, SourceBy};
 pub use visit::{Captured, Landing, Visit};

@@ -7,7 +7,10 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use postback_core::{AccountId, CLICK_LIFE, DeliveryId, DeliveryState, Result, ports::DeliveryFilter};
+use postback_core::{
+    AccountId, CLICK_LIFE, DeliveryId, DeliveryState, Result,
+    ports::{DeliveryFilter, LOOKED_AT},
+};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -15,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Builder;
 
-use crate::{AccountStanding, Hub, meters, record::PAGE};
+use crate::{AccountStanding, Hub, meters};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(10);
@@ -25,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SELDOM: Duration = Duration::from_secs(300);
 /// A click ends soon that ends within this.
 const SOON: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// How many pages are read for that at most: of an account's deliveries pending for long, and of its latest.
-const PAGES: usize = 10;
+/// How many are looked at for that at most: of an account's deliveries pending for long, and of its latest.
+const LOOKED: usize = 10_000;
 
 /// What the hub saw at one look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,8 +109,8 @@ impl Hub {
         let mut ending: HashSet<DeliveryId> = HashSet::new();
         // No report comes before its click: each that came a click's life before the end is of one that ends.
         for mut after in [Some(before(end.saturating_sub(CLICK_LIFE).unwrap_or(Timestamp::MIN))), None] {
-            for _ in 0..PAGES {
-                let page = self.inner.outbox.deliveries(&filter, PAGE, after).await?;
+            for _ in 0..LOOKED / LOOKED_AT {
+                let page = self.inner.outbox.deliveries(&filter, LOOKED_AT, after).await?;
                 let soon = page.items.iter().filter(|delivery| delivery.expires_at < end);
                 ending.extend(soon.map(|delivery| delivery.id));
                 after = page.next;
@@ -121,7 +124,7 @@ impl Hub {
 }
 
 /// The place in a list behind which stands what was made before then: ids begin with their time.
-fn before(then: Timestamp) -> [u8; 16] {
+pub fn before(then: Timestamp) -> [u8; 16] {
     let millis = u64::try_from(then.as_millisecond()).unwrap_or_default();
     Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().into_bytes()
 }

@@ -22,8 +22,6 @@ pub(crate) const APART: SignedDuration = SignedDuration::from_hours(3);
 pub(crate) const ATTEMPTS_KEPT: usize = 64;
 /// The most deliveries of one conversion, and in one lane.
 pub(crate) const MOST_TOLD: usize = 1_000;
-/// The most records that one call of a list looks at.
-pub(crate) const LOOKED_AT: usize = 500;
 /// The most records that one sweep takes of each sort.
 pub(crate) const SWEPT: usize = 500;
 /// The reason of a change whose conversion never came.

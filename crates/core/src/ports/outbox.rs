@@ -14,6 +14,8 @@ use crate::{
 pub const CHANGES_TOLD: SignedDuration = SignedDuration::from_hours(25);
 /// How long a store keeps them: an hour more, for clocks that differ.
 pub const CHANGES_KEPT: SignedDuration = SignedDuration::from_hours(26);
+/// The most records that one call of a list looks at.
+pub const LOOKED_AT: usize = 500;
 
 /// A digest of what a caller said to be one request, such as (account, request id).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -290,8 +292,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// A delivery.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>>;
 
-    /// Lists conversions, the latest first. Looks at a bounded number of records at a time, so a page may hold
-    /// fewer than `limit` and still have a next one.
+    /// Lists conversions, the latest first. Looks at no more than [`LOOKED_AT`] records at a time, so a page may
+    /// hold fewer than `limit` and still have a next one.
     async fn conversions(
         &self,
         filter: &ConversionFilter,

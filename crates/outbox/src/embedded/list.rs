@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use postback_core::{
     AccountId, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState,
-    ports::{AccountStats, ConversionFilter, DeliveryFilter, Page, Paused, RequestKey, Reservation, Story},
+    ports::{
+        AccountStats, ConversionFilter, DeliveryFilter, LOOKED_AT, Page, Paused, RequestKey, Reservation,
+        Story,
+    },
 };
 use postback_proto::v1;
 use postback_redb_file::{Failure, Step};
@@ -180,7 +183,7 @@ impl View<'_> {
 
 /// As many ids as one call looks at, and one more to tell whether there are more.
 fn latest(ids: impl Iterator<Item = Step<Id>>) -> Step<Vec<Id>> {
-    ids.take(rules::LOOKED_AT + 1).collect()
+    ids.take(LOOKED_AT + 1).collect()
 }
 
 /// Reads the records of `ids`, the latest first, until the page is full or enough was looked at.
@@ -191,7 +194,7 @@ fn page<T>(ids: Vec<Id>, limit: usize, read: impl Fn(Id) -> Step<Option<T>>) -> 
             Err(Failure::Broken(error)) => rules::left_out(&error),
             item => items.extend(item?),
         }
-        if items.len() >= limit || place + 1 == rules::LOOKED_AT {
+        if items.len() >= limit || place + 1 == LOOKED_AT {
             let next = (place + 1 < ids.len()).then_some(id);
             return Ok(Page { items, next });
         }

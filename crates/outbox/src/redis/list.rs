@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use jiff::Timestamp;
 use postback_core::{
     Conversion, ConversionId, Delivery, LaneId, Result,
-    ports::{CHANGES_KEPT, ConversionFilter, DeliveryFilter, Page},
+    ports::{CHANGES_KEPT, ConversionFilter, DeliveryFilter, LOOKED_AT, Page},
 };
 
 use super::{
@@ -182,7 +182,7 @@ fn latest(mut ids: Vec<Id>, many: usize) -> Vec<Id> {
 }
 
 fn looked_at(exact: bool, limit: usize) -> usize {
-    if exact { limit.min(rules::LOOKED_AT) } else { rules::LOOKED_AT }
+    if exact { limit.min(LOOKED_AT) } else { LOOKED_AT }
 }
 
 /// A call for the latest ids below `after`, made since a time, and one more than `many`.

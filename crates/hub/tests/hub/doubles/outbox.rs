@@ -15,8 +15,8 @@ use postback_core::{
     AccountId, Attempt, ClickId, Conversion, ConversionId, ConversionKey, Delivery, DeliveryId,
     DeliveryState, Error, Event, Fingerprint, Reason, Result, Source, UserId,
     ports::{
-        AccountStats, CHANGES_KEPT, Claims, Clock as _, ConversionFilter, DeliveryFilter, Fence, Outbox,
-        Page, Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Target,
+        AccountStats, CHANGES_KEPT, Claims, Clock as _, ConversionFilter, DeliveryFilter, Fence, LOOKED_AT,
+        Outbox, Page, Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Target,
     },
 };
 use tokio::sync::watch;
@@ -281,6 +281,7 @@ impl Outbox for Ledger {
         let before = DeliveryId::from_bytes(after.unwrap_or([255; 16]));
         let wanted = |delivery: &&Delivery| filter.state.is_none_or(|state| state == delivery.state.as_str());
         let all = kept.deliveries.range(..before).rev().map(|(_, delivery)| delivery);
+        let limit = limit.min(LOOKED_AT);
         let items: Vec<Delivery> = all.filter(wanted).take(limit).cloned().collect();
         let next = items.last().filter(|_| items.len() == limit).map(|last| *last.id.as_bytes());
         Ok(Page { items, next })
