@@ -265,6 +265,14 @@ async fn deliveries_are_decided_one_by_one_and_in_bulk_and_the_trail_says_by_who
     let story = list.split_once("href=\"/conversions/").unwrap().1.split_once('"').unwrap().0.to_owned();
     let delivery = story.split_once("#d-").unwrap().1;
     let decided = person.confirm(&format!("/deliveries/{delivery}/delivered"), "").await;
+    let path = format!("/deliveries/{delivery}/resend");
+    let old = fields(&person.page(&path).await).replace("update_time=20", "update_time=19");
+    let changed = person.post(&path, "same-origin", &old).await;
+    assert!(
+        changed.status == StatusCode::CONFLICT && changed.body.contains("look again"),
+        "{}",
+        changed.body
+    );
     assert_eq!(decided.status, StatusCode::SEE_OTHER);
     let after = person.page(decided.header("location").unwrap().split('#').next().unwrap()).await;
     assert!(

@@ -49,6 +49,7 @@ async fn a_lead_in_doubt_holds_its_order_until_a_person_decides(engine: Engine) 
     let decision = |resolution: Resolution| ResolveDeliveryRequest {
         delivery_id: in_doubt.clone(),
         resolution: resolution.into(),
+        update_time: None,
     };
     let mut deliveries = house.caller.deliveries.clone();
     let resolved = deliveries.resolve_delivery(decision(Resolution::Delivered)).await.unwrap().into_inner();
@@ -63,8 +64,19 @@ async fn a_lead_in_doubt_holds_its_order_until_a_person_decides(engine: Engine) 
 async fn a_delivery_in_doubt_is_sent_again_where_a_person_says_so(engine: Engine) {
     let house = House::on(engine).await;
     let (_, in_doubt) = doubtful(&house).await;
-    let decision = ResolveDeliveryRequest { delivery_id: in_doubt, resolution: Resolution::Resend.into() };
-    house.caller.deliveries.clone().resolve_delivery(decision).await.unwrap();
+    let mut deliveries = house.caller.deliveries.clone();
+    let by_id = GetDeliveryRequest { delivery_id: in_doubt.clone() };
+    let update_time = deliveries.get_delivery(by_id).await.unwrap().into_inner().update_time;
+    let decision = |update_time| ResolveDeliveryRequest {
+        delivery_id: in_doubt.clone(),
+        resolution: Resolution::Resend.into(),
+        update_time,
+    };
+    let long_ago = decision(Some(prost_types::Timestamp::default()));
+    let changed = deliveries.resolve_delivery(long_ago).await.unwrap_err();
+    assert_eq!(changed.code(), Code::FailedPrecondition);
+    assert!(changed.message().contains("look again"), "{changed}");
+    deliveries.resolve_delivery(decision(update_time)).await.unwrap();
     house.until("powerspace", |stats| stats.delivered == 1).await;
     assert_eq!(house.sandbox.received(Network::Powerspace).len(), 2);
     house.end().await;
@@ -81,7 +93,7 @@ async fn a_dead_letter_is_replayed(engine: Engine) {
     let dead = deliveries.get_delivery(by_id).await.unwrap().into_inner();
     assert_eq!((dead.reason.unwrap().code.as_str(), dead.attempts.len()), ("expired_click", 1));
 
-    let replay = ReplayDeliveryRequest { delivery_id: recorded.delivery_id };
+    let replay = ReplayDeliveryRequest { delivery_id: recorded.delivery_id, update_time: None };
     deliveries.replay_delivery(replay.clone()).await.unwrap();
     house.until("powerspace", |stats| stats.delivered == 1).await;
     assert_eq!(deliveries.replay_delivery(replay).await.unwrap_err().code(), Code::FailedPrecondition);

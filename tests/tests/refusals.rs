@@ -177,7 +177,12 @@ async fn every_other_wrong_request_is_refused_as_clearly() {
         ip: ip.into(),
         ..FindClicksRequest::default()
     };
-    let resolve = |resolution| ResolveDeliveryRequest { delivery_id: nothing.clone(), resolution };
+    let resolve = |resolution| ResolveDeliveryRequest {
+        delivery_id: nothing.clone(),
+        resolution,
+        ..ResolveDeliveryRequest::default()
+    };
+    let replay = ReplayDeliveryRequest { delivery_id: nothing.clone(), update_time: None };
     let fetch = |account: &str, ip: &str| FetchNetworkClickRequest {
         account: account.into(),
         ip: ip.into(),
@@ -257,10 +262,7 @@ async fn every_other_wrong_request_is_refused_as_clearly() {
             "an unknown delivery",
             seen(deliveries.get_delivery(GetDeliveryRequest { delivery_id: nothing.clone() }).await),
         ),
-        (
-            "a replay of nothing",
-            seen(deliveries.replay_delivery(ReplayDeliveryRequest { delivery_id: nothing.clone() }).await),
-        ),
+        ("a replay of nothing", seen(deliveries.replay_delivery(replay).await)),
         ("a decision without one", seen(deliveries.resolve_delivery(resolve(0)).await)),
         ("a decision on nothing", seen(deliveries.resolve_delivery(resolve(1)).await)),
         (

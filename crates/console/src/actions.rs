@@ -130,7 +130,15 @@ pub(crate) async fn ask_one(
     let frame = Frame::new(format!("{} one delivery", decision.verb()), "Deliveries", visitor, desk.now());
     let verb = if fits { decision.verb().to_owned() } else { String::new() };
     let back = words::link(&delivery);
-    page::show(&Confirm { frame, words, facts, verb, fields: Vec::new(), reasoned: false, back })
+    let fields = vec![("update_time", delivery.updated_at.to_string())];
+    page::show(&Confirm { frame, words, facts, verb, fields, reasoned: false, back })
+}
+
+/// The delivery that a person was asked about.
+#[derive(Deserialize)]
+pub(crate) struct Seen {
+    #[serde(default)]
+    update_time: String,
 }
 
 /// Decides one delivery.
@@ -138,11 +146,14 @@ pub(crate) async fn do_one(
     State(desk): State<Desk>,
     Extension(visitor): Extension<Visitor>,
     Path((id, decision)): Path<(String, Decision)>,
+    Form(Seen { update_time }): Form<Seen>,
 ) -> Shown {
+    let want = || Error::invalid("update_time", "is missing; open the page again").because("MISSING");
+    let seen = Some(filter::moment("update_time", &update_time)?.ok_or_else(want)?);
     let (id, actor): (DeliveryId, Actor) = (id.parse()?, visitor.name.parse()?);
     let delivery = match decision.resolution() {
-        None => desk.hub.replay(id, &actor).await?,
-        Some(resolution) => desk.hub.resolve(id, resolution, &actor).await?,
+        None => desk.hub.replay(id, seen, &actor).await?,
+        Some(resolution) => desk.hub.resolve(id, resolution, seen, &actor).await?,
     };
     let done = Done { done: decision.past().to_owned(), count: Some(1), ..Done::default() };
     let to = words::link(&delivery);

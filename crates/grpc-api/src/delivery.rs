@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt};
+use jiff::Timestamp;
 use postback_core::{
     AccountId, Actor, DeliveryState, Error, Reason, Result,
     ports::{DeliveryFilter, Resolution},
@@ -42,9 +43,12 @@ fn resolution(resolution: i32) -> Result<Resolution> {
     }
 }
 
+fn time(field: &'static str, time: Option<prost_types::Timestamp>) -> Result<Option<Timestamp>> {
+    time.as_ref().map(|time| time_from(field, time)).transpose()
+}
+
 fn selection(selection: Option<v1::DeliverySelection>) -> Result<Selection> {
     let selection = selection.unwrap_or_default();
-    let time = |field, time: Option<_>| time.as_ref().map(|time| time_from(field, time)).transpose();
     Ok(Selection {
         account: account(&selection.account).map_err(|error| error.at("selection.account"))?,
         reason: Some(selection.reason).filter(|reason| !reason.is_empty()),
@@ -71,8 +75,8 @@ impl Api {
                 id => Some(id.parse()?),
             },
             state: state(request.state)?,
-            since: request.start_time.as_ref().map(|time| time_from("start_time", time)).transpose()?,
-            until: request.end_time.as_ref().map(|time| time_from("end_time", time)).transpose()?,
+            since: time("start_time", request.start_time)?,
+            until: time("end_time", request.end_time)?,
         };
         let (limit, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
         let found = self.hub.deliveries(filter, limit, after).await?;
@@ -83,8 +87,14 @@ impl Api {
     }
 
     async fn decide(&self, request: v1::ResolveDeliveryRequest, actor: &Actor) -> Result<v1::Delivery> {
-        let resolution = resolution(request.resolution)?;
-        let delivery = self.hub.resolve(request.delivery_id.parse()?, resolution, actor).await?;
+        let (resolution, seen) = (resolution(request.resolution)?, time("update_time", request.update_time)?);
+        let delivery = self.hub.resolve(request.delivery_id.parse()?, resolution, seen, actor).await?;
+        Ok((&delivery).into())
+    }
+
+    async fn replay(&self, request: v1::ReplayDeliveryRequest, actor: &Actor) -> Result<v1::Delivery> {
+        let seen = time("update_time", request.update_time)?;
+        let delivery = self.hub.replay(request.delivery_id.parse()?, seen, actor).await?;
         Ok((&delivery).into())
     }
 
@@ -168,9 +178,7 @@ impl v1::delivery_service_server::DeliveryService for Api {
         request: Request<v1::ReplayDeliveryRequest>,
     ) -> Result<Response<v1::Delivery>, Status> {
         let actor = actor(&request);
-        let id = request.into_inner().delivery_id.parse().map_err(status)?;
-        let delivery = self.hub.replay(id, &actor).await.map_err(status)?;
-        Ok(Response::new((&delivery).into()))
+        self.replay(request.into_inner(), &actor).await.map(Response::new).map_err(status)
     }
 
     async fn resolve_delivery(
@@ -230,8 +238,8 @@ impl v1::delivery_service_server::DeliveryService for Api {
     ) -> Result<Response<Self::WatchDeliveriesStream>, Status> {
         let request = request.into_inner();
         let account = account(&request.account).map_err(status)?;
-        let since = request.start_time.as_ref().map(|time| time_from("start_time", time)).transpose();
-        let changes = self.hub.watch(account, since.map_err(status)?).await.map_err(status)?;
+        let since = time("start_time", request.start_time).map_err(status)?;
+        let changes = self.hub.watch(account, since).await.map_err(status)?;
         let changes = changes.map(|delivery| delivery.map(|delivery| (&delivery).into()).map_err(status));
         Ok(Response::new(Box::pin(ending::until(self.shutdown.clone(), changes))))
     }

@@ -1,5 +1,6 @@
 //! What operators see and decide: deliveries, and the accounts that they are for.
 
+use jiff::Timestamp;
 use postback_core::{
     Account, AccountId, Actor, Delivery, DeliveryId, Error, Reason, Result, Series,
     ports::{AccountStats, Deed, DeliveryFilter, Page, Paused, Resolution},
@@ -48,13 +49,14 @@ impl Hub {
         self.inner.outbox.deliveries(&filter, limit.clamp(1, PAGE), after).await
     }
 
-    /// Puts a dead letter back into its lane.
+    /// Puts a dead letter back into its lane: as it stood at `seen`, where that is given.
     ///
     /// # Errors
-    /// `NotFound`; `FailedPrecondition` where it is not dead, or its click's life is over.
-    pub async fn replay(&self, id: DeliveryId, actor: &Actor) -> Result<Delivery> {
+    /// `NotFound`; `FailedPrecondition` where it is not dead, has changed since, or its click's life is over.
+    pub async fn replay(&self, id: DeliveryId, seen: Option<Timestamp>, actor: &Actor) -> Result<Delivery> {
         let actor = actor.clone();
         let replay = async move |hub: Self| {
+            hub.unchanged(id, seen).await?;
             let delivery = hub.inner.outbox.replay(id).await.map_err(|error| error.at("delivery_id"))?;
             hub.inner.wake.notify_one();
             tracing::info!(%actor, account = %delivery.account, delivery = %id, "a dead letter is replayed");
@@ -64,13 +66,21 @@ impl Hub {
         self.finish(replay).await
     }
 
-    /// Decides a delivery in doubt.
+    /// Decides a delivery in doubt: as it stood at `seen`, where that is given, so that nobody decides on what was
+    /// found out before it was sent once more.
     ///
     /// # Errors
-    /// `NotFound`; `FailedPrecondition` where it is not in doubt.
-    pub async fn resolve(&self, id: DeliveryId, resolution: Resolution, actor: &Actor) -> Result<Delivery> {
+    /// `NotFound`; `FailedPrecondition` where it is not in doubt, or has changed since.
+    pub async fn resolve(
+        &self,
+        id: DeliveryId,
+        resolution: Resolution,
+        seen: Option<Timestamp>,
+        actor: &Actor,
+    ) -> Result<Delivery> {
         let actor = actor.clone();
         let resolve = async move |hub: Self| {
+            hub.unchanged(id, seen).await?;
             let resolved = hub.resolve_one(id, resolution).await;
             let delivery = resolved.map_err(|error| error.at("delivery_id"))?;
             hub.inner.wake.notify_one();
@@ -80,6 +90,19 @@ impl Hub {
             Ok(delivery)
         };
         self.finish(resolve).await
+    }
+
+    /// Refuses a decision on a delivery that is not as it was when somebody looked at it. What changes it after this
+    /// look takes it out of doubt or of the dead, which the store sees.
+    async fn unchanged(&self, id: DeliveryId, seen: Option<Timestamp>) -> Result<()> {
+        let Some(seen) = seen else { return Ok(()) };
+        let changed_at = self.delivery(id).await?.updated_at;
+        if changed_at == seen {
+            return Ok(());
+        }
+        let message =
+            format!("changed at {changed_at:.0}, after it was looked at; look again, and decide then");
+        Err(Error::precondition("DELIVERY_CHANGED", message).at("delivery_id"))
     }
 
     /// Decides a delivery in doubt, and counts it where the network has it.

@@ -157,14 +157,14 @@ async fn what_an_operator_does_is_noted_with_who_and_on_what() {
     let near = id("near");
     let delivery = house.record(report(house.token("a").await, lead())).await.delivery;
     house.outbox.set(delivery, dead("rejected"), house.clock.now());
-    house.hub.replay(delivery, &operator()).await.unwrap();
+    house.hub.replay(delivery, None, &operator()).await.unwrap();
     house.outbox.set(delivery, doubt(), house.clock.now());
-    house.hub.resolve(delivery, Resolution::Delivered, &operator()).await.unwrap();
+    house.hub.resolve(delivery, Resolution::Delivered, None, &operator()).await.unwrap();
     house.hub.pause(&near, "new key", &operator()).await.unwrap();
     house.hub.pause(&near, "again", &operator()).await.unwrap();
     house.hub.resume(&near, &operator()).await.unwrap();
     house.hub.resume(&near, &operator()).await.unwrap();
-    house.hub.replay(delivery, &operator()).await.unwrap_err();
+    house.hub.replay(delivery, None, &operator()).await.unwrap_err();
     let noted = house.logbook.noted();
     let deeds: Vec<Deed> = noted.iter().map(|action| action.deed).collect();
     assert_eq!(deeds, [Deed::Replay, Deed::Resolve(Resolution::Delivered), Deed::Pause, Deed::Resume]);
@@ -205,8 +205,8 @@ async fn what_is_done_is_counted_and_noted_though_its_caller_goes_away() {
     let many = as_in(hub.resolve_all(&all, Resolution::Resend, true, &night).await.unwrap(), &all);
     house.outbox.silent(true);
     leave(hub.record(&report(token, lead()))).await;
-    leave(hub.replay(dead_one, &night)).await;
-    leave(hub.resolve(doubted, Resolution::Delivered, &night)).await;
+    leave(hub.replay(dead_one, None, &night)).await;
+    leave(hub.resolve(doubted, Resolution::Delivered, None, &night)).await;
     leave(hub.resolve_all(&many, Resolution::Resend, false, &night)).await;
     leave(hub.pause(&near, "new key", &night)).await;
     leave(hub.resume(&near, &night)).await;

@@ -109,21 +109,39 @@ async fn a_dead_letter_is_replayed_and_a_doubt_resolved() {
     let delivery = house.record(report(house.token("a").await, lead())).await.delivery;
     let now = house.hub.clock().now();
     for refused in [
-        house.hub.replay(delivery, &operator()).await,
-        house.hub.resolve(delivery, Resolution::Resend, &operator()).await,
+        house.hub.replay(delivery, None, &operator()).await,
+        house.hub.resolve(delivery, Resolution::Resend, None, &operator()).await,
     ] {
         let refused = refused.unwrap_err();
         assert_eq!((refused.kind(), refused.field()), (ErrorKind::FailedPrecondition, Some("delivery_id")));
     }
     house.outbox.set(delivery, dead(), now);
-    assert_eq!(house.hub.replay(delivery, &operator()).await.unwrap().state, DeliveryState::Pending);
+    assert_eq!(house.hub.replay(delivery, None, &operator()).await.unwrap().state, DeliveryState::Pending);
     house.outbox.set(delivery, DeliveryState::InDoubt(Reason::new("timeout", "?")), now);
-    let resolved = house.hub.resolve(delivery, Resolution::Delivered, &operator()).await.unwrap();
+    let resolved = house.hub.resolve(delivery, Resolution::Delivered, None, &operator()).await.unwrap();
     assert_eq!(resolved.state, DeliveryState::Delivered);
     let nothing = "00000000-0000-7000-8000-000000000000".parse().unwrap();
     assert_eq!(why(&house.hub.delivery(nothing).await.unwrap_err()), ("UNKNOWN_DELIVERY", "delivery_id"));
     let filter = DeliveryFilter { state: Some("delivered"), ..DeliveryFilter::default() };
     assert_eq!(house.hub.deliveries(filter, 10, None).await.unwrap().items[0].id, delivery);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_on_what_changed_since_it_was_looked_at_is_refused() {
+    let house = house();
+    let delivery = house.record(report(house.token("a").await, lead())).await.delivery;
+    let seen = house.clock.now();
+    let doubt = || DeliveryState::InDoubt(Reason::new("timeout", "?"));
+    house.outbox.set(delivery, doubt(), seen);
+    let resend = async || house.hub.resolve(delivery, Resolution::Resend, Some(seen), &operator()).await;
+    assert_eq!(resend().await.unwrap().state, DeliveryState::Pending);
+    house.outbox.set(delivery, doubt(), seen + SignedDuration::from_secs(1));
+    assert_eq!(why(&resend().await.unwrap_err()), ("DELIVERY_CHANGED", "delivery_id"));
+    house.outbox.set(delivery, dead(), seen + SignedDuration::from_secs(2));
+    let replayed = house.hub.replay(delivery, Some(seen), &operator()).await;
+    assert_eq!(why(&replayed.unwrap_err()), ("DELIVERY_CHANGED", "delivery_id"));
+    let now = house.hub.delivery(delivery).await.unwrap().updated_at;
+    house.hub.replay(delivery, Some(now), &operator()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

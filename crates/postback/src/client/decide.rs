@@ -206,10 +206,13 @@ impl Decision {
     async fn one(self, delivery_id: String, desk: &mut Desk<'_>) -> Result<Delivery, Status> {
         let hub = &mut desk.api.deliveries;
         let answer = match self {
-            Self::Replay => hub.replay_delivery(ReplayDeliveryRequest { delivery_id }).await,
+            Self::Replay => {
+                hub.replay_delivery(ReplayDeliveryRequest { delivery_id, update_time: None }).await
+            }
             Self::Resolve(resolution) => {
                 let resolution = resolution.into();
-                hub.resolve_delivery(ResolveDeliveryRequest { delivery_id, resolution }).await
+                let request = ResolveDeliveryRequest { delivery_id, resolution, update_time: None };
+                hub.resolve_delivery(request).await
             }
         };
         answer.map(tonic::Response::into_inner)

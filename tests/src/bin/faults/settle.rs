@@ -78,7 +78,8 @@ async fn look(
 }
 
 async fn resolve(caller: &Caller, delivery: &str, resolution: Resolution) -> anyhow::Result<()> {
-    let request = ResolveDeliveryRequest { delivery_id: delivery.to_owned(), resolution: resolution.into() };
+    let (delivery_id, resolution) = (delivery.to_owned(), resolution.into());
+    let request = ResolveDeliveryRequest { delivery_id, resolution, update_time: None };
     caller.deliveries.clone().resolve_delivery(request).await?;
     Ok(())
 }
