@@ -14,6 +14,7 @@ use postback_hub::{ChangeReport, ChangeTarget, Report, SourceBy};
 use postback_proto::{change_from, details_from, kind_from, time_from, v1};
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::{Instrument, Span};
 
 use crate::{
     Api, ending, page,
@@ -224,7 +225,7 @@ impl v1::conversion_service_server::ConversionService for Api {
         &self,
         requests: Request<Streaming<v1::RecordConversionRequest>>,
     ) -> Result<Response<Self::RecordConversionsStream>, Status> {
-        let (api, stripes) = (self.clone(), Arc::new(Stripes::new()));
+        let (api, stripes, span) = (self.clone(), Arc::new(Stripes::new()), Span::current());
         let requests = ending::until(self.shutdown.clone(), requests.into_inner());
         let in_turn = requests.enumerate().then(move |(index, request)| {
             let stripes = stripes.clone();
@@ -238,7 +239,7 @@ impl v1::conversion_service_server::ConversionService for Api {
         });
         let answers = in_turn.map(move |(index, request, turn)| {
             let api = api.clone();
-            async move {
+            let answer = async move {
                 use v1::record_conversions_response::Result as Answer;
                 let result = match api.record(request?).await {
                     Ok(recorded) => Answer::Recorded(recorded),
@@ -247,7 +248,8 @@ impl v1::conversion_service_server::ConversionService for Api {
                 drop(turn);
                 let index = i64::try_from(index).unwrap_or(i64::MAX);
                 Ok(v1::RecordConversionsResponse { index, result: Some(result) })
-            }
+            };
+            answer.instrument(span.clone())
         });
         Ok(Response::new(Box::pin(answers.buffered(AT_ONCE))))
     }

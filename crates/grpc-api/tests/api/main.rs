@@ -6,4 +6,5 @@
 mod deadline;
 mod server;
 mod shutdown;
+mod spans;
 mod window;
