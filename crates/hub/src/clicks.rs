@@ -4,7 +4,8 @@ use std::{cmp::Reverse, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
-    AccountId, Actor, CampaignId, Click, ClickId, ClickRef, ClickToken, Error, Result, UserId,
+    AccountId, Actor, CampaignId, Click, ClickId, ClickRef, ClickToken, Error, LaneId, Result, Source,
+    UserId,
     ports::{Attribution, Deed, FindClicks, Page},
 };
 use tokio::{task::JoinSet, time::timeout};
@@ -156,9 +157,11 @@ impl Hub {
             }
             ClicksOf::Ip { ip, campaign: None } => self.find_everywhere(ip).await?,
         };
-        items.sort_by_key(|click| Reverse(click.click.captured_at));
+        items.retain(|click| after.is_none_or(|after| place(&click.click) < after));
+        items.sort_unstable_by_key(|click| Reverse(place(&click.click)));
+        let next = (items.len() > limit).then(|| place(&items[limit - 1].click));
         items.truncate(limit);
-        Ok(Page { items, next: None })
+        Ok(Page { items, next })
     }
 
     /// Recent clicks from an address, in all campaigns that keep the index.
@@ -284,6 +287,14 @@ impl Hub {
         }
         timeout(GLANCE, self.known(account, id)).await.ok()?.ok()?
     }
+}
+
+/// Where a click stands among others: by its time, and those of one instant in an order of their own.
+fn place(click: &ClickRef) -> [u8; 16] {
+    let mut place = *LaneId::of(&click.account, &Source::Click(click.id.clone()), "").as_bytes();
+    let nanos = u64::try_from(click.captured_at.as_nanosecond()).unwrap_or_default();
+    place[..8].copy_from_slice(&nanos.to_be_bytes());
+    place
 }
 
 /// Reads an account and a click id of a caller.

@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use jiff::SignedDuration;
 use postback_core::{Customer, Details, ErrorKind};
-use postback_hub::{ClickBy, EraseSubject, Erased, Pick, Report, SourceBy, Visit};
+use postback_hub::{ClickBy, ClicksOf, EraseSubject, Erased, Pick, Report, SourceBy, Visit};
 
 use crate::doubles::*;
 
@@ -126,6 +126,30 @@ async fn recent_clicks_are_found_by_address_in_campaigns_that_keep_the_index() {
     ] {
         let refused = house.hub.find_clicks(ip, campaign, None, 10).await.unwrap_err();
         assert_eq!(why(&refused), (reason, field));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn clicks_of_a_user_and_of_an_address_are_listed_to_the_last_page_by_page() {
+    let house = house();
+    for number in 0..5 {
+        let captured = house.hub.capture(visit("app", &format!("sub=c{number}"))).await.unwrap();
+        house.hub.attach_user("u", ClickBy::Token(captured.token.to_string())).await.unwrap();
+        // Two of one instant, and then a later one.
+        house.clock.pass(SignedDuration::from_secs(number % 2));
+    }
+    let ip = ClicksOf::Ip { ip: "192.0.2.77".into(), campaign: None };
+    for of in [ClicksOf::User("u".into()), ip] {
+        let (mut listed, mut after) = (Vec::new(), None);
+        for left in [2, 1, 0] {
+            let page = house.hub.latest_clicks(&of, 2, after).await.unwrap();
+            listed.extend(page.items.iter().map(|click| click.click.id.to_string()));
+            after = page.next;
+            assert_eq!(after.is_some(), left > 0, "{of:?}: {listed:?}");
+        }
+        assert_eq!(listed[0], "c4");
+        listed.sort();
+        assert_eq!(listed, ["c0", "c1", "c2", "c3", "c4"], "{of:?}");
     }
 }
 
