@@ -5,7 +5,8 @@ use std::{path::PathBuf, process::Command};
 use http::{Method, StatusCode};
 use postback_access::TokenHash;
 use postback_proto::v1::{
-    AttachUserRequest, ConversionDetails, NetworkClick, RecordConversionResponse, attach_user_request,
+    AttachUserRequest, ChangeConversionStatusRequest, ConversionDetails, NetworkClick,
+    RecordConversionResponse, attach_user_request, change_conversion_status_request::Conversion as Named,
 };
 use postback_sandbox::{FaultKind, Network};
 use postback_tests::{Answer, Engine, House, Visitor, details, lead, order, token};
@@ -264,7 +265,6 @@ async fn deliveries_are_decided_one_by_one_and_in_bulk_and_the_trail_says_by_who
     let list = person.page("/deliveries?state=in_doubt").await;
     let story = list.split_once("href=\"/conversions/").unwrap().1.split_once('"').unwrap().0.to_owned();
     let delivery = story.split_once("#d-").unwrap().1;
-    let decided = person.confirm(&format!("/deliveries/{delivery}/delivered"), "").await;
     let path = format!("/deliveries/{delivery}/resend");
     let old = fields(&person.page(&path).await).replace("update_time=20", "update_time=19");
     let changed = person.post(&path, "same-origin", &old).await;
@@ -273,6 +273,7 @@ async fn deliveries_are_decided_one_by_one_and_in_bulk_and_the_trail_says_by_who
         "{}",
         changed.body
     );
+    let decided = person.confirm(&format!("/deliveries/{delivery}/delivered"), "").await;
     assert_eq!(decided.status, StatusCode::SEE_OTHER);
     let after = person.page(decided.header("location").unwrap().split('#').next().unwrap()).await;
     assert!(
@@ -311,6 +312,24 @@ async fn deliveries_are_decided_one_by_one_and_in_bulk_and_the_trail_says_by_who
     ] {
         assert!(trail.contains(deed), "{deed}: {trail}");
     }
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversion_of_many_changes_is_listed_by_where_its_own_delivery_stands() {
+    let house = House::on(Engine::Embedded).await;
+    house.hub.pause(&"altercpa".parse().unwrap(), "", &"ann".parse().unwrap()).await.unwrap();
+    let recorded = record(&house, Network::Altercpa, lead()).await;
+    for _ in 0..50 {
+        let change = ChangeConversionStatusRequest {
+            conversion: Some(Named::ConversionId(recorded.conversion_id.clone())),
+            status: "approved".into(),
+            ..ChangeConversionStatusRequest::default()
+        };
+        house.caller.change(change).await.unwrap();
+    }
+    let list = Person::before(&house).page("/conversions?account=altercpa&state=pending").await;
+    assert!(list.contains(&format!("/conversions/{}", recorded.conversion_id)), "{list}");
     house.end().await;
 }
 

@@ -7,8 +7,8 @@ use axum::{
 };
 use jiff::Timestamp;
 use postback_core::{
-    Click, Conversion, ConversionId, Delivery, DeliveryState, Event, Result, Source,
-    ports::{ConversionFilter, DeliveryFilter, Page, Paused, Story},
+    Click, Conversion, ConversionId, Delivery, DeliveryState, ErrorKind, Event, Result, Source,
+    ports::{ConversionFilter, Page, Paused, Story},
 };
 use tokio::task::JoinSet;
 
@@ -93,14 +93,19 @@ async fn rows(desk: &Shared, conversions: Vec<Conversion>) -> Result<Vec<Row>> {
     let mut reads = JoinSet::new();
     for (place, conversion) in conversions.into_iter().enumerate() {
         let hub = desk.hub.clone();
-        let filter = DeliveryFilter { conversion: Some(conversion.id), ..DeliveryFilter::default() };
-        reads.spawn(async move { (place, hub.deliveries(filter, PAGE, None).await, conversion) });
+        reads.spawn(async move { (place, hub.story(conversion.id).await, conversion) });
     }
     let mut read = reads.join_all().await;
     read.sort_unstable_by_key(|(place, ..)| *place);
-    let row = |(_, deliveries, conversion): (usize, Result<Page<Delivery>>, Conversion)| {
+    let row = |(_, story, conversion): (usize, Result<(Story, Option<Click>)>, Conversion)| {
+        let deliveries = match story {
+            Ok((story, _)) => story.deliveries,
+            // It was swept meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
         let (own, changes): (Vec<_>, Vec<_>) =
-            deliveries?.items.into_iter().partition(|delivery| delivery.event == Event::Created);
+            deliveries.into_iter().partition(|delivery| delivery.event == Event::Created);
         Ok(Row { conversion, own: own.into_iter().next(), changes: changes.len() })
     };
     read.into_iter().map(row).collect()
