@@ -137,7 +137,11 @@ impl Api {
     ) -> Result<v1::ChangeConversionStatusResponse> {
         fail::fail_point!("decode");
         let validate_only = request.validate_only;
-        let report = change_report(request)?;
+        let report = change_report(request).inspect_err(|error| {
+            if !validate_only {
+                self.hub.refused_change(error);
+            }
+        })?;
         if validate_only {
             let call = self.hub.validate_change(report).await?.call;
             return Ok(v1::ChangeConversionStatusResponse { call, ..Default::default() });

@@ -10,7 +10,6 @@ use postback_core::{
 use crate::{
     Hub, Rendered, SourceBy,
     fingerprint::Said,
-    meters,
     record::{expires_at, unknown},
     render::in_change,
     settle::{Settled, Unsettled},
@@ -93,7 +92,7 @@ impl Hub {
     pub async fn change(&self, report: ChangeReport) -> Result<RecordedChange> {
         let changed = self.take_change(&report).await;
         if let Err(error) = &changed {
-            meters::refused(error.reason());
+            self.refused_change(error);
         }
         changed
     }

@@ -15,6 +15,11 @@ impl Hub {
         }
     }
 
+    /// Counts a change that was refused.
+    pub fn refused_change(&self, error: &Error) {
+        meters::refused(error.reason());
+    }
+
     /// The account that a source names, where the hub has it.
     fn account_named(&self, source: &SourceBy) -> Option<AccountId> {
         let account = match source {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod deadline;
+mod refused;
 mod server;
 mod shutdown;
 mod spans;
