@@ -141,7 +141,7 @@ pub(crate) struct Seen {
     update_time: String,
 }
 
-/// Decides one delivery.
+/// Decides one delivery, as it stood when a person was asked about it.
 pub(crate) async fn do_one(
     State(desk): State<Desk>,
     Extension(visitor): Extension<Visitor>,
@@ -248,7 +248,7 @@ async fn decide(
 
 fn selection(filter: &Filter) -> Result<Selection> {
     let of = filter.deliveries()?;
-    let reason = Some(filter.reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    let reason = filter.reason().map(str::to_owned);
     Ok(Selection { account: of.account, reason, since: of.since, until: of.until, previewed_at: None })
 }
 

@@ -86,7 +86,8 @@ impl Filter {
         let changed = hours.map(|hours| {
             now.saturating_sub(SignedDuration::from_hours(hours.clamp(0, 100_000))).unwrap_or(Timestamp::MIN)
         });
-        let (retrying, reason, what) = (self.state == "retrying", self.reason.clone(), self.what.clone());
+        let (retrying, what) = (self.state == "retrying", self.what.clone());
+        let reason = self.reason().map(str::to_owned);
         Ok(move |delivery: &Delivery| {
             let tried = !(retrying && delivery.attempts.is_empty());
             let told = match what.as_str() {
@@ -94,14 +95,21 @@ impl Filter {
                 "change" => delivery.event != Event::Created,
                 _ => true,
             };
-            let why = reason.is_empty() || words::reason(delivery).is_some_and(|it| it.code == reason);
+            let why =
+                reason.as_ref().is_none_or(|code| words::reason(delivery).is_some_and(|it| it.code == *code));
             tried && told && why && changed.is_none_or(|changed| delivery.updated_at >= changed)
         })
     }
 
+    /// The code of the reason, where it matters.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        given(&self.reason)
+    }
+
     /// Whether [`Filter::fits`] has anything to tell.
     pub(crate) fn is_fine(&self) -> bool {
-        self.state == "retrying" || [&self.reason, &self.what, &self.changed].iter().any(|it| !it.is_empty())
+        let asked = [&self.reason, &self.what, &self.changed];
+        self.state == "retrying" || asked.iter().any(|it| given(it).is_some())
     }
 
     /// Whether a person may decide all that it lists at once: the actions know account, reason and time alone.
@@ -191,6 +199,14 @@ mod tests {
         let filter =
             Filter { account: "near".into(), reason: "a&b".into(), after: "x".into(), ..Filter::default() };
         assert_eq!(filter.query(), "account=near&reason=a%26b");
+    }
+
+    #[test]
+    fn blanks_around_a_reason_do_not_matter() {
+        let filter = |reason: &str| Filter { reason: reason.into(), ..Filter::default() };
+        assert_eq!(filter(" rejected ").reason(), Some("rejected"));
+        let blank = filter(" ");
+        assert_eq!((blank.reason(), blank.is_fine()), (None, false));
     }
 
     #[test]
