@@ -61,10 +61,7 @@ fn visitor(desk: &Shared, request: &Request) -> Result<Visitor, Box<Response>> {
         form: session.map_or_else(|| desk.form_of(caller.name()), |session| session.form),
         done: None,
     };
-    if desk.access.is_open() && !names_this_machine(headers) {
-        let words = "nobody is asked who they are here, so only an address of this machine is answered";
-        return Err(Box::new(Failed::new(StatusCode::MISDIRECTED_REQUEST, words).into_response()));
-    }
+    own_name(desk, headers).map_err(|failed| Box::new(failed.into_response()))?;
     if let Some((session, caller)) = session(desk, headers) {
         return Ok(of(&caller, Some(session)));
     }
@@ -88,6 +85,15 @@ pub(crate) fn session(desk: &Shared, headers: &HeaderMap) -> Option<(Session, Ca
     let session = desk.sessions.get(&cookie(desk, headers)?, desk.now())?;
     let caller = desk.access.caller(session.token.expose_secret())?;
     looks(&caller).then_some((session, caller))
+}
+
+/// Refuses a request for another name where nobody is asked.
+pub(crate) fn own_name(desk: &Shared, headers: &HeaderMap) -> Result<(), Failed> {
+    if !desk.access.is_open() || names_this_machine(headers) {
+        return Ok(());
+    }
+    let words = "nobody is asked who they are here, so only an address of this machine is answered";
+    Err(Failed::new(StatusCode::MISDIRECTED_REQUEST, words))
 }
 
 /// Whether the request was meant for an address, or for `localhost`: a name could be anybody's who points it here.

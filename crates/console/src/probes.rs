@@ -42,6 +42,9 @@ fn not_ready(why: &str) -> Response {
 
 /// The metrics: for those who show a token that may read, or who signed in.
 pub(crate) async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    if let Err(failed) = guard::own_name(&desk, &headers) {
+        return failed.into_response();
+    }
     let shown = headers.get(AUTHORIZATION).map(|header| bearer(header.as_bytes()));
     let by_token = shown.and_then(|token| desk.access.caller(token)).is_some_and(|it| it.may(Scope::Read));
     if desk.access.is_open() || by_token || guard::session(&desk, &headers).is_some() {

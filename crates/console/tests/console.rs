@@ -115,8 +115,20 @@ impl Running {
 
     /// Asks with more headers, each on its line, and a body.
     async fn say(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, String) {
+        self.to("localhost", method, path, headers, body).await
+    }
+
+    /// Asks under the name of a host.
+    async fn to(
+        &self,
+        host: &str,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> (u16, String, String) {
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: console\r\nConnection: close\r\nContent-Length: {}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n\
              Content-Type: application/x-www-form-urlencoded\r\n{headers}\r\n{body}",
             body.len()
         );
@@ -184,6 +196,16 @@ async fn metrics_are_in_the_text_format_with_durations_in_buckets() {
         "postback_build_info{version=\"0.1.0\"} 1",
     ] {
         assert!(body.lines().any(|shown| shown == line), "{line} is not in\n{body}");
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_is_asked_a_foreign_name_is_told_no_metrics() {
+    let console = start().await;
+    for (host, metrics) in [("localhost", 200), ("127.0.0.1:9090", 200), ("evil.example", 421)] {
+        let statuses = ["/metrics", "/livez", "/readyz"].map(|path| console.to(host, "GET", path, "", ""));
+        let [told, lives, ready] = statuses;
+        assert_eq!((told.await.0, lives.await.0, ready.await.0), (metrics, 200, 200), "{host}");
     }
 }
 
@@ -439,6 +461,17 @@ async fn a_form_beyond_its_bound_is_refused() {
     assert!(status == 413 && said.contains("is longer than 65536 bytes"), "{status} {said}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_form_that_does_not_come_gives_its_place_away() {
+    let console = asking().await;
+    let mut slow = TcpStream::connect(console.running.address).await.unwrap();
+    let head = "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n";
+    slow.write_all(format!("{head}{OWN}\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let ended = timeout(Duration::from_secs(60), slow.read_to_string(&mut answer)).await;
+    assert!(ended.is_ok() && answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
 #[tokio::test]
 async fn under_https_the_cookie_is_secure_and_bound_to_this_very_host() {
     for https in [Https::InFront, Https::Here] {
@@ -461,17 +494,6 @@ async fn what_is_not_tls_is_not_answered_where_the_console_speaks_tls() {
     let mut plain = TcpStream::connect(console.address).await.unwrap();
     plain.write_all(b"GET /livez HTTP/1.1\r\nHost: console\r\n\r\n").await.unwrap();
     let mut heard = Vec::new();
-#[tokio::test(start_paused = true)]
-async fn a_form_that_does_not_come_gives_its_place_away() {
-    let console = asking().await;
-    let mut slow = TcpStream::connect(console.running.address).await.unwrap();
-    let head = "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n";
-    slow.write_all(format!("{head}{OWN}\r\n").as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    let ended = timeout(Duration::from_secs(60), slow.read_to_string(&mut answer)).await;
-    assert!(ended.is_ok() && answer.starts_with("HTTP/1.1 408"), "{answer}");
-}
-
     let _ = plain.read_to_end(&mut heard).await;
     assert!(!heard.starts_with(b"HTTP"), "{heard:?}");
 }
