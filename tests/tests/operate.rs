@@ -214,12 +214,14 @@ async fn a_click_that_was_captured_by_grpc_is_found_by_its_address(engine: Engin
         campaign: "powerspace".into(),
         query: query.into(),
         ip: ip.into(),
+        user_agent: "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)".into(),
         ..CaptureClickRequest::default()
     };
     let first =
         clicks.capture_click(capture("?clickId=abc123xyz789", "192.0.2.7")).await.unwrap().into_inner();
     assert!(!first.already_captured && first.landing_url.contains("token="));
-    assert_eq!(first.click.as_ref().unwrap().ip, "192.0.2.0/24");
+    let click = first.click.as_ref().unwrap();
+    assert_eq!((click.ip.as_str(), click.bot, click.prefetch), ("192.0.2.0/24", true, false));
     let again =
         clicks.capture_click(capture("clickId=abc123xyz789", "192.0.2.8")).await.unwrap().into_inner();
     assert!(again.already_captured);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use postback_core::{Actor, Click, Error, Flags, Result};
-use postback_hub::{ClicksOf, EraseSubject, Visit};
+use postback_hub::{ClicksOf, EraseSubject, Visit, is_bot};
 use postback_proto::{time_from, timestamp, v1};
 use tonic::{Request, Response, Status};
 
@@ -26,14 +26,16 @@ impl Api {
 
     async fn capture(&self, request: v1::CaptureClickRequest) -> Result<v1::CaptureClickResponse> {
         let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        let user_agent = some(&request.user_agent);
+        let bot = user_agent.is_some_and(|agent| is_bot(agent.as_bytes()));
         let visit = Visit {
             campaign: &request.campaign,
             query: request.query.strip_prefix('?').unwrap_or(&request.query),
             ip: some(&request.ip).map(ip).transpose()?,
-            user_agent: some(&request.user_agent),
+            user_agent,
             country: some(&request.country),
             device: some(&request.device),
-            flags: Flags { bot: false, prefetch: request.prefetch },
+            flags: Flags { bot, prefetch: request.prefetch },
         };
         let captured = if request.validate_only {
             self.hub.preview(visit).await?

@@ -3,6 +3,7 @@
 //! Whoever brings a click or a conversion (the edge, gRPC, an import) goes through [`Hub`]. It knows networks
 //! only through [`postback_core::Adapter`] and stores only through [`postback_core::ports`].
 
+mod bot;
 mod buffer;
 mod bulk;
 mod capture;
@@ -34,6 +35,7 @@ mod upkeep;
 mod visit;
 mod watch;
 
+pub use bot::is_bot;
 pub use bulk::{Decided, Selection};
 pub use change::{ChangeReport, ChangeTarget, RecordedChange};
 pub use clicks::{ClickBy, ClicksOf, EraseSubject, Erased};
