@@ -3,17 +3,11 @@
 use std::net::IpAddr;
 
 use postback_core::{Actor, Click, Error, Flags, Result};
-use postback_hub::{ClicksOf, EraseSubject, Visit, is_bot};
+use postback_hub::{ClickBy, ClicksOf, EraseSubject, Visit, is_bot};
 use postback_proto::{time_from, timestamp, v1};
 use tonic::{Request, Response, Status};
 
-use crate::{
-    Api,
-    actor::actor,
-    page,
-    source::{self, Named},
-    status::status,
-};
+use crate::{Api, actor::actor, page, source, status::status};
 
 const FOUND_USUAL: usize = 10;
 const FOUND_MOST: usize = 100;
@@ -51,13 +45,7 @@ impl Api {
 
     async fn find(&self, request: v1::FindClicksRequest) -> Result<v1::FindClicksResponse> {
         let since = request.since.as_ref().map(|since| time_from("since", since)).transpose()?;
-        let limit = match usize::try_from(request.page_size) {
-            Ok(0) => FOUND_USUAL,
-            Ok(size) => size.min(FOUND_MOST),
-            Err(_) => {
-                return Err(Error::invalid("page_size", format!("`{}` is negative", request.page_size)));
-            }
-        };
+        let limit = page::bounded(request.page_size, FOUND_USUAL, FOUND_MOST)?;
         let clicks = self.hub.find_clicks(&request.ip, &request.campaign, since, limit).await?;
         Ok(v1::FindClicksResponse {
             clicks: clicks.iter().map(|click| self.shown(click)).collect::<Result<_>>()?,
@@ -77,12 +65,8 @@ impl Api {
         use v1::erase_request::Subject;
         let subject = match request.subject {
             Some(Subject::UserId(user)) => EraseSubject::User(user),
-            Some(Subject::ClickToken(token)) => {
-                EraseSubject::Click(source::click(Some(Named::Token(token)))?)
-            }
-            Some(Subject::NetworkClick(click)) => {
-                EraseSubject::Click(source::click(Some(Named::Network(click)))?)
-            }
+            Some(Subject::ClickToken(token)) => EraseSubject::Click(ClickBy::Token(token)),
+            Some(Subject::NetworkClick(click)) => EraseSubject::Click(source::network(click)),
             None => {
                 let want = "is missing; want network_click, click_token or user_id";
                 return Err(Error::invalid("subject", want).because("MISSING"));
@@ -125,10 +109,11 @@ impl v1::click_service_server::ClickService for Api {
     async fn get_click(&self, request: Request<v1::GetClickRequest>) -> Result<Response<v1::Click>, Status> {
         use v1::get_click_request::Click as By;
         let by = request.into_inner().click.map(|by| match by {
-            By::ClickToken(token) => Named::Token(token),
-            By::NetworkClick(click) => Named::Network(click),
+            By::ClickToken(token) => ClickBy::Token(token),
+            By::NetworkClick(click) => source::network(click),
         });
-        let click = self.hub.click(source::click(by).map_err(status)?).await.map_err(status)?;
+        let by = by.ok_or_else(source::no_click).map_err(status)?;
+        let click = self.hub.click(by).await.map_err(status)?;
         self.shown(&click).map(Response::new).map_err(status)
     }
 
@@ -139,10 +124,10 @@ impl v1::click_service_server::ClickService for Api {
         use v1::attach_user_request::Click as By;
         let request = request.into_inner();
         let by = request.click.map(|by| match by {
-            By::ClickToken(token) => Named::Token(token),
-            By::NetworkClick(click) => Named::Network(click),
+            By::ClickToken(token) => ClickBy::Token(token),
+            By::NetworkClick(click) => source::network(click),
         });
-        let by = source::click(by).map_err(status)?;
+        let by = by.ok_or_else(source::no_click).map_err(status)?;
         let until = self.hub.attach_user(&request.user_id, by).await.map_err(status)?;
         Ok(Response::new(v1::AttachUserResponse { expire_time: Some(timestamp(until)) }))
     }

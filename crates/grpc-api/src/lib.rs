@@ -24,20 +24,31 @@ use std::{io, pin::pin, time::Duration};
 use postback_access::{Access, Tls};
 use postback_hub::Hub;
 use postback_proto::v1::{
-    click_service_server::ClickServiceServer, conversion_service_server::ConversionServiceServer,
-    delivery_service_server::DeliveryServiceServer, logbook_service_server::LogbookServiceServer,
-    network_service_server::NetworkServiceServer,
+    click_service_server::{self, ClickServiceServer},
+    conversion_service_server::{self, ConversionServiceServer},
+    delivery_service_server::{self, DeliveryServiceServer},
+    logbook_service_server::{self, LogbookServiceServer},
+    network_service_server::{self, NetworkServiceServer},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic_health::{
+    ServingStatus,
     pb::health_server::HealthServer,
     server::{HealthReporter, HealthService},
 };
 
 pub use status::DOMAIN;
 
+/// The services whose health is told beside the server's own.
+const SERVICES: [&str; 5] = [
+    click_service_server::SERVICE_NAME,
+    conversion_service_server::SERVICE_NAME,
+    delivery_service_server::SERVICE_NAME,
+    logbook_service_server::SERVICE_NAME,
+    network_service_server::SERVICE_NAME,
+];
 /// The largest request in bytes.
 pub const MESSAGE: usize = 64 * 1024;
 /// The most calls under way on one connection; further ones wait.
@@ -104,21 +115,16 @@ pub async fn serve(
     let deliveries = DeliveryServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let logbook = LogbookServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE);
     let networks = NetworkServiceServer::new(api).max_decoding_message_size(MESSAGE);
-    health.set_serving::<ConversionServiceServer<Api>>().await;
-    health.set_serving::<ClickServiceServer<Api>>().await;
-    health.set_serving::<DeliveryServiceServer<Api>>().await;
-    health.set_serving::<LogbookServiceServer<Api>>().await;
-    health.set_serving::<NetworkServiceServer<Api>>().await;
+    for service in SERVICES {
+        health.set_service_status(service, ServingStatus::Serving).await;
+    }
 
     let drain = shutdown.clone();
     let stop = async move {
         drain.cancelled().await;
-        health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-        health.set_not_serving::<ConversionServiceServer<Api>>().await;
-        health.set_not_serving::<ClickServiceServer<Api>>().await;
-        health.set_not_serving::<DeliveryServiceServer<Api>>().await;
-        health.set_not_serving::<LogbookServiceServer<Api>>().await;
-        health.set_not_serving::<NetworkServiceServer<Api>>().await;
+        for service in [""].into_iter().chain(SERVICES) {
+            health.set_service_status(service, ServingStatus::NotServing).await;
+        }
     };
     let cut = CancellationToken::new();
     let server = Server::builder()

@@ -7,9 +7,14 @@ const MOST: usize = 1_000;
 
 /// How many items a page holds: 50 where not said, 1000 at most.
 pub(crate) fn size(asked: i32) -> Result<usize> {
+    bounded(asked, USUAL, MOST)
+}
+
+/// How many items are wanted: `usual` where not said, `most` at most.
+pub(crate) fn bounded(asked: i32, usual: usize, most: usize) -> Result<usize> {
     match usize::try_from(asked) {
-        Ok(0) => Ok(USUAL),
-        Ok(size) => Ok(size.min(MOST)),
+        Ok(0) => Ok(usual),
+        Ok(size) => Ok(size.min(most)),
         Err(_) => Err(Error::invalid("page_size", format!("`{asked}` is negative"))),
     }
 }

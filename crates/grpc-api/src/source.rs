@@ -52,19 +52,12 @@ fn by_flow(flow: v1::FlowSource) -> Result<SourceBy> {
     }
 }
 
-/// A click by token or by the network's id.
-pub(crate) enum Named {
-    Token(String),
-    Network(v1::NetworkClick),
+/// A click by the network's id.
+pub(crate) fn network(click: v1::NetworkClick) -> ClickBy {
+    ClickBy::Network { account: click.account, click_id: click.click_id }
 }
 
-/// A click from the wire.
-pub(crate) fn click(click: Option<Named>) -> Result<ClickBy> {
-    match click {
-        None => Err(missing("click", "click_token or network_click")),
-        Some(Named::Token(token)) => Ok(ClickBy::Token(token)),
-        Some(Named::Network(click)) => {
-            Ok(ClickBy::Network { account: click.account, click_id: click.click_id })
-        }
-    }
+/// The refusal of a request that names no click.
+pub(crate) fn no_click() -> Error {
+    missing("click", "click_token or network_click")
 }
