@@ -70,7 +70,8 @@ impl Hub {
     /// `InvalidArgument` at the field that is wrong, be it by the network's rules; `NotFound` for a click, user or
     /// account that is not known; `FailedPrecondition` with reason `CLICK_EXPIRED` for a click past its life, or
     /// where the network takes no such thing; `AlreadyExists` for a known request or transaction id with other
-    /// content, or at a field whose value is another conversion's key at the network; `Unavailable` where a store is away, or would lose the conversion.
+    /// content, or at a field whose value is another conversion's key at the network, or was a refused report's;
+    /// `Unavailable` where a store is away, or would lose the conversion.
     pub async fn record(&self, report: &Report) -> Result<RecordedConversion> {
         let span = info_span!("record", account = Empty, conversion = Empty, delivery = Empty);
         let recorded = self.take(report).instrument(span).await;
@@ -162,7 +163,7 @@ impl Hub {
         now: Timestamp,
     ) -> impl Future<Output = Result<RecordedConversion>> + Send + use<'a> {
         let content = Said::of_conversion(&report.details, report.occurred_at).fingerprint();
-        let own_key = rendered.own_key.as_ref().map(|field| OwnKey::of(&conversion, field));
+        let own_key = rendered.own_key.as_ref().map(|field| OwnKey::of(&conversion, field, content));
         let told = Box::new((self.delivery_of(&conversion, Event::Created, now), conversion));
         async move {
             let store = async move |hub: Self| {

@@ -47,16 +47,21 @@ pub(crate) struct OwnKey {
 }
 
 impl OwnKey {
-    /// The key that stands in a field of a conversion. A repeat of the conversion holds it likewise.
-    pub(crate) fn of(conversion: &Conversion, field: &str) -> Self {
+    /// The key that stands in a field of a conversion. A repeat of the conversion holds it likewise: it has the same
+    /// transaction id, or the same request id and so the same id, or else says the same.
+    pub(crate) fn of(conversion: &Conversion, field: &str, said: Fingerprint) -> Self {
         let value = conversion.details.fields.get(field).map_or("", String::as_str);
         let source = LaneId::of(&conversion.account, &conversion.source, "").to_string();
-        let fingerprint = conversion.key().map_or(*conversion.id.as_bytes(), |key| *key.as_bytes());
+        let fingerprint = match (conversion.key(), &conversion.request_id) {
+            (Some(key), _) => Fingerprint::from_bytes(*key.as_bytes()),
+            (None, Some(_)) => Fingerprint::from_bytes(*conversion.id.as_bytes()),
+            (None, None) => said,
+        };
         Self {
             field: format!("details.fields[{field}]"),
             key: RequestKey::of(&["own key", &source, value]),
             holder: Reservation {
-                fingerprint: Fingerprint::from_bytes(fingerprint),
+                fingerprint,
                 id: *conversion.id.as_bytes(),
                 at: conversion.recorded_at,
                 click: None,
@@ -93,20 +98,19 @@ impl Hub {
         if kept.fingerprint == fingerprint { Ok(kept) } else { Err(Error::conflict("request_id")) }
     }
 
-    /// Takes a key for a conversion. One that was taken for a conversion which then was not recorded is free.
+    /// Takes a key for a conversion. Whoever took it first holds it, be it a report that is refused thereafter: whether
+    /// that one is still on its way nobody knows.
     ///
     /// # Errors
     /// `AlreadyExists` at the field where it is another conversion's.
     pub(crate) async fn take_key(&self, OwnKey { field, key, holder }: OwnKey) -> Result<()> {
         let fingerprint = holder.fingerprint;
         let kept = self.inner.outbox.reserve(key, holder).await?;
-        if kept.fingerprint == fingerprint
-            || self.inner.outbox.story(ConversionId::from_bytes(kept.id)).await?.is_none()
-        {
+        if kept.fingerprint == fingerprint {
             return Ok(());
         }
-        let message = "is the key of another conversion of this source; the network would take this one for a repeat \
-                       of that";
+        let message = "is the key of another conversion of this source, or of a report that was refused; the network \
+                       would take this one for a repeat of that; want another key";
         Err(Error::new(ErrorKind::AlreadyExists, "NETWORK_KEY_TAKEN", message).at(field))
     }
 

@@ -8,6 +8,7 @@ mod clock;
 mod doubles;
 mod logbook;
 mod operate;
+mod own_key;
 mod promise;
 mod record;
 mod registry;

@@ -12,10 +12,6 @@ use tokio::task::JoinSet;
 
 use crate::doubles::*;
 
-fn flow() -> SourceBy {
-    SourceBy::Flow { account: id("far"), id: "1234".parse().unwrap() }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_conversion_is_recorded_with_its_first_delivery_and_wakes_the_dispatcher() {
     let house = house();
@@ -59,43 +55,6 @@ async fn a_token_attributes_with_no_record_of_its_click() {
     elsewhere.clicks.is(Mode::Away);
     assert!(!elsewhere.record(report(token, lead())).await.already);
     assert_eq!(elsewhere.outbox.conversions()[0].campaign, None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn two_conversions_of_a_click_under_one_key_of_the_callers_own_are_refused() {
-    let house = house();
-    let token = house.token("a").await;
-    let under_code = |token: &SourceBy, mut details: Details| {
-        details.fields.insert("code".into(), "K-1".into());
-        report(token.clone(), details)
-    };
-    let first = house.record(under_code(&token, order("10", "T-1"))).await;
-    let repeat = house.record(under_code(&token, order("10", "T-1"))).await;
-    assert_eq!((repeat.conversion, repeat.already), (first.conversion, true));
-
-    let lead = Details { kind: Kind::Lead, ..order("10", "T-1") };
-    let anew = Details { transaction_id: None, ..lead.clone() };
-    for other in [lead.clone(), order("10", "T-2"), anew] {
-        let refused = house.refuse(under_code(&token, other)).await;
-        let told = (refused.kind(), refused.reason(), refused.field());
-        let want = (ErrorKind::AlreadyExists, "NETWORK_KEY_TAKEN", Some("details.fields[code]"));
-        assert_eq!(told, want);
-    }
-    assert_eq!(house.outbox.conversions().len(), 1);
-    let mut mistaken = order("99", "T-1");
-    mistaken.fields.insert("code".into(), "K-2".into());
-    let refused = house.refuse(report(token.clone(), mistaken)).await;
-    assert_eq!(refused.field(), Some("details.transaction_id"));
-    let mut right = order("20", "T-2");
-    right.fields.insert("code".into(), "K-2".into());
-    assert!(!house.record(report(token.clone(), right)).await.already, "a refused report holds no key");
-
-    let elsewhere = house.token("b").await;
-    assert!(!house.record(under_code(&elsewhere, order("10", "T-1"))).await.already);
-
-    house.record(under_code(&flow(), lead.clone())).await;
-    let refused = house.refuse(under_code(&flow(), Details { transaction_id: None, ..lead })).await;
-    assert_eq!(refused.reason(), "NETWORK_KEY_TAKEN");
 }
 
 #[tokio::test(start_paused = true)]

@@ -157,6 +157,10 @@ pub(crate) fn near(click: &str) -> SourceBy {
     SourceBy::Network { account: "near".into(), click_id: click.into() }
 }
 
+pub(crate) fn flow() -> SourceBy {
+    SourceBy::Flow { account: id("far"), id: "1234".parse().unwrap() }
+}
+
 pub(crate) fn user(name: &str) -> SourceBy {
     SourceBy::User { user: name.parse().unwrap(), account: None, pick: Pick::Last }
 }

@@ -177,6 +177,8 @@ impl Outbox for Ledger {
         delivery: Delivery,
         print: Fingerprint,
     ) -> Result<Recorded> {
+        // Others may come between.
+        tokio::task::yield_now().await;
         let recorded = self.kept()?.record(conversion, delivery, print);
         self.answer().await;
         recorded
