@@ -238,6 +238,8 @@ impl Hub {
             };
             match done {
                 Ok(_) => decided.count += 1,
+                // A change is replayed with its lead, which comes before it.
+                Err(error) if error.reason() == "NOT_DEAD" && decided.count > 0 => decided.count += 1,
                 Err(error) if matches!(error.kind(), ErrorKind::FailedPrecondition | ErrorKind::NotFound) => {
                     decided.refused += 1;
                 }

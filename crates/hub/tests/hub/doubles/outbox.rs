@@ -105,7 +105,13 @@ impl Kept {
             return Err(Error::precondition("NOT_DEAD", "is not dead"));
         }
         delivery.state = DeliveryState::Pending;
-        Ok(delivery.clone())
+        let replayed = delivery.clone();
+        for change in self.deliveries.values_mut().filter(|it| it.lane == replayed.lane) {
+            if matches!(&change.state, DeliveryState::Dead(why) if why.code == "lead_not_delivered") {
+                change.state = DeliveryState::Pending;
+            }
+        }
+        Ok(replayed)
     }
 
     fn resolve(&mut self, id: DeliveryId, resolution: Resolution) -> Result<Delivery> {
