@@ -124,12 +124,16 @@ impl Hub {
 
     async fn decide_previewed(&self, selection: &Selection, deed: Deed, actor: &Actor) -> Result<Decided> {
         let (chosen, all) = self.choose(selection, deed).await?;
+        let (account, target) = (selection.account.as_ref(), selection.words());
+        if !chosen.is_empty() {
+            let count = chosen.len();
+            tracing::info!(%actor, ?deed, ?account, target, count, "deliveries will be decided in bulk");
+        }
         let (mut decided, failure) = self.decide_chosen(&chosen, deed).await;
         decided.left = all.saturating_sub(chosen.len() as u64);
         self.inner.wake.notify_one();
         if decided.count > 0 {
-            let account = selection.account.as_ref();
-            let (target, count) = (selection.words(), decided.count);
+            let count = decided.count;
             tracing::info!(%actor, ?deed, ?account, target, count, "deliveries were decided in bulk");
             self.note(actor, Note { deed, account, target, count, reason: "" }).await;
         }
