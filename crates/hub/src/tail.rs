@@ -1,7 +1,9 @@
 //! The deliveries that changed last.
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
-use postback_core::{Delivery, Result};
+use postback_core::{Delivery, DeliveryId, Result};
 
 use crate::Hub;
 
@@ -9,9 +11,11 @@ use crate::Hub;
 const SPANS: [i64; 6] = [2, 15, 120, 900, 7_200, 86_400];
 /// The most deliveries that are looked at in one span.
 const LOOKED: usize = 500;
+/// How often a span that holds more than these is read on.
+const ROUNDS: usize = 20;
 
 impl Hub {
-    /// The deliveries that changed last, the latest first: at most 500, of at most a day. Where more than 500 change
+    /// The deliveries that changed last, the latest first: at most 500, of at most a day. Where more than 10,000 change
     /// in two seconds, some of these.
     ///
     /// # Errors
@@ -24,8 +28,10 @@ impl Hub {
             let changed = self.inner.outbox.changed_since(since, LOOKED).await?;
             let full = changed.len() == LOOKED;
             // A full answer holds the oldest of its span, which are not the ones that changed last.
-            if !full || latest.is_empty() {
+            if !full {
                 latest = changed;
+            } else if latest.is_empty() {
+                latest = self.read_on(changed).await?;
             }
             if full || latest.len() >= limit {
                 break;
@@ -33,6 +39,26 @@ impl Hub {
         }
         latest.reverse();
         latest.truncate(limit);
+        Ok(latest)
+    }
+
+    /// Reads on from a full answer, and keeps the last.
+    async fn read_on(&self, mut latest: Vec<Delivery>) -> Result<Vec<Delivery>> {
+        let mut most = LOOKED;
+        for _ in 0..ROUNDS {
+            let since = latest.last().map_or(Timestamp::MAX, |last| last.updated_at);
+            let changed = self.inner.outbox.changed_since(since, most).await?;
+            let full = changed.len() == most;
+            // A whole piece of one instant: only a larger one leads on.
+            most = if changed.last().is_some_and(|last| last.updated_at > since) { LOOKED } else { most * 2 };
+            let again: HashSet<DeliveryId> = changed.iter().map(|delivery| delivery.id).collect();
+            latest.retain(|delivery| !again.contains(&delivery.id));
+            latest.extend(changed);
+            latest.drain(..latest.len().saturating_sub(LOOKED));
+            if !full || most > LOOKED * ROUNDS {
+                break;
+            }
+        }
         Ok(latest)
     }
 }

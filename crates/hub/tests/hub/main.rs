@@ -14,4 +14,5 @@ mod promise;
 mod record;
 mod registry;
 mod sight;
+mod tail;
 mod users;
