@@ -100,6 +100,19 @@ impl Sample {
     }
 }
 
+/// Clicks on their way to the logbook. They go back unless they arrive, also where nobody waits for it any more.
+struct Taken<'a> {
+    journal: &'a Journal,
+    campaign: &'a CampaignId,
+    clicks: Vec<ClickRef>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.journal.put_back(self.campaign, mem::take(&mut self.clicks));
+    }
+}
+
 impl Hub {
     /// Writes what waits: counts, then clicks. Counts that the logbook does not take now wait on, for an hour at most.
     pub(crate) async fn write_journal(&self) -> Result<()> {
@@ -116,15 +129,14 @@ impl Hub {
         }));
         self.write_batches(&mut batches).await?;
         for campaign in inner.journal.seen() {
-            let clicks = inner.journal.take(&campaign);
-            match inner.logbook.glimpse(&campaign, &clicks).await {
-                Err(error) if is_for_later(&error) => {
-                    inner.journal.put_back(&campaign, clicks);
-                    return Err(error);
-                }
+            let mut taken =
+                Taken { clicks: inner.journal.take(&campaign), journal: &inner.journal, campaign: &campaign };
+            match inner.logbook.glimpse(&campaign, &taken.clicks).await {
+                Err(error) if is_for_later(&error) => return Err(error),
                 Err(error) => tracing::error!(%error, %campaign, "the logbook refused clicks"),
                 Ok(()) => {}
             }
+            taken.clicks.clear();
         }
         Ok(())
     }

@@ -89,13 +89,16 @@ async fn a_logbook_that_is_away_or_full_costs_neither_clicks_nor_conversions_and
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sample_of_clicks_that_the_logbook_does_not_take_is_written_later() {
+async fn a_sample_of_clicks_that_the_logbook_does_not_take_or_whose_caller_goes_away_is_written_later() {
     let house = house();
     house.land("a").await;
     house.hub.capture(visit("app", "sub=z")).await.unwrap();
     house.logbook.blind(true);
     house.hub.campaigns().await.unwrap();
     assert!(house.logbook.glimpsed("spring").is_empty());
+    house.logbook.hang(true);
+    leave(house.hub.campaigns()).await;
+    house.logbook.hang(false);
     house.land("b").await;
     house.logbook.blind(false);
     house.hub.campaigns().await.unwrap();

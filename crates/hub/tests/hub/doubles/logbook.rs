@@ -19,6 +19,7 @@ pub(crate) struct Book(Mutex<Written>);
 struct Written {
     refuses: Option<ErrorKind>,
     blind: bool,
+    hangs: bool,
     batches: BTreeSet<[u8; 16]>,
     counts: BTreeMap<(Timestamp, Series), u64>,
     actions: Vec<Action>,
@@ -37,6 +38,11 @@ impl Book {
     /// Whether it is away for glimpses alone.
     pub(crate) fn blind(&self, blind: bool) {
         self.0.lock().unwrap().blind = blind;
+    }
+
+    /// Whether it never answers a glimpse.
+    pub(crate) fn hang(&self, hangs: bool) {
+        self.0.lock().unwrap().hangs = hangs;
     }
 
     pub(crate) fn noted(&self) -> Vec<Action> {
@@ -97,6 +103,9 @@ impl Logbook for Book {
     }
 
     async fn glimpse(&self, campaign: &CampaignId, clicks: &[ClickRef]) -> Result<()> {
+        if self.open()?.hangs {
+            std::future::pending::<()>().await;
+        }
         let mut written = self.open()?;
         if written.blind {
             return Err(Error::unavailable("it takes no glimpses now"));
