@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::{
     Campaign, Captured, Filling, Hub, Landing, Visit,
-    buffer::Buffer,
+    counts::Counts,
     hub::State,
     meters::{self, Capture, Dropped},
 };
@@ -77,13 +77,17 @@ impl Hub {
             }
         };
         let mine = self.record_of(&arrival, &visit, id, now);
-        let (kept, what) = self.keep(mine, arrival.campaign.find_by_ip).await;
-        let click = kept.click.clone();
-        counts.capture(&arrival.campaign.id, what);
+        let (kept, what) = self.keep(mine, arrival.campaign, &counts).await;
+        self.count(arrival.campaign, &counts, &kept.click, what);
+        self.landing(&arrival, &visit, kept.click.clone())
+    }
+
+    /// Counts what became of a captured click.
+    fn count(&self, campaign: &Campaign, counts: &Counts, click: &ClickRef, what: Capture) {
+        counts.capture(&campaign.id, what);
         if what != Capture::Repeated {
-            self.inner.journal.see(&arrival.campaign.id, &click);
+            self.inner.journal.see(&campaign.id, click);
         }
-        self.landing(&arrival, &visit, click)
     }
 
     /// Answers as [`Hub::land`] does, and neither stores nor counts anything: for HEAD.
@@ -124,10 +128,8 @@ impl Hub {
         let captured_at = mine.click.captured_at;
         let click = self.inner.clicks.capture(mine, arrival.campaign.find_by_ip).await?;
         let already = known || click.click.captured_at != captured_at;
-        counts.capture(&arrival.campaign.id, if already { Capture::Repeated } else { Capture::Stored });
-        if !already {
-            self.inner.journal.see(&arrival.campaign.id, &click.click);
-        }
+        let what = if already { Capture::Repeated } else { Capture::Stored };
+        self.count(arrival.campaign, &counts, &click.click, what);
         self.captured(&arrival, &visit, click, already)
     }
 
@@ -187,45 +189,54 @@ impl Hub {
     }
 
     /// Brings a record to the store within the deadline, or leaves it in the buffer.
-    async fn keep(&self, mine: Arc<Click>, findable: bool) -> (Arc<Click>, Capture) {
+    async fn keep(&self, mine: Arc<Click>, campaign: &Campaign, counts: &Counts) -> (Arc<Click>, Capture) {
         let inner = &self.inner;
-        let again = |kept: &Click| kept.click.captured_at != mine.click.captured_at;
         if let Some(waiting) = inner.buffer.get(&mine.click.account, &mine.click.id) {
             return (waiting, Capture::Repeated);
         }
         if inner.buffer.is_away() {
-            let kept = inner.buffer.keep(Arc::clone(&mine), findable);
-            let what = if again(&kept) { Capture::Repeated } else { Capture::Buffered };
-            return (kept, what);
+            return self.buffered(mine, campaign);
         }
-        let pending = Pending { buffer: &inner.buffer, click: Some(Arc::clone(&mine)), findable };
-        let capture = inner.clicks.capture(Arc::clone(&mine), findable);
-        match timeout(inner.settings.capture_deadline, capture).await {
+        let pending = Pending { hub: self, click: Some(Arc::clone(&mine)), campaign, counts };
+        let capture = inner.clicks.capture(Arc::clone(&mine), campaign.find_by_ip);
+        let captured = timeout(inner.settings.capture_deadline, capture).await;
+        pending.settled();
+        match captured {
             Ok(Ok(kept)) => {
-                pending.settled();
-                let what = if again(&kept) { Capture::Repeated } else { Capture::Stored };
+                let what = if again(&kept, &mine) { Capture::Repeated } else { Capture::Stored };
                 (kept, what)
             }
             Ok(Err(error)) if !is_for_later(&error) => {
-                pending.settled();
                 drop_refused(&mine.click, &error);
                 (mine, Capture::Dropped)
             }
             Ok(Err(_)) | Err(_) => {
-                drop(pending);
+                let buffered = self.buffered(mine, campaign);
                 inner.buffer.away();
-                (mine, Capture::Buffered)
+                buffered
             }
         }
     }
+
+    fn buffered(&self, mine: Arc<Click>, campaign: &Campaign) -> (Arc<Click>, Capture) {
+        let kept = self.inner.buffer.keep(Arc::clone(&mine), campaign.find_by_ip);
+        let what = if again(&kept, &mine) { Capture::Repeated } else { Capture::Buffered };
+        (kept, what)
+    }
 }
 
-/// A record on its way to the store: unless it is settled it goes to the buffer, also where the visitor hangs up
-/// and the wait for the store is abandoned.
+/// Whether the click had been captured before.
+fn again(kept: &Click, mine: &Click) -> bool {
+    kept.click.captured_at != mine.click.captured_at
+}
+
+/// A record on its way to the store. Where the visitor hangs up and the wait for the store is abandoned, it goes to the
+/// buffer and is counted.
 struct Pending<'a> {
-    buffer: &'a Buffer,
+    hub: &'a Hub,
     click: Option<Arc<Click>>,
-    findable: bool,
+    campaign: &'a Campaign,
+    counts: &'a Counts,
 }
 
 impl Pending<'_> {
@@ -237,7 +248,8 @@ impl Pending<'_> {
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
         if let Some(click) = self.click.take() {
-            self.buffer.keep(click, self.findable);
+            let (kept, what) = self.hub.buffered(click, self.campaign);
+            self.hub.count(self.campaign, self.counts, &kept.click, what);
         }
     }
 }

@@ -83,15 +83,18 @@ async fn what_a_store_missed_is_written_when_it_is_back_and_then_it_is_asked_aga
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_click_is_not_lost_with_a_visitor_who_hangs_up() {
+async fn a_click_is_kept_and_counted_though_its_visitor_hangs_up() {
     let house = house();
     house.clicks.is(Mode::Hanging);
     let gone = tokio::time::timeout(Duration::from_millis(5), house.land("a")).await;
     assert!(gone.is_err());
+    house.land("a").await;
     house.clicks.is(Mode::Up);
     let _end = at_work(&house.hub).drop_guard();
     house.clicks.until(1).await;
     assert_eq!(house.clicks.ids(), ["a"]);
+    assert_eq!(house.hub.campaigns().await.unwrap()[1].clicks, 1);
+    assert_eq!(house.logbook.glimpsed("spring"), ["a"]);
 }
 
 #[tokio::test(start_paused = true)]
