@@ -29,7 +29,7 @@ impl Hub {
     /// with the store's first error; a watcher that goes on from its last `updated_at` misses nothing.
     ///
     /// # Errors
-    /// `InvalidArgument` at `start_time` for more than [`CHANGES_TOLD`] ago; the store's own.
+    /// `InvalidArgument` at `start_time` for more than [`CHANGES_TOLD`] ago, or in the future; the store's own.
     pub async fn watch(
         &self,
         account: Option<AccountId>,
@@ -41,6 +41,9 @@ impl Hub {
             let hours = CHANGES_TOLD.as_hours();
             let message = format!("`{since}` is more than {hours} hours ago; changes are told from then on");
             return Err(Error::invalid("start_time", message));
+        }
+        if let Some(since) = since.filter(|since| since.duration_since(now) > SKEW) {
+            return Err(Error::invalid("start_time", format!("`{since}` is in the future")));
         }
         let from = since.unwrap_or(now);
         let mut watcher = Watcher { hub: self.clone(), account, from, until: from, seen: HashSet::new() };

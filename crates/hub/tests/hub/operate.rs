@@ -71,7 +71,7 @@ async fn a_watcher_from_now_on_is_told_of_each_change_though_the_stores_clock_is
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watcher_is_refused_what_is_no_longer_kept() {
+async fn a_watcher_is_refused_what_is_no_longer_kept_and_what_is_to_come() {
     let house = house();
     let now = house.clock.now();
     // The caller's clock may be a little behind.
@@ -81,6 +81,12 @@ async fn a_watcher_is_refused_what_is_no_longer_kept() {
     let refused = house.hub.watch(None, before).await.map(drop).unwrap_err();
     assert_eq!((refused.kind(), refused.field()), (ErrorKind::InvalidArgument, Some("start_time")));
     assert!(refused.message().contains("25 hours"), "{refused}");
+    let to_come = now + SignedDuration::from_mins(5);
+    assert!(house.hub.watch(None, Some(to_come)).await.is_ok());
+    let to_come = Some(to_come + SignedDuration::from_secs(1));
+    let refused = house.hub.watch(None, to_come).await.map(drop).unwrap_err();
+    assert_eq!((refused.kind(), refused.field()), (ErrorKind::InvalidArgument, Some("start_time")));
+    assert!(refused.message().contains("in the future"), "{refused}");
 }
 
 #[tokio::test(start_paused = true)]
