@@ -10,18 +10,22 @@ use prost::Message;
 /// How many clicks of a user are kept.
 const KEPT: usize = 32;
 
-/// The list with `new` in it and without what is past its life at `now`; `None` where nothing is to be written.
+/// The list with `new` in it; `None` where nothing is to be written. What is past its life at `now` gives way only where
+/// there is no room: a clock that leapt ahead costs no click that lives.
 pub(crate) fn attach(
     mut list: Vec<Attribution>,
     new: Attribution,
     now: Timestamp,
 ) -> Option<Vec<Attribution>> {
-    list.retain(|old| !old.click.is_expired(now));
+    list.retain(|old| !(same(&old.click, &new.click) && old.click.is_expired(now)));
     if new.click.is_expired(now) || list.iter().any(|old| same(&old.click, &new.click)) {
         return None;
     }
     list.push(new);
     list.sort_by_key(|attribution| attribution.click.captured_at);
+    if list.len() > KEPT {
+        list = alive(list, now);
+    }
     if list.len() > KEPT {
         list.remove(dispensable(&list));
     }
@@ -82,7 +86,6 @@ fn damaged(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error 
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
     use proptest::prelude::*;
 
     use super::*;
@@ -156,13 +159,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_past_its_life_gives_way() {
-        let later = at(0) + postback_core::CLICK_LIFE;
+    fn what_is_past_its_life_gives_way_where_there_is_no_room() {
+        let later = at(10) + postback_core::CLICK_LIFE;
         let list = attach(attached([0, 10]), click(20), later).unwrap();
-        assert_eq!(seconds(&list), [10, 20]);
-        assert_eq!(attach(list.clone(), click(0), later), None);
-        assert_eq!(seconds(&alive(list.clone(), later + SignedDuration::from_secs(10))), [20]);
+        assert_eq!(seconds(&list), [0, 10, 20]);
+        assert_eq!(attach(list.clone(), click(5), later), None);
+        assert_eq!(seconds(&alive(list.clone(), later)), [20]);
         assert_eq!(end(&list), at(20) + postback_core::CLICK_LIFE);
+        let full = attached(0..32);
+        assert_eq!(
+            seconds(&attach(full, click(40), later).unwrap()),
+            (11..32).chain([40]).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn a_click_id_that_comes_anew_after_its_life_is_attached_anew() {
+        let later = at(0) + postback_core::CLICK_LIFE;
+        let mut anew = click(0);
+        anew.click.captured_at = later;
+        assert_eq!(attach(attached([0]), anew.clone(), later), Some(vec![anew]));
     }
 
     #[test]

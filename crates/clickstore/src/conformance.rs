@@ -112,6 +112,7 @@ macro_rules! conformance {
             of_many_clicks_of_a_user_the_first_and_the_latest_are_kept,
             sixteen_clicks_attached_at_once_are_all_kept,
             an_attribution_ends_with_its_click,
+            a_clock_that_leaps_ahead_and_is_set_back_costs_a_user_no_click,
             clicks_are_found_by_address_and_campaign_the_latest_first,
             a_click_that_is_not_findable_is_not_found,
             a_click_is_found_for_a_day_and_no_longer,

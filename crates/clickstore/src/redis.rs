@@ -232,7 +232,7 @@ impl ClickStore for RedisClicks {
                 Some(list) => list,
                 None if self.confirmed.is_none() => return Ok(()),
                 // What is there already may not have reached the replicas: written again, it will.
-                None => attributions::alive(kept, now),
+                None => kept,
             };
             let Some(life) = left(attributions::end(&list), now) else { return Ok(()) };
             if self.swap_list(&key, &old, &attributions::encode(&list), life).await? {

@@ -93,3 +93,16 @@ pub async fn an_attribution_ends_with_its_click(bench: &Bench) {
     while bench.store.sweep().await.unwrap() > 0 {}
     assert_eq!(bench.store.clicks_of(&user("u")).await.unwrap(), []);
 }
+
+/// A clock that leapt ahead costs a user no click, and what is past its life is not found.
+pub async fn a_clock_that_leaps_ahead_and_is_set_back_costs_a_user_no_click(bench: &Bench) {
+    let first = bench.attribution(&bench.click("first"));
+    bench.store.attach(&user("u"), first.clone()).await.unwrap();
+    bench.clock.advance(days(31));
+    let wrong = bench.attribution(&bench.click("wrong"));
+    bench.store.attach(&user("u"), wrong.clone()).await.unwrap();
+    bench.store.attach(&user("u"), wrong.clone()).await.unwrap();
+    assert_eq!(ids(&bench.store.clicks_of(&user("u")).await.unwrap()), ["wrong"]);
+    bench.clock.advance(-days(31));
+    assert_eq!(bench.store.clicks_of(&user("u")).await.unwrap(), [first, wrong]);
+}
