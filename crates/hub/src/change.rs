@@ -102,10 +102,14 @@ impl Hub {
         let now = self.inner.clock.now();
         let event = Event::Changed(report.change.clone());
         let mut subject = self.subject(report, now, Unsettled::Leave).await?;
-        if let Err(over) = live(&subject, &report.target, now) {
-            return self.changed_before(report, &subject, &event, now).await?.ok_or(over);
-        }
-        let mut rendered = self.render(&subject.conversion, &event, in_change)?;
+        let rendered = live(&subject, &report.target, now)
+            .and_then(|()| self.render(&subject.conversion, &event, in_change));
+        let mut rendered = match rendered {
+            Ok(rendered) => rendered,
+            Err(refused) => {
+                return self.changed_before(report, &subject, &event, now).await?.ok_or(refused);
+            }
+        };
         if subject.conversion.user.is_some() && matches!(report.target, ChangeTarget::Key { .. }) {
             subject = self.subject(report, now, Unsettled::Reserve).await?;
             live(&subject, &report.target, now)?;
@@ -217,7 +221,8 @@ impl Hub {
         Ok(Delivery { id: DeliveryId::from_bytes(kept.id), ..mine })
     }
 
-    /// The first answer to a request whose click's life has ended since.
+    /// The first answer to a request that would be refused now: its click's life has ended since, or its account was set
+    /// otherwise.
     async fn changed_before(
         &self,
         report: &ChangeReport,
@@ -231,7 +236,7 @@ impl Hub {
         let mine = self.delivery_of(&subject.conversion, event.clone(), now);
         let settled = self.settle_change(report, subject, mine, Unsettled::Leave).await?;
         let Some(kept) = self.inner.outbox.delivery(settled.id).await? else { return Ok(None) };
-        let rendered = self.render(&subject.conversion, event, in_change)?;
+        let rendered = self.render(&subject.conversion, event, in_change).unwrap_or_else(Rendered::no_more);
         let recorded = Recorded { conversion: kept.conversion, delivery: kept.id, fresh: false };
         Ok(Some(self.changed(subject, &recorded, event, rendered).await))
     }

@@ -55,8 +55,7 @@ impl Hub {
     pub async fn validate(&self, report: &Report) -> Result<Rendered> {
         let now = self.inner.clock.now();
         let draft = self.draft(report, now).await?;
-        live(&report.source, &draft, now)?;
-        self.render(&conversion(report, draft, now), &Event::Created, in_report)
+        self.made(report, draft, now).map(|(_, rendered)| rendered)
     }
 
     /// Records a conversion. `Ok` means that it and its delivery are durable.
@@ -88,9 +87,7 @@ impl Hub {
         if report.request_id.is_some() || matches!(report.source, SourceBy::User { .. }) {
             return Box::pin(self.take_settled(report, draft, now)).await;
         }
-        live(&report.source, &draft, now)?;
-        let made = conversion(report, draft, now);
-        let rendered = self.render(&made, &Event::Created, in_report)?;
+        let (made, rendered) = self.made(report, draft, now)?;
         self.put(report, made, rendered, now).await
     }
 
@@ -101,19 +98,20 @@ impl Hub {
         draft: Settled,
         now: Timestamp,
     ) -> Result<RecordedConversion> {
-        if let Err(over) = live(&report.source, &draft, now) {
-            return self.taken_before(report, draft, over).await;
+        if let Err(refused) = self.made(report, draft.clone(), now) {
+            return self.taken_before(report, draft, refused).await;
         }
-        let made = conversion(report, draft.clone(), now);
-        let rendered = self.render(&made, &Event::Created, in_report)?;
-        let settled = self.settle_report(report, draft.clone(), Unsettled::Reserve).await?;
-        if settled == draft {
-            return self.put(report, made, rendered, now).await;
-        }
+        let settled = self.settle_report(report, draft, Unsettled::Reserve).await?;
+        let (made, rendered) = self.made(report, settled, now)?;
+        self.put(report, made, rendered, now).await
+    }
+
+    /// What a report makes, and the call that tells it.
+    fn made(&self, report: &Report, settled: Settled, now: Timestamp) -> Result<(Conversion, Rendered)> {
         live(&report.source, &settled, now)?;
         let made = conversion(report, settled, now);
         let rendered = self.render(&made, &Event::Created, in_report)?;
-        self.put(report, made, rendered, now).await
+        Ok((made, rendered))
     }
 
     /// Checks a report and finds out its source: of a user the click that it was settled on before, where it was.
@@ -211,15 +209,21 @@ impl Hub {
         Ok(recorded)
     }
 
-    /// The first answer to a report whose click's life has ended since, or else why it is refused.
-    async fn taken_before(&self, report: &Report, draft: Settled, over: Error) -> Result<RecordedConversion> {
+    /// The first answer to a report that would be refused now: its click's life has ended since, or its account was set
+    /// otherwise. Or else why it is refused.
+    async fn taken_before(
+        &self,
+        report: &Report,
+        draft: Settled,
+        refused: Error,
+    ) -> Result<RecordedConversion> {
         let settled = self.settle_report(report, draft, Unsettled::Leave).await?;
         let at = settled.at;
         let made = conversion(report, settled, at);
         if self.inner.outbox.story(made.id).await?.is_none() {
-            return Err(over);
+            return Err(refused);
         }
-        let rendered = self.render(&made, &Event::Created, in_report)?;
+        let rendered = self.render(&made, &Event::Created, in_report).unwrap_or_else(Rendered::no_more);
         self.put(report, made, rendered, at).await
     }
 

@@ -7,12 +7,22 @@ use crate::Hub;
 /// A call as the network will see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rendered {
-    /// Method, URL and form, with secrets and personal data as `***`.
+    /// Method, URL and form, with secrets and personal data as `***`. Empty for a repeat of what the account, as it is
+    /// set now, would refuse.
     pub call: String,
     /// What the caller should mend, though it is taken.
     pub warnings: Vec<String>,
     /// The field in which the caller chose the key by which the network will tell this conversion from others.
     pub(crate) own_key: Option<String>,
+}
+
+impl Rendered {
+    /// What was taken before, and is not rendered any more as its account is set now.
+    pub(crate) fn no_more(refusal: Error) -> Self {
+        let warning =
+            format!("it was taken before; as its account is set now it would be refused: {refusal}");
+        Self { warnings: vec![warning], ..Self::default() }
+    }
 }
 
 impl Hub {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{Hub, SourceBy, identity, source::Resolved};
 
 /// What a conversion is settled on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settled {
     pub(crate) resolved: Resolved,
     pub(crate) uuid: Uuid,

@@ -78,7 +78,7 @@ impl SourceBy {
 }
 
 /// What a source came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Resolved {
     pub(crate) account: AccountId,
     pub(crate) source: Source,

@@ -13,6 +13,7 @@ mod own_key;
 mod promise;
 mod record;
 mod registry;
+mod repeats;
 mod sight;
 mod tail;
 mod users;
