@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use postback_core::{
-    Account, AccountId, Actor, Delivery, DeliveryId, Error, Reason, Result, Series,
+    AccountId, Actor, Delivery, DeliveryId, Error, Reason, Result, Series,
     ports::{AccountStats, Deed, DeliveryFilter, Page, Paused, Resolution},
 };
 
@@ -16,7 +16,7 @@ const REASON: usize = 512;
 pub struct AccountStanding {
     /// Its name.
     pub id: AccountId,
-    /// Its network.
+    /// Its network; empty for an account that was removed.
     pub network: &'static str,
     /// Why it is not worked on, where it is not.
     pub paused: Option<Paused>,
@@ -173,19 +173,23 @@ impl Hub {
         let registry = self.registry();
         let mut standings = Vec::with_capacity(registry.accounts().len());
         for account in registry.accounts().values() {
-            standings.push(self.standing(account).await?);
+            standings.push(self.standing(&account.id, account.adapter.network()).await?);
         }
         Ok(standings)
     }
 
     async fn standing_of(&self, account: &AccountId) -> Result<AccountStanding> {
         let registry = self.registry();
-        self.standing(registry.account(account)?).await
+        self.standing(account, registry.account(account)?.adapter.network()).await
     }
 
-    async fn standing(&self, account: &Account) -> Result<AccountStanding> {
+    pub(crate) async fn standing(
+        &self,
+        account: &AccountId,
+        network: &'static str,
+    ) -> Result<AccountStanding> {
         let outbox = &self.inner.outbox;
-        let (stats, paused) = tokio::try_join!(outbox.stats(&account.id), outbox.paused(&account.id))?;
-        Ok(AccountStanding { id: account.id.clone(), network: account.adapter.network(), paused, stats })
+        let (stats, paused) = tokio::try_join!(outbox.stats(account), outbox.paused(account))?;
+        Ok(AccountStanding { id: account.clone(), network, paused, stats })
     }
 }

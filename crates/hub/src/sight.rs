@@ -9,7 +9,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
     AccountId, CLICK_LIFE, DeliveryId, DeliveryState, Result,
-    ports::{DeliveryFilter, LOOKED_AT},
+    ports::{AccountStats, DeliveryFilter, LOOKED_AT},
 };
 use tokio::{
     sync::watch,
@@ -36,7 +36,8 @@ const LOOKED: usize = 10_000;
 pub struct Sight {
     /// When it looked.
     pub at: Timestamp,
-    /// Where the accounts stand; nothing while the outbox is away.
+    /// Where the accounts stand, and those that were removed since the hub began while anything of theirs is left to do;
+    /// nothing while the outbox is away.
     pub accounts: Option<Vec<AccountStanding>>,
     /// How many pending deliveries of an account have clicks that end within three days: of at most 10,000 that were
     /// reported more than 27 days ago, and of its latest 10,000; as of the last five minutes.
@@ -64,15 +65,15 @@ impl Hub {
         let mut leaps = self.leaps();
         let mut sight = Sight::default();
         let mut seldom = None::<Instant>;
-        let mut known = BTreeSet::new();
+        let mut known = BTreeMap::new();
         loop {
             let leap = leaps.has_changed().is_ok_and(|changed| changed).then(|| *leaps.borrow_and_update());
             sight = self.look(leap.flatten(), sight).await;
+            self.look_at_removed(&mut sight, &mut known).await;
             if seldom.is_none_or(|at| at.elapsed() >= SELDOM) {
                 seldom = Some(Instant::now());
                 self.count_ending(&mut sight).await;
             }
-            forget_removed(&mut sight, &mut known);
             meters::sight(&sight, self.inner.buffer.len());
             self.inner.sights.send_replace(Some(sight.clone()));
             sleep(EVERY).await;
@@ -87,6 +88,30 @@ impl Hub {
         let away = away.into_iter().filter(|(_, away)| *away).map(|(store, _)| store).collect();
         let (at, broken) = (self.inner.clock.now(), self.inner.promise.broken());
         Sight { at, accounts, away, broken, leap, ..before }
+    }
+
+    /// Adds where accounts stand that were `known` and were removed, as long as anything of theirs is left to do; `known`
+    /// says of which it was told. The others are forgotten.
+    async fn look_at_removed(&self, sight: &mut Sight, known: &mut BTreeMap<AccountId, bool>) {
+        let Some(accounts) = &mut sight.accounts else { return };
+        let present: BTreeSet<AccountId> = accounts.iter().map(|standing| standing.id.clone()).collect();
+        let removed: Vec<AccountId> = known.keys().filter(|id| !present.contains(id)).cloned().collect();
+        known.extend(present.into_iter().map(|id| (id, false)));
+        for account in removed {
+            let Some(standing) = asked(self.standing(&account, "")).await else { continue };
+            let AccountStats { pending, waiting, in_doubt, .. } = standing.stats;
+            if pending + waiting + in_doubt == 0 {
+                known.remove(&account);
+                meters::removed(&account);
+                continue;
+            }
+            accounts.push(standing);
+            if known.insert(account.clone(), true) == Some(false) {
+                let what = "an account was removed, and nobody sends what is left of it; bring it back";
+                tracing::error!(%account, pending, waiting, in_doubt, "{what}");
+            }
+        }
+        sight.ending.retain(|account, _| known.contains_key(account));
     }
 
     async fn count_ending(&self, sight: &mut Sight) {
@@ -127,15 +152,6 @@ impl Hub {
 pub fn before(then: Timestamp) -> [u8; 16] {
     let millis = u64::try_from(then.as_millisecond()).unwrap_or_default();
     Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().into_bytes()
-}
-
-/// Drops what was seen of accounts that were known and are no more.
-fn forget_removed(sight: &mut Sight, known: &mut BTreeSet<AccountId>) {
-    let Some(accounts) = &sight.accounts else { return };
-    let seen: BTreeSet<AccountId> = accounts.iter().map(|standing| standing.id.clone()).collect();
-    sight.ending.retain(|account, _| seen.contains(account));
-    known.difference(&seen).for_each(meters::removed);
-    *known = seen;
 }
 
 /// The answer, where one comes in time.

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use postback_core::Accounts;
+use postback_core::{Accounts, DeliveryState, ports::Clock as _};
 use postback_hub::{Registry, Sight};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -70,7 +70,7 @@ async fn the_hub_sees_a_store_that_is_away_and_knows_of_no_account_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_that_is_removed_is_seen_no_more_and_its_gauges_fall() {
+async fn an_account_that_is_removed_is_seen_until_nothing_of_it_is_left_and_then_its_gauges_fall() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let _guard = metrics::set_default_local_recorder(&recorder);
     let gauges = |of: &str| {
@@ -83,13 +83,18 @@ async fn an_account_that_is_removed_is_seen_no_more_and_its_gauges_fall() {
     };
     let house = house();
     let token = house.token("a").await;
-    house.record(report(token, lead())).await;
+    let delivery = house.record(report(token, lead())).await.delivery;
     house.hub.pause(&id("near"), "", &operator()).await.unwrap();
     house.clock.pass(SignedDuration::from_hours(28 * 24));
     let (mut sights, _run) = watched(&house);
     until(&mut sights, |sight| sight.ending.get(&id("near")) == Some(&1)).await;
     assert_eq!(gauges("near"), (8, 3), "one is pending and ends soon, and the account is paused");
     house.hub.replace(Registry::new(Accounts::new(), Vec::new()).unwrap());
+    let sight = until(&mut sights, |sight| sight.accounts.as_ref().is_some_and(|all| all.len() < 2)).await;
+    let left = &sight.accounts.unwrap()[0];
+    assert_eq!((left.id.as_str(), left.network, left.stats.pending), ("near", "", 1));
+    assert_eq!((sight.ending.len(), gauges("near")), (1, (8, 3)));
+    house.outbox.set(delivery, DeliveryState::Delivered, house.clock.now());
     until(&mut sights, |sight| sight.accounts.as_ref().is_some_and(Vec::is_empty)).await;
     assert!(sights.borrow().as_ref().unwrap().ending.is_empty());
     assert_eq!(gauges("near"), (8, 0));
