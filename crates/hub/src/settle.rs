@@ -75,7 +75,7 @@ impl OwnKey {
 pub(crate) enum Unsettled {
     /// It is settled on what is said now.
     Reserve,
-    /// It stays unsettled: a refused report leaves nothing.
+    /// It stays unsettled: a report that is refused before it is settled leaves nothing.
     Leave,
 }
 
