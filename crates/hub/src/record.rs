@@ -60,10 +60,9 @@ impl Hub {
 
     /// Records a conversion. `Ok` means that it and its delivery are durable.
     ///
-    /// Within the click's life a repeat changes nothing and brings the first one's ids: one with the same request id,
-    /// or one with the same transaction id of the same source, kind and goal. Later one with the same request id still
-    /// does where it names its click by token; others may be refused. A user's transaction stays with the click that
-    /// it was first attributed to.
+    /// A repeat changes nothing and brings the first one's ids: one with the same request id, or one with the same
+    /// transaction id of the same source, kind and goal. Past the click's life it does where it names its click by
+    /// token; others may be refused. A user's transaction stays with the click that it was first attributed to.
     ///
     /// # Errors
     /// `InvalidArgument` at the field that is wrong, be it by the network's rules; `NotFound` for a click, user or
@@ -87,8 +86,11 @@ impl Hub {
         if report.request_id.is_some() || matches!(report.source, SourceBy::User { .. }) {
             return Box::pin(self.take_settled(report, draft, now)).await;
         }
-        let (made, rendered) = self.made(report, draft, now)?;
-        self.put(report, made, rendered, now).await
+        match self.made(report, draft.clone(), now) {
+            Ok((made, rendered)) => self.put(report, made, rendered, now).await,
+            Err(refused) if report.details.transaction_id.is_none() => Err(refused),
+            Err(refused) => Box::pin(self.taken_before(report, draft, refused)).await,
+        }
     }
 
     /// Takes a report that may be a repeat, or of whose clicks one was chosen before.
@@ -220,11 +222,31 @@ impl Hub {
         let settled = self.settle_report(report, draft, Unsettled::Leave).await?;
         let at = settled.at;
         let made = conversion(report, settled, at);
-        if self.inner.outbox.story(made.id).await?.is_none() {
+        if !self.is_recorded(&made).await? {
             return Err(refused);
         }
         let rendered = self.render(&made, &Event::Created, in_report).unwrap_or_else(Rendered::no_more);
         self.put(report, made, rendered, at).await
+    }
+
+    /// Whether a conversion was recorded before, by its id or its key.
+    async fn is_recorded(&self, made: &Conversion) -> Result<bool> {
+        if self.inner.outbox.story(made.id).await?.is_some() {
+            return Ok(true);
+        }
+        let Some(key) = made.key() else { return Ok(false) };
+        let filter = ConversionFilter { lane: Some(made.lane), ..ConversionFilter::default() };
+        let mut after = None;
+        loop {
+            let page = self.inner.outbox.conversions(&filter, PAGE, after).await?;
+            if page.items.iter().any(|recorded| recorded.key() == Some(key)) {
+                return Ok(true);
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(false);
+            }
+        }
     }
 
     /// A delivery of a conversion, due at once.

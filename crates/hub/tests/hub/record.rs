@@ -187,13 +187,23 @@ async fn a_repeat_after_the_clicks_life_still_brings_the_first_answer() {
     let token = house.token("a").await;
     let asked = under("r-1", report(token.clone(), lead()));
     let first = house.record(asked.clone()).await;
+    let ordered = report(token.clone(), order("10", "T-1"));
+    let second = house.record(ordered.clone()).await;
     house.clock.pass(31 * DAY);
-    let repeat = house.record(asked).await;
-    assert_eq!(
-        (repeat.conversion, repeat.delivery, repeat.already),
-        (first.conversion, first.delivery, true)
-    );
-    for late in [report(token.clone(), lead()), under("r-2", report(token, lead()))] {
+    for (asked, first) in [(asked, first), (ordered, second)] {
+        let repeat = house.record(asked).await;
+        assert_eq!(
+            (repeat.conversion, repeat.delivery, repeat.already),
+            (first.conversion, first.delivery, true)
+        );
+    }
+    let other = house.refuse(report(token.clone(), order("20", "T-1"))).await;
+    assert_eq!(why(&other), ("CONTENT_DIFFERS", "details.transaction_id"));
+    for late in [
+        report(token.clone(), order("10", "T-2")),
+        report(token.clone(), lead()),
+        under("r-2", report(token, lead())),
+    ] {
         let refused = house.refuse(late).await;
         assert_eq!(
             (refused.kind(), why(&refused)),
@@ -204,7 +214,7 @@ async fn a_repeat_after_the_clicks_life_still_brings_the_first_answer() {
         why(&house.refuse(report(near("a"), lead())).await),
         ("UNKNOWN_CLICK", "source.network_click")
     );
-    assert_eq!((house.outbox.conversions().len(), house.outbox.reservations()), (1, 1));
+    assert_eq!((house.outbox.conversions().len(), house.outbox.reservations()), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]

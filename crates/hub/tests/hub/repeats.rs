@@ -24,8 +24,10 @@ async fn a_repeat_brings_the_first_answer_though_its_account_takes_no_such_thing
     let asked = under("r-1", report(house.token("a").await, details.clone()));
     house.attach("u", "b").await;
     let order = order("10", "T-1");
-    let by_user = report(user("u"), postback_core::Details { fields: details.fields, ..order });
-    for asked in [asked, by_user] {
+    let order = postback_core::Details { fields: details.fields, ..order };
+    let (by_user, by_click) =
+        (report(user("u"), order.clone()), report(house.token("d").await, order.clone()));
+    for asked in [asked, by_user, by_click] {
         let first = house.record(asked.clone()).await;
         set_otherwise(&house);
         let repeat = house.record(asked.clone()).await;
