@@ -39,14 +39,8 @@ impl Registry {
     ///
     /// # Errors
     /// `InvalidArgument` for a campaign of an unknown account, two campaigns of one name, a landing parameter that
-    /// no query can carry, an account under another's name, or two accounts whose names cannot be told apart in a
-    /// token.
+    /// no query can carry, or two accounts whose names cannot be told apart in a token.
     pub fn new(accounts: Accounts, campaigns: Vec<Campaign>) -> Result<Self> {
-        for (name, account) in &accounts {
-            if *name != account.id {
-                return Err(Error::invalid(format!("accounts.{name}"), format!("is named `{}`", account.id)));
-            }
-        }
         let mut tags = HashMap::new();
         for one in accounts.keys() {
             let tag = AccountTag::of(one);
