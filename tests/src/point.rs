@@ -1,6 +1,7 @@
 //! The points of a conversion's path at which a test may end the hub.
 
 /// Their names, in the order in which the path leads through them.
+#[rustfmt::skip]
 pub const POINTS: [&str; 11] = [
     // The request of a caller is decoded.
     "decode",

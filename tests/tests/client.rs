@@ -188,17 +188,8 @@ async fn a_conversion_is_sent_from_flags_and_a_repeat_says_so() {
     let house = House::on(Engine::Embedded).await;
     let landed = house.landed(Network::Powerspace).await;
     let sale = [
-        "send",
-        "--click-token",
-        &landed,
-        "--kind",
-        "order",
-        "--value",
-        "89.99",
-        "--currency",
-        "EUR",
-        "--transaction-id",
-        "A-1",
+        "send", "--click-token", &landed, "--kind", "order", "--value", "89.99", "--currency", "EUR",
+        "--transaction-id", "A-1",
     ];
     let shown = run(&house, &[&sale[..], &["--validate-only"]].concat()).await.done();
     assert!(shown.starts_with("nothing is recorded; the call would be\nGET http"), "{shown}");
@@ -208,17 +199,8 @@ async fn a_conversion_is_sent_from_flags_and_a_repeat_says_so() {
     assert!(run(&house, &sale).await.done().contains("(it was there before)"));
     assert_eq!(house.stats("powerspace").await.conversions, 1);
     let other = [
-        "send",
-        "--click-token",
-        &landed,
-        "--kind",
-        "order",
-        "--value",
-        "1",
-        "--currency",
-        "EUR",
-        "--transaction-id",
-        "A-1",
+        "send", "--click-token", &landed, "--kind", "order", "--value", "1", "--currency", "EUR",
+        "--transaction-id", "A-1",
     ];
     let refused = run(&house, &other).await;
     assert_eq!(refused.code, 4, "{}", refused.err);
@@ -501,21 +483,8 @@ fn every_help_has_an_example_and_the_first_says_the_exit_codes() {
     let whole = help(&["--help"]);
     assert!(whole.contains("Exit codes: 0 done; 1 something failed; 2 wrong usage"), "{whole}");
     let commands = [
-        "stats",
-        "conversions",
-        "deliveries",
-        "clicks",
-        "tail",
-        "send",
-        "import",
-        "replay",
-        "resolve",
-        "pause",
-        "resume",
-        "erase",
-        "actions",
-        "doctor",
-        "completions",
+        "stats", "conversions", "deliveries", "clicks", "tail", "send", "import", "replay", "resolve",
+        "pause", "resume", "erase", "actions", "doctor", "completions",
     ];
     for command in commands {
         let help = help(&[command, "--help"]);

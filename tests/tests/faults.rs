@@ -10,34 +10,10 @@ use serde_json::Value;
 
 /// Every fault of the campaign.
 const FAULTS: [&str; 28] = [
-    "kill",
-    "kill-dispatch",
-    "kill-at",
-    "term",
-    "freeze",
-    "power-loss",
-    "lying-disk",
-    "disk-full",
-    "redis-kill",
-    "redis-freeze",
-    "redis-pause",
-    "redis-full",
-    "failover",
-    "slot-move",
-    "node-kill",
-    "clock",
-    "refuse",
-    "black-hole",
-    "reset-before",
-    "reset-after",
-    "server-error",
-    "too-many",
-    "error-inside",
-    "garbage",
-    "endless-body",
-    "slow-body",
-    "redirect-loop",
-    "outage",
+    "kill", "kill-dispatch", "kill-at", "term", "freeze", "power-loss", "lying-disk", "disk-full",
+    "redis-kill", "redis-freeze", "redis-pause", "redis-full", "failover", "slot-move", "node-kill", "clock",
+    "refuse", "black-hole", "reset-before", "reset-after", "server-error", "too-many", "error-inside",
+    "garbage", "endless-body", "slow-body", "redirect-loop", "outage",
 ];
 
 #[test]

@@ -139,11 +139,8 @@ impl<'a> Lead<'a> {
         let named = form.len();
         let auto = self.auto(&mut fields)?;
         let AlterCpa { lists, words, status_ids, .. } = self.altercpa;
-        Telling { action: self.action, status: self.status.as_ref(), lists, words, status_ids }.write(
-            &mut fields,
-            &mut form,
-            &mut warnings,
-        )?;
+        Telling { action: self.action, status: self.status.as_ref(), lists, words, status_ids }
+            .write(&mut fields, &mut form, &mut warnings)?;
         self.write_goal(&mut fields, &mut form)?;
         money::write_payment(self.payout, &mut fields, &mut form)?;
         money::write_value(self.value, &mut fields, &mut form)?;

@@ -108,16 +108,7 @@ pub(crate) fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
     table.set_header([
-        "row",
-        "unit",
-        "hub",
-        "hub's CPU us",
-        "against",
-        "theirs",
-        "ratio",
-        "min",
-        "max",
-        "target",
+        "row", "unit", "hub", "hub's CPU us", "against", "theirs", "ratio", "min", "max", "target",
     ]);
     for row in rows {
         let figure = |figure: Option<f64>| figure.map(short).unwrap_or_default();

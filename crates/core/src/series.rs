@@ -179,16 +179,8 @@ mod tests {
             assert_eq!(series.to_string().parse::<Series>().unwrap(), series);
         }
         for wrong in [
-            "",
-            "clicks",
-            "clicks/",
-            "clicks/A",
-            "clicks/a/b",
-            "lost/a",
-            "lost/a/b",
-            "latency/a/99",
-            "refused/a",
-            "x/a",
+            "", "clicks", "clicks/", "clicks/A", "clicks/a/b", "lost/a", "lost/a/b", "latency/a/99",
+            "refused/a", "x/a",
         ] {
             assert!(wrong.parse::<Series>().is_err(), "{wrong}");
         }

@@ -7,46 +7,15 @@ use foldhash::HashMap;
 
 /// Words that no browser's user agent holds.
 const CRAWLERS: [&str; 20] = [
-    "bot",
-    "crawl",
-    "spider",
-    "http",
-    "@",
-    "preview",
-    "fetch",
-    "monitor",
-    "checker",
-    "feed",
-    "headless",
-    "lighthouse",
-    "phantomjs",
-    "slurp",
-    "externalhit",
-    "embed",
-    "validator",
-    "archive",
-    "scrap",
+    "bot", "crawl", "spider", "http", "@", "preview", "fetch", "monitor", "checker", "feed", "headless",
+    "lighthouse", "phantomjs", "slurp", "externalhit", "embed", "validator", "archive", "scrap",
     "mediapartners",
 ];
 
 /// Words of which a browser's user agent holds one.
 const ENGINES: [&str; 16] = [
-    "gecko",
-    "webkit",
-    "khtml",
-    "trident",
-    "msie",
-    "presto",
-    "opera",
-    "netfront",
-    "ucbrowser",
-    "ucweb",
-    "midp",
-    "blackberry",
-    "konqueror",
-    "lynx",
-    "links",
-    "w3m",
+    "gecko", "webkit", "khtml", "trident", "msie", "presto", "opera", "netfront", "ucbrowser", "ucweb",
+    "midp", "blackberry", "konqueror", "lynx", "links", "w3m",
 ];
 
 /// A brand of telephones, which is no bot.

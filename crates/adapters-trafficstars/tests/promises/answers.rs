@@ -119,15 +119,7 @@ fn ts_10_a_200_whose_body_carries_an_error_is_a_failure() {
 #[test]
 fn ts_10_a_body_that_is_not_the_networks_is_neither_success_nor_a_final_failure() {
     let bodies = [
-        "",
-        "OK",
-        "<html>",
-        "{\"ok\": tr",
-        "null",
-        "true",
-        "[true,null]",
-        "{}",
-        "{\"ok\":\"true\"}",
+        "", "OK", "<html>", "{\"ok\": tr", "null", "true", "[true,null]", "{}", "{\"ok\":\"true\"}",
         "{\"ok\":1}",
     ];
     for body in bodies {

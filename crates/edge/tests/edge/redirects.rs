@@ -33,12 +33,7 @@ async fn a_visitor_is_sent_on_with_a_token_in_url_and_cookie() {
     assert_eq!(
         names,
         [
-            "cache-control",
-            "content-length",
-            "date",
-            "location",
-            "referrer-policy",
-            "set-cookie",
+            "cache-control", "content-length", "date", "location", "referrer-policy", "set-cookie",
             "x-robots-tag"
         ]
     );

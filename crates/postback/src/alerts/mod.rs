@@ -164,14 +164,8 @@ mod tests {
         sight.broken = Some("it drops".to_owned());
         sight.leap = Some(SignedDuration::from_hours(-1));
         let all = [
-            "account_paused",
-            "in_doubt",
-            "dead_letters",
-            "oldest_pending",
-            "clicks_ending",
-            "store_away",
-            "promise_broken",
-            "clock_leapt",
+            "account_paused", "in_doubt", "dead_letters", "oldest_pending", "clicks_ending", "store_away",
+            "promise_broken", "clock_leapt",
         ];
         assert_eq!(kinds(&mut eyes, &sight), all);
         assert!(!kinds(&mut eyes, &sight).contains(&"dead_letters"), "told once");

@@ -34,27 +34,9 @@ Examples:
 
 /// The columns that say something.
 const KNOWN: [&str; 21] = [
-    "click_token",
-    "account",
-    "click_id",
-    "user_id",
-    "flow_id",
-    "flow_code",
-    "kind",
-    "goal",
-    "value",
-    "shipping",
-    "tax",
-    "payout",
-    "currency",
-    "transaction_id",
-    "status",
-    "occur_time",
-    "request_id",
-    "customer_name",
-    "customer_phone",
-    "customer_email",
-    "customer_country",
+    "click_token", "account", "click_id", "user_id", "flow_id", "flow_code", "kind", "goal", "value",
+    "shipping", "tax", "payout", "currency", "transaction_id", "status", "occur_time", "request_id",
+    "customer_name", "customer_phone", "customer_email", "customer_country",
 ];
 /// The columns that a report puts before those of the file.
 pub(super) const REPORT: [&str; 4] = ["refused_line", "refused_field", "refused_reason", "refused_message"];
