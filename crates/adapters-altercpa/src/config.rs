@@ -35,8 +35,8 @@ pub struct Settings {
     /// The advertiser's own words for a lead that is being worked on (AC-5).
     #[serde(default)]
     pub stw: Vec<String>,
-    /// The advertiser's own words for a new lead (AC-5). A change whose status is one of them creates the lead
-    /// where there is none (AC-12).
+    /// The advertiser's own words for a new lead (AC-5). A change whose word is one of them creates the lead where there
+    /// is none (AC-12); a change to new itself goes without them.
     #[serde(default)]
     pub stn: Vec<String>,
     /// The words by which the six statuses are sent (AC-18).
