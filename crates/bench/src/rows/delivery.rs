@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_round_that_saw_the_end_of_its_backlog_is_had_once_more_with_twice_as_much() {
-        let backlog = Backlog::new(500, Duration::from_millis(100));
+        let backlog = Backlog::new(500, Duration::from_millis(60));
         let (waiting, fast) = (Cell::new(500), 1_500);
         let add = |count| {
             waiting.set(waiting.get() + count);
