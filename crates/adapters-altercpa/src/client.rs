@@ -8,7 +8,7 @@ use postback_core::{
 };
 use tower_service::Service;
 
-use crate::{AlterCpa, ClickQuery, Lead, Origin, found, lead::Action, look_up, verdict::verdict};
+use crate::{AlterCpa, ClickQuery, Lead, Origin, action::Action, found, look_up, verdict::verdict};
 
 impl AlterCpa {
     /// A lead to create (AC-2). Without `exto` a repeat makes a second lead.

@@ -3,42 +3,18 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use postback_core::{COMMENT, Call, Customer, Error, Event, Goal, Money, Result, Status};
+use postback_core::{COMMENT, Call, Customer, Error, Goal, Money, Result, Status};
 use secrecy::ExposeSecret;
 
 use crate::{
     AlterCpa,
+    action::Action,
     fields::{self, Fields},
     form::Form,
     money,
     origin::Origin,
     status::Telling,
 };
-
-/// What is done to a lead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// `/api/site/click.json`
-    Create,
-    /// `/api/site/status.json`
-    Change,
-}
-
-impl Action {
-    pub(crate) const fn of(event: &Event) -> Self {
-        match event {
-            Event::Created => Self::Create,
-            Event::Changed(_) => Self::Change,
-        }
-    }
-
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Create => "/api/site/click.json",
-            Self::Change => "/api/site/status.json",
-        }
-    }
-}
 
 /// A lead to create or to change; made by [`AlterCpa::lead`] and [`AlterCpa::change`]. Nothing is checked before
 /// [`Lead::call`], and nothing is sent before [`Lead::send`].

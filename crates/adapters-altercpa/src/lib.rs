@@ -2,6 +2,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod action;
 mod answer;
 mod click;
 mod client;
@@ -60,7 +61,7 @@ impl Adapter for AlterCpa {
     }
 
     fn verdict(&self, postback: &Postback<'_>, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
-        verdict::verdict(lead::Action::of(postback.event), answer, now)
+        verdict::verdict(action::Action::of(postback.event), answer, now)
     }
 
     fn private<'a>(&'a self, postback: &Postback<'a>) -> Vec<&'a str> {

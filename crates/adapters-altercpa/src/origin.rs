@@ -2,7 +2,7 @@
 
 use postback_core::{ClickId, Error, FlowCode, FlowId, OnAmbiguous, Repeat, Result, Source};
 
-use crate::{click, fields, form::Form, lead::Action};
+use crate::{action::Action, click, fields, form::Form};
 
 /// Where a lead comes from, or by what it is found again: a click, a flow or a flow's code, each alone or with the
 /// advertiser's own id of the lead (`exto`), or a lead by its id at the network (AC-2, AC-10).

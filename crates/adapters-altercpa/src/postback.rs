@@ -2,11 +2,7 @@
 
 use postback_core::{Call, Change, Conversion, Error, Event, Kind, Postback, Result};
 
-use crate::{
-    AlterCpa,
-    lead::{Action, Lead},
-    origin::Origin,
-};
+use crate::{AlterCpa, action::Action, lead::Lead, origin::Origin};
 
 /// The call that tells a conversion or a change of it. `exto` is always set, so a repeat is always safe.
 pub(crate) fn call(altercpa: &AlterCpa, postback: &Postback<'_>) -> Result<Call> {

@@ -4,9 +4,9 @@ use postback_core::{Error, Result, Status};
 use serde::Deserialize;
 
 use crate::{
+    action::Action,
     fields::{Fields, quoted},
     form::Form,
-    lead::Action,
     table::Table,
 };
 

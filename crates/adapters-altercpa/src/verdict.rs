@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use postback_core::{Reason, Verdict, by_status, retry_after};
 
 use crate::{
+    action::Action,
     answer::{Said, id},
-    lead::Action,
 };
 
 /// Reads the answer to a creation or a change.

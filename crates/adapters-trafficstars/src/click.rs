@@ -1,9 +1,12 @@
 //! Which click is this: Traffic Stars' click id in a landing query.
 
-use percent_encoding::utf8_percent_encode;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use postback_core::{ClickId, LandingQuery, NoClick};
 
-use crate::{config::ClickIdForm, postback::ESCAPED};
+use crate::config::ClickIdForm;
+
+/// Everything but RFC 3986's unreserved characters.
+pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Reads the click id from `parameter`, whose name is the advertiser's own (TS-1).
 pub(crate) fn click_id(

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use postback_core::{
     Call, ClickId, Details, Error, Event, Goal, Kind, Money, NoClick, Postback, Repeat, Result, Source,
     Status,
@@ -12,13 +12,10 @@ use postback_core::{
 use secrecy::ExposeSecret;
 
 use crate::{
-    click,
+    click::{self, ESCAPED},
     config::{ClickIdForm, Form, Settings},
     money::amount,
 };
-
-/// Everything but RFC 3986's unreserved characters.
-pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");

@@ -15,10 +15,11 @@ use postback_hub::{CampaignStanding, ClickBy, ClicksOf};
 use serde::Deserialize;
 
 use crate::{
-    conversions::PAGE,
     desk::{Desk, Shared},
     page::{self, Frame, Shown, Visitor},
-    show, words,
+    show,
+    sift::PAGE,
+    words,
 };
 
 /// What a click can be searched by: name, and what it means.

@@ -17,12 +17,10 @@ use crate::{
     filter::{self, Filter},
     page::{self, Frame, Shown, Visitor},
     show,
-    sift::sift,
+    sift::{PAGE, sift},
     words,
 };
 
-/// How many stand on a page.
-pub(crate) const PAGE: usize = 50;
 /// How many other conversions of a click are shown with one.
 const SIBLINGS: usize = 20;
 

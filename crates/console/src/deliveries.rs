@@ -8,12 +8,12 @@ use axum::{
 use postback_core::{Delivery, DeliveryId, DeliveryState, Result};
 
 use crate::{
-    conversions::{self, PAGE, Told},
+    conversions::{self, Told},
     desk::{Desk, Shared},
     filter::{self, Filter},
     page::{self, Frame, Shown, Visitor},
     show,
-    sift::sift,
+    sift::{PAGE, sift},
     words,
 };
 

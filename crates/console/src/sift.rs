@@ -2,7 +2,8 @@
 
 use postback_core::{Result, ports::Page};
 
-use crate::conversions::PAGE;
+/// How many stand on a page.
+pub(crate) const PAGE: usize = 50;
 
 /// After which item one begins to read.
 pub(crate) type After = Option<[u8; 16]>;

@@ -9,10 +9,10 @@ use postback_core::ports::{Action, Deed, Resolution};
 use serde::Deserialize;
 
 use crate::{
-    conversions::PAGE,
     desk::Desk,
     page::{self, Frame, Shown, Visitor},
     show,
+    sift::PAGE,
 };
 
 #[derive(Deserialize)]
