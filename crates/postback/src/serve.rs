@@ -319,12 +319,14 @@ async fn work(config: Config, changes: Option<Changes>, roles: &[Role]) -> anyho
         Ok(Err(error)) => tracing::warn!(%error, "the store is away; the hub starts and waits for it"),
         Err(_) => tracing::warn!("the store does not answer; the hub starts and waits for it"),
     }
+    // Whoever is answered may ask it to stop.
+    let stop = asked_to_stop()?;
     let listeners = Listeners::bind(&config, roles).await?;
     say(&listeners)?;
     let running = Running::start(&house, &config, listeners, roles.contains(&Role::Dispatch))?;
     let reloads =
         changes.map(|changes| tokio::spawn(changes.take_over(house.hub.clone(), house.access.clone())));
-    let ended = running.until(asked_to_stop()?).await;
+    let ended = running.until(stop).await;
     if let Some(reloads) = reloads {
         reloads.abort();
     }
