@@ -61,16 +61,7 @@ fn interrupted(delivery: &Delivery, call: &Result<Call>, now: Timestamp) -> Opti
         true if now < delivery.expires_at => Settlement::Retry { at: now },
         true => Settlement::Dead(expired(&reason.to_string())),
     };
-    let attempt = Attempt {
-        started_at,
-        duration: Duration::ZERO,
-        call: shown,
-        status: None,
-        answer: String::new(),
-        outcome: Outcome::Ambiguous,
-        reason: Some(reason),
-    };
-    Some(Step::Settle { attempt: Some(attempt), settlement })
+    Some(settle(unheard(started_at, shown, reason), settlement))
 }
 
 /// An earlier attempt had no readable answer, and this call differs from it: with the key that the account had then it
@@ -85,16 +76,20 @@ fn unanswered(delivery: &Delivery, call: &Call, now: Timestamp) -> Option<Step> 
     let message =
         format!("{said}; the account's settings are others since, by which a repeat would count again");
     let reason = Reason::new(code, message);
-    let attempt = Attempt {
-        started_at: now,
+    Some(settle(unheard(now, String::new(), reason.clone()), Settlement::InDoubt(reason)))
+}
+
+/// The proof of an attempt of which nothing was heard here.
+fn unheard(started_at: Timestamp, call: String, reason: Reason) -> Attempt {
+    Attempt {
+        started_at,
         duration: Duration::ZERO,
-        call: String::new(),
+        call,
         status: None,
         answer: String::new(),
         outcome: Outcome::Ambiguous,
-        reason: Some(reason.clone()),
-    };
-    Some(settle(attempt, Settlement::InDoubt(reason)))
+        reason: Some(reason),
+    }
 }
 
 /// A call that was tried.

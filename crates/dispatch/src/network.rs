@@ -48,8 +48,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// A network of which servers are believed that Mozilla's roots vouch for. The connector
-    /// parts `timeout` among a name's addresses, so that one that does not answer leaves the others their chance.
+    /// A network of which servers are believed that Mozilla's roots vouch for. The connector parts `timeout` among a
+    /// name's addresses, so that one that does not answer leaves the others their chance.
     pub(crate) fn new(timeout: Duration) -> CoreResult<Self> {
         let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()

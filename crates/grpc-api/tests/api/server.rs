@@ -20,13 +20,15 @@ use postback_core::{
     AccountId, Accounts, Call, Error, Key, Keyring, Result,
     ports::{Caller, Clock},
 };
+use postback_grpc_api::{Settings, serve};
 use postback_hub::{Hub, Parts, Registry, SystemClock};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{Notify, watch},
 };
+use tokio_util::sync::CancellationToken;
 
 struct NoNetwork;
 
@@ -116,6 +118,20 @@ pub(crate) async fn end_of(mut body: h2::RecvStream) -> String {
     }
     let trailers = body.trailers().await.unwrap().unwrap();
     trailers["grpc-status"].to_str().unwrap().to_owned()
+}
+
+/// Serves one client on one connection for as long as it works.
+pub(crate) async fn over_one_connection(work: impl AsyncFnOnce(&mut SendRequest<Bytes>)) {
+    let (address, listener) = listen().await;
+    let (dir, shutdown) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+    let served = tokio::spawn(serve(listener, hub(&dir).await, Settings::default(), shutdown.clone()));
+    let socket = TcpStream::connect(address).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(socket).await.unwrap();
+    let connection = tokio::spawn(connection);
+    work(&mut client).await;
+    connection.abort();
+    shutdown.cancel();
+    served.await.unwrap().unwrap();
 }
 
 /// Reports all of these in one stream; returns where the answers come.

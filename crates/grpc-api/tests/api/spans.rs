@@ -6,11 +6,8 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
-use postback_grpc_api::{Settings, serve};
 use postback_proto::v1::{self, source::Source};
 use prost::Message;
-use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 use tracing::{Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context, prelude::*, registry::LookupSpan};
 
@@ -46,16 +43,10 @@ fn report() -> Bytes {
 async fn a_streamed_conversion_is_recorded_in_the_span_of_its_call() {
     let parents = Parents::default();
     let _guard = tracing_subscriber::registry().with(parents.clone()).set_default();
-    let (address, listener) = listen().await;
-    let (dir, shutdown) = (tempfile::tempdir().unwrap(), CancellationToken::new());
-    let served = tokio::spawn(serve(listener, hub(&dir).await, Settings::default(), shutdown.clone()));
-    let socket = TcpStream::connect(address).await.unwrap();
-    let (mut client, connection) = h2::client::handshake(socket).await.unwrap();
-    let connection = tokio::spawn(connection);
-    let answer = report_all(&mut client, [report()]).await;
-    assert_eq!(end_of(answer).await, "0");
-    assert_eq!(parents.0.lock().unwrap().get("record"), Some(&"rpc"));
-    connection.abort();
-    shutdown.cancel();
-    served.await.unwrap().unwrap();
+    over_one_connection(async |client| {
+        let answer = report_all(client, [report()]).await;
+        assert_eq!(end_of(answer).await, "0");
+        assert_eq!(parents.0.lock().unwrap().get("record"), Some(&"rpc"));
+    })
+    .await;
 }
