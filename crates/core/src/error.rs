@@ -106,6 +106,11 @@ impl Error {
         self.kind
     }
 
+    /// Whether the same may succeed later: a bound is reached, or something is away.
+    pub fn is_passing(&self) -> bool {
+        matches!(self.kind, ErrorKind::ResourceExhausted | ErrorKind::Unavailable)
+    }
+
     /// A stable word in `UPPER_SNAKE_CASE` for programs.
     pub fn reason(&self) -> &'static str {
         self.reason

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
 use postback_core::{
-    Account, Attempt, Call, ErrorKind, LatencyBin, Outcome, Postback, Reason, Repeat, Result, Series, Tally,
+    Account, Attempt, Call, LatencyBin, Outcome, Postback, Reason, Repeat, Result, Series, Tally,
     ports::{Claim, Clock, Outbox, Settlement},
     shown,
 };
@@ -241,8 +241,7 @@ impl Sending {
             meter::outbox_error(name);
             debug!(step = name, %cause, "the outbox failed");
             let wait: Duration = backoff.next(fastrand::f64());
-            let passing = matches!(cause.kind(), ErrorKind::Unavailable | ErrorKind::ResourceExhausted);
-            if !passing || Instant::now() + wait >= self.ends {
+            if !cause.is_passing() || Instant::now() + wait >= self.ends {
                 let (account, delivery) = (&self.account.id, self.claim.delivery.id);
                 error!(%account, %delivery, step = name, %cause, "a claim is left to its lease");
                 return None;

@@ -20,8 +20,7 @@ pub(crate) fn status(error: Error) -> Status {
     if let (ErrorKind::InvalidArgument, Some(field)) = (error.kind(), error.field()) {
         details.add_bad_request_violation(field, error.message());
     }
-    let passing = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::ResourceExhausted);
-    if let Some(wait) = error.wait().or(passing.then_some(RETRY)) {
+    if let Some(wait) = error.wait().or(error.is_passing().then_some(RETRY)) {
         details.set_retry_info(Some(wait));
     }
     match error.kind() {

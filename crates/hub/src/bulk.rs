@@ -13,7 +13,7 @@ use postback_core::{
 };
 use tokio::task::JoinSet;
 
-use crate::{Hub, record::PAGE, trail::Note};
+use crate::{Hub, limits::PAGE, trail::Note};
 
 /// The most deliveries that one call decides.
 const MOST: usize = 1_000;

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use postback_core::{
-    Account, Click, ClickId, ClickRef, ClickToken, Error, ErrorKind, LandingQuery, NoClick, Result,
-    TokenClaims,
+    Account, Click, ClickId, ClickRef, ClickToken, Error, LandingQuery, NoClick, Result, TokenClaims,
 };
 use tokio::time::timeout;
 
@@ -206,7 +205,7 @@ impl Hub {
                 let what = if again(&kept, &mine) { Capture::Repeated } else { Capture::Stored };
                 (kept, what)
             }
-            Ok(Err(error)) if !is_for_later(&error) => {
+            Ok(Err(error)) if !error.is_passing() => {
                 drop_refused(&mine.click, &error);
                 (mine, Capture::Dropped)
             }
@@ -252,11 +251,6 @@ impl Drop for Pending<'_> {
             self.hub.count(self.campaign, self.counts, &kept.click, what);
         }
     }
-}
-
-/// Whether the store may take the record later.
-pub(crate) fn is_for_later(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::ResourceExhausted)
 }
 
 /// Counts a record that the store will never take. Its token still attributes.

@@ -10,7 +10,11 @@ use postback_core::{
 };
 use tokio::{task::JoinSet, time::timeout};
 
-use crate::{Hub, record::PAGE, source::dated, trail::Note};
+use crate::{
+    Hub,
+    limits::{PAGE, SKEW},
+    trail::Note,
+};
 
 /// How far back clicks are found by address.
 const FINDABLE: SignedDuration = SignedDuration::from_hours(24);
@@ -302,6 +306,14 @@ pub(crate) fn network_click(account: &str, id: &str) -> Result<(AccountId, Click
     let account = AccountId::parse(account).map_err(|error| error.at("network_click.account"))?;
     let id = ClickId::parse(id).map_err(|error| error.at("network_click.click_id"))?;
     Ok((account, id))
+}
+
+/// A click as it counts for what occurred at `occurred_at`. One that is dated later than now was captured while a
+/// clock ran ahead: it counts as captured at that moment, so that it need not wait until its date comes, and what it
+/// brings ends no later than with a click of now.
+pub(crate) fn dated(click: ClickRef, now: Timestamp, occurred_at: Timestamp) -> ClickRef {
+    let latest = now.saturating_add(SKEW).unwrap_or(Timestamp::MAX);
+    if click.captured_at > latest { ClickRef { captured_at: occurred_at, ..click } } else { click }
 }
 
 /// A click that was never captured, or whose record is gone.

@@ -6,7 +6,7 @@ use postback_core::{
     ports::{AccountStats, Deed, DeliveryFilter, Page, Paused, Resolution},
 };
 
-use crate::{Hub, record::PAGE, trail::Note};
+use crate::{Hub, limits::PAGE, trail::Note};
 
 /// The longest reason for a pause, in characters.
 const REASON: usize = 512;

@@ -12,7 +12,7 @@ use postback_core::{
     ports::{BATCHES_KEPT, Bucket},
 };
 
-use crate::{Hub, capture::is_for_later};
+use crate::Hub;
 
 /// How many clicks of a second are sampled; half of them are kept for campaigns that had none in this second.
 const SAMPLED: usize = 100;
@@ -132,7 +132,7 @@ impl Hub {
             let mut taken =
                 Taken { clicks: inner.journal.take(&campaign), journal: &inner.journal, campaign: &campaign };
             match inner.logbook.glimpse(&campaign, &taken.clicks).await {
-                Err(error) if is_for_later(&error) => return Err(error),
+                Err(error) if error.is_passing() => return Err(error),
                 Err(error) => tracing::error!(%error, %campaign, "the logbook refused clicks"),
                 Ok(()) => {}
             }
@@ -144,7 +144,7 @@ impl Hub {
     async fn write_batches(&self, batches: &mut VecDeque<Batch>) -> Result<()> {
         while let Some(batch) = batches.front() {
             match self.inner.logbook.add(batch.id, &batch.bucket).await {
-                Err(error) if is_for_later(&error) => return Err(error),
+                Err(error) if error.is_passing() => return Err(error),
                 Err(error) => tracing::error!(%error, "the logbook refused counts"),
                 Ok(()) => {}
             }

@@ -10,7 +10,7 @@ use postback_core::ports::Clock;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Hub, meters, upkeep::pause};
+use crate::{Hub, clock::pause, meters};
 
 /// By how much the clocks must part at once to be told: what a time server corrects without a leap is less.
 const LEAP: SignedDuration = SignedDuration::from_mins(1);

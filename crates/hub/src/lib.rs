@@ -19,6 +19,7 @@ mod identity;
 mod journal;
 mod landing;
 mod leaps;
+mod limits;
 mod meters;
 mod network;
 mod promise;

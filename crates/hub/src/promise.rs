@@ -9,7 +9,7 @@ use postback_core::{Error, ErrorKind, Result};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Hub, meters, upkeep::pause};
+use crate::{Hub, clock::pause, meters};
 
 /// How long the outbox may take to say it.
 const ANSWER: Duration = Duration::from_secs(3);

@@ -1,6 +1,6 @@
 //! Recording a conversion: resolved, checked, rendered, and made durable with its first delivery.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use postback_core::{
     CLICK_LIFE, Click, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Details, Error,
     ErrorKind, Event, Fingerprint, Kind, LaneId, RequestId, Result, Series, is_life_over,
@@ -12,14 +12,10 @@ use crate::{
     Hub, Rendered, SourceBy,
     clicks::expired,
     fingerprint::Said,
+    limits::{PAGE, SKEW},
     render::in_report,
     settle::{OwnKey, Settled, Unsettled},
 };
-
-/// How far another clock may be from the hub's.
-pub(crate) const SKEW: SignedDuration = SignedDuration::from_mins(5);
-/// The most items of a page.
-pub(crate) const PAGE: usize = 1_000;
 
 /// A conversion as a caller reports it.
 #[derive(Clone, Debug)]

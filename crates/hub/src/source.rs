@@ -7,8 +7,7 @@ use postback_core::{
 
 use crate::{
     Hub,
-    clicks::{network_click, unknown},
-    record::SKEW,
+    clicks::{dated, network_click, unknown},
 };
 
 /// How a caller names the source of a conversion.
@@ -201,14 +200,6 @@ impl Hub {
             Error::not_found("UNKNOWN_USER", message).at("user")
         })
     }
-}
-
-/// A click as it counts for what occurred at `occurred_at`. One that is dated later than now was captured while a
-/// clock ran ahead: it counts as captured at that moment, so that it need not wait until its date comes, and what it
-/// brings ends no later than with a click of now.
-pub(crate) fn dated(click: ClickRef, now: Timestamp, occurred_at: Timestamp) -> ClickRef {
-    let latest = now.saturating_add(SKEW).unwrap_or(Timestamp::MAX);
-    if click.captured_at > latest { ClickRef { captured_at: occurred_at, ..click } } else { click }
 }
 
 /// The same error with its field inside `outer`.

@@ -5,7 +5,7 @@ use postback_core::{
     ports::{Action, Deed, Page},
 };
 
-use crate::{Hub, record::PAGE};
+use crate::{Hub, limits::PAGE};
 
 /// What is noted of an action, beside who and when.
 pub(crate) struct Note<'a> {

@@ -4,18 +4,10 @@
 use std::{future::Future, time::Duration};
 
 use postback_core::Result;
-use tokio::{
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Hub,
-    buffer::Waiting,
-    capture::{drop_refused, is_for_later},
-    meters,
-};
+use crate::{Hub, buffer::Waiting, capture::drop_refused, clock::pause, meters};
 
 /// How many buffered clicks are written at once.
 const BATCH: usize = 64;
@@ -99,7 +91,7 @@ impl Hub {
         let written = timeout(WRITE, self.inner.clicks.capture(click.clone(), findable)).await;
         match written {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) if !is_for_later(&error) => drop_refused(&click.click, &error),
+            Ok(Err(error)) if !error.is_passing() => drop_refused(&click.click, &error),
             Ok(Err(_)) | Err(_) => return false,
         }
         self.inner.buffer.remove(&click.click.account, &click.click.id);
@@ -149,9 +141,4 @@ impl Hub {
             }
         }
     }
-}
-
-/// Waits. `false`: it is time to end.
-pub(crate) async fn pause(wait: Duration, shutdown: &CancellationToken) -> bool {
-    shutdown.run_until_cancelled(sleep(wait)).await.is_some()
 }

@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 
-use crate::{Hub, record::SKEW};
+use crate::{Hub, limits::SKEW};
 
 /// How often the store is asked.
 const POLL: Duration = Duration::from_millis(500);

@@ -46,12 +46,8 @@ pub(crate) fn start_with(format: LogFormat, filter: &str, traces: Option<&Export
 
 /// What is logged. Spans are for the export alone: without one, none is made.
 fn events(text: &str) -> anyhow::Result<impl Filter<Registry> + Send + Sync + 'static> {
-    Ok(filter(text)?.and(filter_fn(|it| !it.is_span())))
-}
-
-/// Reads a filter.
-pub(crate) fn filter(text: &str) -> anyhow::Result<EnvFilter> {
-    EnvFilter::try_new(text).with_context(|| format!("log.filter: `{text}` is not a filter"))
+    let filter = EnvFilter::try_new(text).with_context(|| format!("log.filter: `{text}` is not a filter"))?;
+    Ok(filter.and(filter_fn(|it| !it.is_span())))
 }
 
 #[cfg(test)]

@@ -2,11 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use postback_clickstore::{Embedded as EmbeddedClicks, RedisClicks, RedisSettings, Topology};
+use postback_clickstore::{Embedded as EmbeddedClicks, RedisClicks, RedisSettings};
 use postback_core::ports::{ClickStore, Clock, Logbook, Outbox};
 use postback_logbook::{Embedded as EmbeddedLogbook, RedisLogbook};
 use postback_outbox::{Embedded as EmbeddedOutbox, RedisOutbox};
-use secrecy::ExposeSecret;
 
 use crate::config::{Engine, Store};
 
@@ -29,27 +28,12 @@ impl Stores {
             });
         }
         // A visitor waits for the clicks; the others may take longer.
-        let clicks = settings(store);
+        let clicks = store.redis_settings();
         let outbox = RedisSettings { timeout: Duration::from_secs(2), ..clicks.clone() };
         Ok(Self {
             clicks: Arc::new(RedisClicks::connect(&clicks, clock.clone())?),
             logbook: Arc::new(RedisLogbook::connect(&outbox, clock.clone())?),
             outbox: Arc::new(RedisOutbox::connect(&outbox, clock, retention)?),
         })
-    }
-}
-
-/// How a store on Redis is reached.
-pub(crate) fn settings(store: &Store) -> RedisSettings {
-    RedisSettings {
-        urls: store.redis.iter().map(|url| url.expose_secret().to_owned()).collect(),
-        topology: match (&store.sentinel_master, store.cluster) {
-            (Some(master), _) => Topology::Sentinel { master: master.clone() },
-            (None, true) => Topology::Cluster,
-            (None, false) => Topology::Single,
-        },
-        prefix: store.prefix.clone(),
-        wait_replicas: store.wait_replicas,
-        ..RedisSettings::default()
     }
 }

@@ -4,6 +4,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
+use thiserror::Error;
 
 use crate::Meant;
 
@@ -87,3 +88,8 @@ impl Outcome {
         self
     }
 }
+
+/// Marks a response that must not be sent: the connection is reset instead.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("a fault cuts the connection")]
+pub(crate) struct Cut;

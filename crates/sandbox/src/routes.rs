@@ -14,8 +14,7 @@ use crate::{
     body::{EndlessBody, SlowBody},
     call::{BODY_LIMIT, Call},
     control, page,
-    reply::Reply,
-    server::Cut,
+    reply::{Cut, Reply},
     state::Verdict,
 };
 

@@ -14,14 +14,13 @@ use hyper_util::{
     server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
-use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
     time::{sleep, timeout},
 };
 
-use crate::{Sandbox, call::Peer, routes};
+use crate::{Sandbox, call::Peer, reply::Cut, routes};
 
 /// The most connections at once; further ones wait in the listener's backlog.
 const MOST_CONNECTIONS: usize = 4096;
@@ -102,8 +101,3 @@ fn twice(stream: TcpStream) -> io::Result<(TcpStream, Arc<TcpStream>)> {
     let handle = TcpStream::from_std(stream.try_clone()?)?;
     Ok((TcpStream::from_std(stream)?, Arc::new(handle)))
 }
-
-/// Marks a response that must not be sent: the connection is reset instead.
-#[derive(Clone, Copy, Debug, Error)]
-#[error("a fault cuts the connection")]
-pub(crate) struct Cut;

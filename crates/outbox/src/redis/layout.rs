@@ -4,7 +4,7 @@ use postback_core::{Error, Result};
 use postback_redis_link::Link;
 use redis::cmd;
 
-use super::{PARTITIONS, runner::base};
+use super::PARTITIONS;
 
 /// The layout that this version reads and writes.
 const LAYOUT: &str = "1";
@@ -30,4 +30,9 @@ pub(super) async fn check(link: &Link, prefix: &str) -> Result<()> {
             Err(Error::precondition("STORE_FORMAT", message))
         }
     }
+}
+
+/// What every key of a partition begins with.
+pub(super) fn base(prefix: &str, partition: u8) -> String {
+    format!("{prefix}{{o:{partition:02}}}")
 }

@@ -207,11 +207,6 @@ impl Drop for Work {
     }
 }
 
-/// What every key of a partition begins with.
-pub(super) fn base(prefix: &str, partition: u8) -> String {
-    format!("{prefix}{{o:{partition:02}}}")
-}
-
 /// What a step answers; the words of what broke it off.
 fn answer((is_done, answer): (bool, Value)) -> Result<Value> {
     if is_done {
@@ -255,8 +250,8 @@ impl<'a> Run<'a> {
             u8::try_from(before + 1).unwrap_or(u8::MAX)
         };
         let calls = calls.iter().map(|call| (place(call), call)).collect();
-        let mut keys: Vec<_> = partitions.iter().map(|partition| base(prefix, *partition)).collect();
-        keys.extend(partitions.first().map(|first| base(prefix, *first) + ":absent"));
+        let mut keys: Vec<_> = partitions.iter().map(|partition| layout::base(prefix, *partition)).collect();
+        keys.extend(partitions.first().map(|first| layout::base(prefix, *first) + ":absent"));
         Self { script, keys, steps: Steps { ahead: queue.ahead, calls } }
     }
 }

@@ -18,7 +18,7 @@ use tonic::{
 
 use url::{Host, Url};
 
-use super::failure::Failure;
+use super::failure::{Failure, chain};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -160,18 +160,4 @@ impl Connection {
 fn read(flag: &str, file: &PathBuf) -> Result<String, Failure> {
     fs::read_to_string(file)
         .map_err(|error| Failure::usage(format!("{flag}: `{}` cannot be read: {error}", file.display())))
-}
-
-/// An error with its causes, each said once.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !said.contains(&text) {
-            said = format!("{said}: {text}");
-        }
-        cause = error.source();
-    }
-    said
 }

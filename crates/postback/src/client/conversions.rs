@@ -1,16 +1,14 @@
 //! `postback conversions`
 
 use clap::Args;
-use postback_proto::v1::{
-    Conversion, ConversionDetails, GetConversionRequest, Kind, ListConversionsRequest, Money, conversion,
-};
+use postback_proto::v1::{Conversion, GetConversionRequest, Kind, ListConversionsRequest};
 
 use super::{
     Desk, Work,
     failure::Failure,
     pages, story,
     time::{Window, shown},
-    words::{Word, parser},
+    words::{kind, money, parser, source},
 };
 use crate::table::{Column, table};
 
@@ -100,27 +98,4 @@ fn row(conversion: &Conversion) -> [String; 8] {
         money(details.value.as_ref()),
         details.transaction_id,
     ]
-}
-
-/// What the network is told to be the source.
-pub(super) fn source(conversion: &Conversion) -> String {
-    match &conversion.source {
-        Some(conversion::Source::ClickId(id)) => id.clone(),
-        Some(conversion::Source::FlowId(id)) => format!("flow {id}"),
-        Some(conversion::Source::FlowCode(code)) => format!("flow {code}"),
-        None => String::new(),
-    }
-}
-
-/// Lead, order, or the goal by its name.
-pub(super) fn kind(details: &ConversionDetails) -> String {
-    match details.goal.as_str() {
-        "" => details.kind().word(),
-        goal => format!("{} {goal}", details.kind().word()),
-    }
-}
-
-/// An amount with its currency; empty where there is none.
-pub(super) fn money(money: Option<&Money>) -> String {
-    money.map(|money| format!("{} {}", money.amount, money.currency)).unwrap_or_default()
 }

@@ -5,8 +5,6 @@ use std::{fmt, io, process::ExitCode};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::connection::chain;
-
 /// The exit codes, as every help says them.
 pub(crate) const EXITS: &str = "\
 Exit codes: 0 done; 1 something failed; 2 wrong usage, or a value that the hub does not take; 3 not found; 4 refused: \
@@ -75,6 +73,20 @@ fn refused(error: &(dyn std::error::Error + 'static)) -> bool {
         cause = error.source();
     }
     false
+}
+
+/// An error with its causes, each said once.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.contains(&text) {
+            said = format!("{said}: {text}");
+        }
+        cause = error.source();
+    }
+    said
 }
 
 impl fmt::Display for Failure {

@@ -7,9 +7,8 @@ use postback_proto::v1::{
 };
 
 use super::{
-    conversions::{kind, money, source},
     time::shown,
-    words::Word,
+    words::{Word, kind, money, source},
 };
 use crate::table::plain;
 

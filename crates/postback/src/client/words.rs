@@ -1,7 +1,9 @@
-//! The contract's enums as people write them: `DELIVERY_STATE_IN_DOUBT` is `in_doubt`.
+//! The contract's values as people write them: `DELIVERY_STATE_IN_DOUBT` is `in_doubt`.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use postback_proto::v1::{Deed, DeliveryState, Kind, Outcome};
+use postback_proto::v1::{
+    Conversion, ConversionDetails, Deed, DeliveryState, Kind, Money, Outcome, conversion,
+};
 
 /// An enum of the contract.
 pub(super) trait Word: Copy + PartialEq + Send + Sync + 'static {
@@ -64,6 +66,29 @@ words! {
         Resume = "resume",
         Erase = "erase",
     }
+}
+
+/// What the network is told to be the source.
+pub(super) fn source(conversion: &Conversion) -> String {
+    match &conversion.source {
+        Some(conversion::Source::ClickId(id)) => id.clone(),
+        Some(conversion::Source::FlowId(id)) => format!("flow {id}"),
+        Some(conversion::Source::FlowCode(code)) => format!("flow {code}"),
+        None => String::new(),
+    }
+}
+
+/// Lead, order, or the goal by its name.
+pub(super) fn kind(details: &ConversionDetails) -> String {
+    match details.goal.as_str() {
+        "" => details.kind().word(),
+        goal => format!("{} {goal}", details.kind().word()),
+    }
+}
+
+/// An amount with its currency; empty where there is none.
+pub(super) fn money(money: Option<&Money>) -> String {
+    money.map(|money| format!("{} {}", money.amount, money.currency)).unwrap_or_default()
 }
 
 #[cfg(test)]

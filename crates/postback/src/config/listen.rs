@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::{
     Problem,
+    address::{address, local},
     de::read,
-    sections::{Origins, address, local},
-    tree::Node,
+    tree::{Node, Origins},
 };
 
 /// The name by which HTTP/1.1 is agreed on under TLS.

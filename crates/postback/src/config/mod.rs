@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod address;
 mod de;
 mod listen;
 mod observed;
@@ -17,8 +18,8 @@ use postback_core::{Accounts, Keyring};
 use postback_hub::{Campaign, Registry};
 
 pub(crate) use listen::Listen;
-pub(crate) use observed::{Alerts, Traces};
-pub(crate) use sections::{Dispatch, Edge, Engine, Log, LogFormat, Store};
+pub(crate) use observed::{Alerts, Log, LogFormat, Traces};
+pub(crate) use sections::{Dispatch, Edge, Engine, Store};
 use tree::{Node, Origin, Table};
 
 /// The documented example; its settings are what holds where a file says nothing.

@@ -3,15 +3,38 @@
 use http::Uri;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
     Problem,
+    address::is_http,
     de::read,
-    sections::{Log, Origins},
-    tree::Node,
+    tree::{Node, Origins},
 };
-use crate::logs;
+
+/// What the log says and how.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Auto, filter: "info".into() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    Text,
+    Json,
+}
 
 /// Where traces go.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -37,10 +60,6 @@ pub(crate) struct Alerts {
     pub(crate) secret: Option<SecretString>,
 }
 
-pub(super) fn is_http(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https") && url.has_host()
-}
-
 pub(super) fn traces(mut node: Node, problems: &mut Vec<Problem>) -> Option<Traces> {
     let origins = Origins::of(&mut node);
     let traces: Traces = read(node, "traces", problems)?;
@@ -55,7 +74,7 @@ pub(super) fn traces(mut node: Node, problems: &mut Vec<Problem>) -> Option<Trac
 pub(super) fn log(mut node: Node, problems: &mut Vec<Problem>) -> Option<Log> {
     let origins = Origins::of(&mut node);
     let log: Log = read(node, "log", problems)?;
-    if logs::filter(&log.filter).is_err() {
+    if EnvFilter::try_new(&log.filter).is_err() {
         let message = format!("`{}` is not a filter such as info or info,postback=debug", log.filter);
         problems.push(origins.problem("log", "filter", message));
         return None;

@@ -1,36 +1,27 @@
 //! The sections of the config, but for access, accounts, campaigns and the listeners that ask who calls.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use http::HeaderName;
 use postback_access::Tls;
+use postback_clickstore::{RedisSettings, Topology};
 use postback_core::{Error, Key, Keyring, schedule};
 use postback_edge::{CookieSettings, Limits, Proxies, ReferrerPolicy};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use url::Url;
 
 use super::{
     Problem,
+    address::{address, is_http, is_redis, local},
     de::read,
     listen::{self, HTTP, TlsSection},
-    observed::is_http,
-    tree::{Node, Origin, Table},
+    tree::{Node, Origins},
 };
-use crate::stores;
-
-pub(super) const fn local(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
-}
-
-pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| de::Error::custom(format!("`{text}` is not an address such as 127.0.0.1:8080")))
-}
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -64,6 +55,23 @@ impl Default for Store {
             prefix: "pb:".into(),
             wait_replicas: 0,
             retention_days: 90,
+        }
+    }
+}
+
+impl Store {
+    /// How a store on Redis is reached.
+    pub(crate) fn redis_settings(&self) -> RedisSettings {
+        RedisSettings {
+            urls: self.redis.iter().map(|url| url.expose_secret().to_owned()).collect(),
+            topology: match (&self.sentinel_master, self.cluster) {
+                (Some(master), _) => Topology::Sentinel { master: master.clone() },
+                (None, true) => Topology::Cluster,
+                (None, false) => Topology::Single,
+            },
+            prefix: self.prefix.clone(),
+            wait_replicas: self.wait_replicas,
+            ..RedisSettings::default()
         }
     }
 }
@@ -178,44 +186,6 @@ impl Default for Dispatch {
     }
 }
 
-/// What the log says and how.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Log {
-    pub(crate) format: LogFormat,
-    pub(crate) filter: String,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { format: LogFormat::Auto, filter: "info".into() }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogFormat {
-    /// Text on a terminal, JSON otherwise.
-    Auto,
-    Text,
-    Json,
-}
-
-/// Where each key of a section came from, for checks after it was read.
-pub(super) struct Origins(Origin, Table);
-
-impl Origins {
-    pub(super) fn of(node: &mut Node) -> Self {
-        Self(node.origin.clone(), node.table().cloned().unwrap_or_default())
-    }
-
-    pub(super) fn problem(&self, section: &str, key: &str, message: impl Into<String>) -> Problem {
-        let first = key.split('.').next().unwrap_or(key);
-        let origin = self.1.get(first).map_or(&self.0, |(origin, _)| origin);
-        Problem::at(origin.clone(), &format!("{section}.{key}"), message)
-    }
-}
-
 pub(super) fn keyring(mut node: Node, problems: &mut Vec<Problem>) -> Option<Keyring> {
     let origins = Origins::of(&mut node);
     let section: KeySection = read(node, "key", problems)?;
@@ -239,7 +209,7 @@ pub(super) fn keyring(mut node: Node, problems: &mut Vec<Problem>) -> Option<Key
 pub(super) fn store(mut node: Node, folder: &Path, problems: &mut Vec<Problem>) -> Option<Store> {
     let origins = Origins::of(&mut node);
     let mut store: Store = read(node, "store", problems)?;
-    if !origins.1.contains_key("path") {
+    if !origins.has("path") {
         store.path = folder.join(store.path);
     }
     let before = problems.len();
@@ -252,7 +222,7 @@ pub(super) fn store(mut node: Node, folder: &Path, problems: &mut Vec<Problem>) 
     } else if store.redis.len() > 1 && !store.cluster && store.sentinel_master.is_none() {
         wrong("redis", "names several servers; want one, or cluster = true, or sentinel_master");
     } else if !store.redis.is_empty()
-        && let Err(error) = stores::settings(&store).check()
+        && let Err(error) = store.redis_settings().check()
     {
         wrong("redis", error.message());
     }
@@ -273,10 +243,6 @@ pub(super) fn store(mut node: Node, folder: &Path, problems: &mut Vec<Problem>) 
         wrong("retention_days", &format!("`{}` {message}", store.retention_days));
     }
     (problems.len() == before).then_some(store)
-}
-
-fn is_redis(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host())
 }
 
 pub(super) fn edge(mut node: Node, problems: &mut Vec<Problem>) -> Option<Edge> {

@@ -67,6 +67,26 @@ impl Node {
     }
 }
 
+/// Where each key of a section came from, for checks after it was read.
+pub(super) struct Origins(Origin, Table);
+
+impl Origins {
+    pub(super) fn of(node: &mut Node) -> Self {
+        Self(node.origin.clone(), node.table().cloned().unwrap_or_default())
+    }
+
+    /// Whether the section says anything of a key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.1.contains_key(key)
+    }
+
+    pub(super) fn problem(&self, section: &str, key: &str, message: impl Into<String>) -> Problem {
+        let first = key.split('.').next().unwrap_or(key);
+        let origin = self.1.get(first).map_or(&self.0, |(origin, _)| origin);
+        Problem::at(origin.clone(), &format!("{section}.{key}"), message)
+    }
+}
+
 /// Reads TOML; syntax errors become problems, and what could be read is returned.
 pub(crate) fn parse(text: &str, problems: &mut Vec<Problem>) -> Table {
     let lines = Lines::of(text);
