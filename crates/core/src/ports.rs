@@ -10,7 +10,7 @@ pub use logbook::{
 };
 pub use outbox::{
     AccountStats, CHANGES_KEPT, CHANGES_TOLD, Claim, Claims, ConversionFilter, DeliveryFilter, Fence,
-    LOOKED_AT, Outbox, Page, Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story,
+    LOOKED_AT, Outbox, Page, Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Swept,
     Target,
 };
 

@@ -15,6 +15,7 @@ const LEAPS: &str = "postback_clock_leaps_total";
 const CONVERSIONS: &str = "postback_conversions_total";
 const REFUSED: &str = "postback_conversions_refused_total";
 const DELIVERIES: &str = "postback_deliveries";
+const ENDED: &str = "postback_deliveries_total";
 const OLDEST: &str = "postback_oldest_pending_seconds";
 const PAUSED: &str = "postback_account_paused";
 const ENDING: &str = "postback_deliveries_ending";
@@ -53,6 +54,7 @@ pub(crate) fn describe() {
     describe_counter!(CONVERSIONS, Unit::Count, "Conversions reported, by account, kind and result");
     describe_counter!(REFUSED, Unit::Count, "Conversions and changes refused, by reason");
     describe_gauge!(DELIVERIES, Unit::Count, "Deliveries kept, by account and state");
+    describe_counter!(ENDED, Unit::Count, "Deliveries that ended delivered, in_doubt or dead, by account");
     describe_gauge!(OLDEST, Unit::Seconds, "Age of the oldest pending delivery, by account");
     describe_gauge!(PAUSED, Unit::Count, "1 while the account is paused, else 0");
     describe_gauge!(
@@ -134,6 +136,11 @@ pub(crate) fn leapt(ahead: bool) {
     counter!(LEAPS, "direction" => if ahead { "ahead" } else { "back" }).increment(1);
 }
 
+/// Counts deliveries that became dead while nobody sent them.
+pub(crate) fn died(account: &AccountId, many: u64) {
+    counter!(ENDED, "account" => account.to_string(), "outcome" => "dead").increment(many);
+}
+
 pub(crate) fn promise(holds: bool) {
     gauge!(PROMISE).set(truth(holds));
 }
@@ -149,6 +156,8 @@ pub(crate) fn sight(sight: &Sight, buffered: usize) {
     }
     for account in sight.accounts.iter().flatten() {
         let oldest = account.stats.oldest_pending.unwrap_or(sight.at);
+        // From 0, so that the first one shows.
+        died(&account.id, 0);
         standing(account, sight.at.duration_since(oldest).as_secs_f64().max(0.0));
     }
 }

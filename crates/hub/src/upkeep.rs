@@ -3,7 +3,7 @@
 
 use std::{future::Future, time::Duration};
 
-use postback_core::Result;
+use postback_core::{Result, Series};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -29,11 +29,11 @@ impl Hub {
     /// each; so shut down what takes clicks and what delivers first.
     pub async fn run(&self, shutdown: CancellationToken) {
         meters::describe();
-        let (clicks, outbox, logbook) = (&self.inner.clicks, &self.inner.outbox, &self.inner.logbook);
+        let (clicks, logbook) = (&self.inner.clicks, &self.inner.logbook);
         tokio::join!(
             self.write_back(&shutdown),
             self.keep_swept("clicks", || clicks.sweep(), &shutdown),
-            self.keep_swept("outbox", || outbox.sweep(), &shutdown),
+            self.keep_swept("outbox", || self.sweep_outbox(), &shutdown),
             self.keep_swept("logbook", || logbook.sweep(), &shutdown),
             self.keep_time(&shutdown),
             self.keep_promise(&shutdown),
@@ -116,6 +116,16 @@ impl Hub {
             }
             Err(_) => tracing::warn!("the hub ends with counts that the logbook did not take in time"),
         }
+    }
+
+    /// Sweeps the outbox, and counts what becomes dead of it.
+    async fn sweep_outbox(&self) -> Result<usize> {
+        let swept = self.inner.outbox.sweep().await?;
+        for account in swept.dead {
+            meters::died(&account, 1);
+            self.inner.tally.count(self.inner.clock.now(), Series::Dead(account), 1);
+        }
+        Ok(swept.touched)
     }
 
     /// Sweeps a store until `shutdown`: not while the clock is in doubt, and at once when it is set right.

@@ -57,6 +57,15 @@ pub struct Recorded {
     pub fresh: bool,
 }
 
+/// What a sweep did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// How many records it touched.
+    pub touched: usize,
+    /// The account of each delivery that became dead.
+    pub dead: Vec<AccountId>,
+}
+
 /// Which conversion a change is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -326,8 +335,8 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Lets waiting changes die whose conversion never came, and removes what is past its retention; a bounded
     /// piece at a time. A lane that is due later than [`LONGEST`](crate::schedule::LONGEST) from now was put off by
-    /// a clock that was wrong: it is due at once. Returns how many records it touched.
-    async fn sweep(&self) -> Result<usize>;
+    /// a clock that was wrong: it is due at once.
+    async fn sweep(&self) -> Result<Swept>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<()>;

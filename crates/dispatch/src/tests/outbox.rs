@@ -13,7 +13,7 @@ use postback_core::{
     Fingerprint, Reason, Result, UserId,
     ports::{
         AccountStats, Claim, Claims, Clock, ConversionFilter, DeliveryFilter, Fence, Outbox, Page, Paused,
-        Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Target,
+        Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Swept, Target,
     },
 };
 use tokio::{
@@ -281,7 +281,7 @@ impl Outbox for TestOutbox {
     async fn erase_user(&self, _: &UserId) -> Result<usize> {
         Err(not_dispatched())
     }
-    async fn sweep(&self) -> Result<usize> {
+    async fn sweep(&self) -> Result<Swept> {
         Err(not_dispatched())
     }
     async fn ping(&self) -> Result<()> {

@@ -19,7 +19,7 @@ use postback_core::{
     ports::{
         AccountStats, Action, Attribution, Bucket, Caller, Claims, ClickStore, ConversionFilter,
         DeliveryFilter, Fence, FindClicks, Logbook, Outbox, Page, Paused, Recorded, RequestKey, Reservation,
-        Resolution, Settlement, Story, Target,
+        Resolution, Settlement, Story, Swept, Target,
     },
 };
 use postback_edge::{Limits, Settings};
@@ -222,7 +222,7 @@ impl Outbox for Nothing {
     async fn erase_user(&self, _: &UserId) -> Result<usize> {
         Err(away())
     }
-    async fn sweep(&self) -> Result<usize> {
+    async fn sweep(&self) -> Result<Swept> {
         Err(away())
     }
     async fn ping(&self) -> Result<()> {

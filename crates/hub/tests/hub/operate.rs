@@ -3,8 +3,9 @@
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use jiff::SignedDuration;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use postback_core::{
-    CampaignId, Delivery, DeliveryState, ErrorKind, Found, LookUp, LookUpSource, Reason, Result,
+    CampaignId, Delivery, DeliveryState, ErrorKind, Found, LookUp, LookUpSource, Reason, Result, Series,
     ports::{CHANGES_TOLD, Clock as _, DeliveryFilter, Resolution},
 };
 use tokio_stream::{Stream, StreamExt};
@@ -215,4 +216,27 @@ async fn stores_are_swept_every_minute_and_sooner_while_there_is_work() {
         shutdown.cancel();
     };
     tokio::join!(house.hub.run(shutdown.clone()), watched);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_a_sweep_lets_die_is_counted_as_one_that_ended() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let house = house();
+    let shutdown = CancellationToken::new();
+    let shows = |died: u64| {
+        let line = format!("postback_deliveries_total{{account=\"near\",outcome=\"dead\"}} {died}\n");
+        let text = recorder.handle().render();
+        assert!(text.contains(&line), "{line} in\n{text}");
+    };
+    let watched = async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        shows(0);
+        house.outbox.work.store(1, SeqCst);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        shows(1);
+        shutdown.cancel();
+    };
+    tokio::join!(house.hub.run(shutdown.clone()), watched);
+    assert_eq!(house.logbook.counted(&Series::Dead(id("near"))), 1);
 }

@@ -4,9 +4,9 @@ use std::{any::Any, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
-    Attempt, Change, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Details, Event,
-    Fingerprint, Kind, LaneId, Outcome, Reason, Source, Status,
-    ports::{Claim, Claims, Clock as _, Fence, Outbox, Recorded, Settlement, Target},
+    AccountId, Attempt, Change, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Details,
+    Event, Fingerprint, Kind, LaneId, Outcome, Reason, Source, Status,
+    ports::{Claim, Claims, Clock as _, Fence, Outbox, Recorded, Settlement, Swept, Target},
 };
 use uuid::Uuid;
 
@@ -201,11 +201,14 @@ impl Bench {
         story.deliveries.iter().map(|delivery| delivery.id).collect()
     }
 
-    /// Sweeps until nothing is left to sweep.
-    pub(super) async fn sweep(&self) {
+    /// Sweeps until nothing is left to sweep. Whose deliveries became dead of it.
+    pub(super) async fn sweep(&self) -> Vec<AccountId> {
+        let mut all = Vec::new();
         for _ in 0..100 {
-            if self.store.sweep().await.unwrap() == 0 {
-                return;
+            let Swept { touched, dead } = self.store.sweep().await.unwrap();
+            all.extend(dead);
+            if touched == 0 {
+                return all;
             }
         }
         panic!("a sweep ends");

@@ -3,7 +3,7 @@
 use postback_core::{Change, Event, Status, ports::AccountStats};
 use postback_core::{
     Customer,
-    ports::{ConversionFilter, Resolution, Target},
+    ports::{ConversionFilter, Resolution, Swept, Target},
 };
 
 use super::{
@@ -198,5 +198,5 @@ pub async fn what_was_decided_late_is_removed_after_its_retention(bench: &Bench)
 /// There is an end to sweeping.
 pub async fn a_sweep_of_nothing_touches_nothing(bench: &Bench) {
     bench.recorded("c1").await;
-    assert_eq!(bench.store.sweep().await.unwrap(), 0);
+    assert_eq!(bench.store.sweep().await.unwrap(), Swept::default());
 }

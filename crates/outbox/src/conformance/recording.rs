@@ -275,16 +275,16 @@ pub async fn a_change_by_the_awaited_id_waits_with_the_others(bench: &Bench) {
 pub async fn a_change_whose_conversion_never_comes_dies(bench: &Bench) {
     let change = awaits(bench, &bench.lead("c1", Some("t1")), Status::Hold).await;
     bench.clock.advance(days(30) - MINUTE);
-    bench.sweep().await;
+    assert_eq!(bench.sweep().await, []);
     assert_eq!(bench.state(change.id).await, "waiting");
     bench.clock.advance(MINUTE * 2);
-    bench.sweep().await;
+    assert_eq!(bench.sweep().await, std::slice::from_ref(&change.account));
     let DeliveryState::Dead(reason) = bench.stands(change.id).await.state else { panic!("want it dead") };
     assert_eq!(reason.code, "lead_never_came");
     let refused = bench.store.replay(change.id).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::FailedPrecondition);
     bench.clock.advance(days(91));
-    bench.sweep().await;
+    assert_eq!(bench.sweep().await, []);
     assert_eq!(bench.store.delivery(change.id).await.unwrap(), None);
     assert_eq!(bench.store.stats(&change.account).await.unwrap().dead, 0);
 }

@@ -19,7 +19,7 @@ use postback_core::{
     Result, UserId,
     ports::{
         AccountStats, Claims, Clock, ConversionFilter, DeliveryFilter, Fence, Outbox, Page, Paused, Recorded,
-        RequestKey, Reservation, Resolution, Settlement, Story, Target,
+        RequestKey, Reservation, Resolution, Settlement, Story, Swept, Target,
     },
 };
 use postback_redb_file::{RedbFile, Step};
@@ -209,7 +209,7 @@ impl Outbox for Embedded {
         self.make(move |tables, _| decide::erase_user(tables, &user)).await
     }
 
-    async fn sweep(&self) -> Result<usize> {
+    async fn sweep(&self) -> Result<Swept> {
         let retention = self.retention;
         self.make(move |tables, now| sweep::sweep(tables, now, retention)).await
     }

@@ -4,7 +4,9 @@ use std::ops::RangeBounds;
 
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
-    Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, LaneId, ports::CHANGES_KEPT, schedule,
+    Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, LaneId,
+    ports::{CHANGES_KEPT, Swept},
+    schedule,
 };
 use postback_redb_file::{Failure, Step};
 use redb::{Range, ReadableTable, Table};
@@ -16,14 +18,15 @@ use super::{
 use crate::rules;
 
 /// See [`postback_core::ports::Outbox::sweep`].
-pub(super) fn sweep(tables: &mut Tables<'_>, now: Timestamp, retention: SignedDuration) -> Step<usize> {
+pub(super) fn sweep(tables: &mut Tables<'_>, now: Timestamp, retention: SignedDuration) -> Step<Swept> {
     let ago = |long: SignedDuration| rules::millis(now.saturating_sub(long).unwrap_or(Timestamp::MIN));
-    let mut touched = 0;
+    let Swept { mut touched, mut dead } = Swept::default();
     for (at, id) in until(&tables.waiting, ago(SignedDuration::ZERO))? {
         match readable(tables.named(DeliveryId::from_bytes(id)))? {
             Some(before) => {
                 let state = DeliveryState::Dead(rules::never_came());
                 tables.put(Some(&before), &mut Delivery { state, ..before.clone() }, now)?;
+                dead.push(before.account);
             }
             None => drop(tables.waiting.remove((at, id))?),
         }
@@ -48,7 +51,7 @@ pub(super) fn sweep(tables: &mut Tables<'_>, now: Timestamp, retention: SignedDu
     for lane in put_off(&tables.schedule, ago(-schedule::LONGEST))? {
         touched += recall(tables, LaneId::from_bytes(lane), rules::millis(now))?;
     }
-    Ok(touched)
+    Ok(Swept { touched, dead })
 }
 
 /// What is dated later than `latest` was dated by a clock that ran ahead and was set right: it is as if it had been

@@ -42,7 +42,7 @@ use postback_core::{
     Reason, Result, Shard, Source, UserId,
     ports::{
         AccountStats, CHANGES_KEPT, Claims, Clock, ConversionFilter, DeliveryFilter, Fence, Outbox, Page,
-        Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Target,
+        Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Swept, Target,
     },
     schedule,
 };
@@ -355,9 +355,9 @@ impl Outbox for RedisOutbox {
         self.erase(PARTITIONS, "user", &rules::user_key(user)).await
     }
 
-    async fn sweep(&self) -> Result<usize> {
+    async fn sweep(&self) -> Result<Swept> {
         let never_came = rules::never_came();
-        let (mut touched, mut trouble) = (0, None);
+        let (mut all, mut trouble) = (Swept::default(), None);
         for partition in PARTITIONS {
             let call = Call::new(&SWEEP, partition)
                 .arg(millis(self.retention))
@@ -369,9 +369,10 @@ impl Outbox for RedisOutbox {
                 .arg(millis(schedule::LONGEST))
                 .arg(self.clock.now().as_millisecond())
                 .arg(millis(rules::APART));
-            match self.run::<Option<Said<usize>>>(call).await {
-                Ok(Some((damage, swept))) => {
-                    touched += swept;
+            match self.run::<Option<(String, usize, Vec<String>)>>(call).await {
+                Ok(Some((damage, touched, dead))) => {
+                    all.touched += touched;
+                    all.dead.extend(dead.iter().filter_map(|account| account.parse().ok()));
                     if !damage.is_empty() {
                         trouble = Some(records::damaged().caused_by(std::io::Error::other(damage)));
                     }
@@ -380,7 +381,8 @@ impl Outbox for RedisOutbox {
                 Err(error) => trouble = Some(error),
             }
         }
-        trouble.map_or(Ok(touched), Err)
+        // What died is told once, what is the matter each time.
+        trouble.filter(|_| all.dead.is_empty()).map_or(Ok(all), Err)
     }
 
     async fn ping(&self) -> Result<()> {

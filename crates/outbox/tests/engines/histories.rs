@@ -150,7 +150,7 @@ impl History {
                 (self.ahead, self.leapt) = (!self.ahead, true);
             }
             Step::Sweep => {
-                let touched = store.sweep().await.unwrap();
+                let touched = store.sweep().await.unwrap().touched;
                 assert!(touched == 0 || self.leapt || self.months > 0, "nothing is past its time");
                 self.model.recall(self.now);
                 self.model.give_up(self.now);

@@ -269,7 +269,7 @@ async fn nothing_is_left_in_redis_of_what_is_past_its_time() {
     }
     for _ in 0..2 {
         bench.clock.advance(SignedDuration::from_hours(24 * 95));
-        while bench.store.sweep().await.unwrap() > 0 {}
+        while bench.store.sweep().await.unwrap().touched > 0 {}
     }
     let kept: Vec<Vec<u8>> = look_into(&server).keys("*").unwrap();
     let mut kept: Vec<_> = kept.iter().map(|key| String::from_utf8_lossy(key)).collect();
@@ -345,18 +345,20 @@ pub(crate) async fn swept_later(bench: &Bench, click: &str) -> (ConversionId, [D
     (lead.id, [delivery, waiting.id])
 }
 
-/// Sweeps for so long that nothing whole is left of them.
-pub(crate) async fn sweep_for_long(bench: &Bench, (lead, told): (ConversionId, [DeliveryId; 2])) {
+/// Sweeps for so long that nothing whole is left of them. How many became dead of it.
+pub(crate) async fn sweep_for_long(bench: &Bench, (lead, told): (ConversionId, [DeliveryId; 2])) -> usize {
+    let mut dead = 0;
     for days in [40, 100] {
         bench.clock.advance(SignedDuration::from_hours(24 * days));
         for _ in 0..5 {
-            drop(bench.store.sweep().await);
+            dead += bench.store.sweep().await.map_or(0, |swept| swept.dead.len());
         }
     }
     assert_eq!(bench.store.story(lead).await.unwrap(), None);
     for id in told {
         assert_eq!(bench.store.delivery(id).await.unwrap(), None);
     }
+    dead
 }
 
 #[tokio::test]
@@ -376,9 +378,11 @@ async fn a_damaged_record_stops_no_other_from_being_swept() {
         let cut: Vec<u8> = redis.getrange(key, 0, 60).unwrap();
         redis.set::<_, _, ()>(key, cut).unwrap();
     }
+    let mut dead = 0;
     for one in whole {
-        sweep_for_long(&bench, one).await;
+        dead += sweep_for_long(&bench, one).await;
     }
+    assert_eq!(dead, 32, "each is told of");
     let said = bench.store.sweep().await.unwrap_err();
     assert_eq!(said.kind(), ErrorKind::Internal, "it is said each time");
 }

@@ -16,18 +16,19 @@ use postback_core::{
     DeliveryState, Error, Event, Fingerprint, Reason, Result, Source, UserId,
     ports::{
         AccountStats, CHANGES_KEPT, Claims, Clock as _, ConversionFilter, DeliveryFilter, Fence, LOOKED_AT,
-        Outbox, Page, Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Target,
+        Outbox, Page, Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Swept,
+        Target,
     },
 };
 use tokio::sync::watch;
 
-use super::TestClock;
+use super::{TestClock, id};
 
 pub(crate) struct Ledger {
     clock: Arc<TestClock>,
     kept: Mutex<Kept>,
     pub(crate) sweeps: AtomicUsize,
-    /// How many sweeps still find work.
+    /// How many sweeps still find work: a delivery of the account `near` that becomes dead.
     pub(crate) work: AtomicUsize,
     /// Whether what was done is not yet answered.
     silent: watch::Sender<bool>,
@@ -329,10 +330,10 @@ impl Outbox for Ledger {
         erased
     }
 
-    async fn sweep(&self) -> Result<usize> {
+    async fn sweep(&self) -> Result<Swept> {
         self.sweeps.fetch_add(1, SeqCst);
         let left = self.work.fetch_update(SeqCst, SeqCst, |work| work.checked_sub(1));
-        Ok(left.unwrap_or(0))
+        Ok(left.map_or_else(|_| Swept::default(), |touched| Swept { touched, dead: vec![id("near")] }))
     }
 
     async fn ping(&self) -> Result<()> {

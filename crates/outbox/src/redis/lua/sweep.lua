@@ -1,12 +1,13 @@
 -- Lets changes die whose conversion never came, and removes what is past its time.
 -- What is settled is found by the feed of changes: by the last change of what was told of it.
 -- Mends what was dated by a clock that ran ahead and was set right. Returns what was the matter with the first record
--- that cannot be read, which stays where it is and stops no other; and how many others all that were.
+-- that cannot be read, which stays where it is and stops no other; how many others all that were; and the accounts of
+-- those that died.
 -- Nothing where the caller's clock, which says `theirs`, is further from this one than `apart`: one of them is wrong.
 function steps.sweep(retention, changes_kept, most, code, message, ahead, longest, theirs, apart)
   if math.abs(now - theirs) > tonumber(apart) then return false end
   most = tonumber(most)
-  local touched, settled, damage = 0, now - retention, ''
+  local touched, dead, settled, damage = 0, {}, now - retention, ''
 
   local function each_of(names, step)
     for _, name in ipairs(names) do
@@ -60,6 +61,7 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
     d.due, d.code, d.message = 0, code, message
     move(d, d.account, 'dead')
     save(d)
+    table.insert(dead, d.account)
     touched = touched + 1
   end)
   each_of(past('changes', settled), function(feed)
@@ -102,5 +104,5 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
       end
     end
   end
-  return {damage, touched}
+  return {damage, touched, dead}
 end
