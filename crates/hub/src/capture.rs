@@ -71,7 +71,7 @@ impl Hub {
         let id = match &arrival.click {
             Ok(id) => id,
             Err(reason) => {
-                counts.lose(arrival.campaign, *reason, now);
+                counts.lose(arrival.campaign, *reason, visit.flags, now);
                 return Ok(arrival.lost(&visit, *reason));
             }
         };
@@ -118,7 +118,7 @@ impl Hub {
         let counts = state.counts(arrival.campaign);
         let now = self.inner.clock.now();
         let id = arrival.click.as_ref().map_err(|reason| {
-            counts.lose(arrival.campaign, *reason, now);
+            counts.lose(arrival.campaign, *reason, visit.flags, now);
             no_click(*reason, arrival.parameter)
         })?;
         let waiting = self.inner.buffer.get(&arrival.account.id, id);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use postback_core::{AccountId, CampaignId, NoClick, Result, Series, Tally};
+use postback_core::{AccountId, CampaignId, Flags, NoClick, Result, Series, Tally};
 
 use crate::{
     Campaign, Hub,
@@ -70,10 +70,10 @@ impl Counts {
     }
 
     /// Counts a landing without a click id, and says so in the log now and then.
-    pub(crate) fn lose(&self, campaign: &Campaign, reason: NoClick, now: Timestamp) {
+    pub(crate) fn lose(&self, campaign: &Campaign, reason: NoClick, flags: Flags, now: Timestamp) {
         let at = place(reason);
         let lost = self.lost[at].one();
-        meters::lost(&campaign.id, reason);
+        meters::lost(&campaign.id, reason, flags);
         let (now, last) = (now.as_second(), self.logged[at].load(Relaxed));
         let due = lost == 1 || now.saturating_sub(last) >= LOG_EVERY;
         if due && self.logged[at].compare_exchange(last, now, Relaxed, Relaxed).is_ok() {

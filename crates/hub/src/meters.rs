@@ -3,7 +3,7 @@
 use std::{fmt, sync::OnceLock};
 
 use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, gauge};
-use postback_core::{AccountId, CampaignId, Kind, NoClick, ports::AccountStats};
+use postback_core::{AccountId, CampaignId, Flags, Kind, NoClick, ports::AccountStats};
 
 use crate::{AccountStanding, Sight};
 
@@ -47,7 +47,7 @@ pub(crate) enum Dropped {
 /// Says what each metric means.
 pub(crate) fn describe() {
     describe_counter!(CAPTURES, Unit::Count, "Clicks captured, by campaign and what became of the record");
-    describe_counter!(LOST, Unit::Count, "Landings without a click id, by campaign and reason");
+    describe_counter!(LOST, Unit::Count, "Landings without a click id, by campaign, reason and visitor");
     describe_counter!(DROPPED, Unit::Count, "Click records dropped, by reason; their tokens still attribute");
     describe_gauge!(BUFFERED, Unit::Count, "Click records that wait for the click store");
     describe_counter!(LEAPS, Unit::Count, "Leaps of the machine's clock by more than a minute, by direction");
@@ -99,8 +99,14 @@ impl fmt::Debug for Captures {
     }
 }
 
-pub(crate) fn lost(campaign: &CampaignId, reason: NoClick) {
-    counter!(LOST, "campaign" => campaign.to_string(), "reason" => reason.as_str()).increment(1);
+pub(crate) fn lost(campaign: &CampaignId, reason: NoClick, flags: Flags) {
+    let visitor = match flags {
+        Flags { bot: true, .. } => "bot",
+        Flags { prefetch: true, .. } => "prefetch",
+        Flags { .. } => "person",
+    };
+    counter!(LOST, "campaign" => campaign.to_string(), "reason" => reason.as_str(), "visitor" => visitor)
+        .increment(1);
 }
 
 impl Dropped {

@@ -3,6 +3,7 @@
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use jiff::SignedDuration;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use postback_core::{Flags, NoClick};
 use postback_hub::{Hub, Settings, Visit};
 use tokio::time::Instant;
@@ -272,4 +273,23 @@ async fn counts_outlive_a_change_of_the_registry() {
     assert!(accounts.has_changed().unwrap());
     assert_eq!(accounts.borrow_and_update().len(), 2);
     assert_eq!(house.hub.campaigns().await.unwrap()[0].clicks, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_is_counted_by_who_came() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let house = house();
+    let mut bot = visit("spring", "");
+    bot.flags.bot = true;
+    house.hub.land(bot).await.unwrap();
+    house.hub.land(visit("spring", "")).await.unwrap();
+    house.hub.capture(visit("spring", "")).await.unwrap_err();
+    let text = recorder.handle().render();
+    for (visitor, lost) in [("bot", 1), ("person", 2)] {
+        let line = format!(
+            r#"postback_capture_lost_total{{campaign="spring",reason="missing",visitor="{visitor}"}} {lost}"#
+        );
+        assert!(text.contains(&line), "{line} in\n{text}");
+    }
 }
