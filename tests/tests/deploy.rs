@@ -14,10 +14,6 @@ use postback_core::Key;
 use postback_tests::Postback;
 use serde::Deserialize;
 use serde_json::Value;
-use tempfile::TempDir;
-
-/// Where the deployments mount secrets.
-const SECRETS: [&str; 3] = ["/run/secrets/", "/etc/postback/secrets/", "%d/"];
 
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")
@@ -35,9 +31,14 @@ fn yaml(text: &str) -> Vec<Value> {
         .collect()
 }
 
+/// What a list holds.
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
 /// A list of words.
 fn words(value: &Value) -> Vec<String> {
-    value.as_array().into_iter().flatten().map(|word| word.as_str().expect("a word").to_owned()).collect()
+    list(value).map(|word| word.as_str().expect("a word").to_owned()).collect()
 }
 
 /// The manifests that the kustomization names.
@@ -66,27 +67,33 @@ fn takes(place: &str, arguments: &[String]) {
     }
 }
 
-/// The secrets that a deployment mounts.
-fn secrets() -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("postback.key"), Key::new(1, [7; 32]).reveal()).expect("a key");
-    folder
+/// The config that a command line names.
+fn config_of(arguments: &[String]) -> &str {
+    &arguments.windows(2).find(|pair| pair[0] == "--config").expect("a config")[1]
 }
 
-/// A text with the mounted secrets' paths replaced.
-fn mounted(text: &str, secrets: &TempDir) -> String {
-    let folder = format!("{}/", secrets.path().display());
-    SECRETS.into_iter().fold(text.to_owned(), |text, at| text.replace(at, &folder))
-}
-
-/// A config with its variables must be right.
-fn right(place: &str, text: &str, env: &[(String, String)]) {
-    let secrets = secrets();
-    let env = env.iter().map(|(name, value)| (name.clone(), mounted(value, &secrets)));
-    if let Err(problems) = Config::read(&mounted(text, &secrets), env) {
+/// A config with its variables must be right where the deployment mounts a key at `key`, and no other secret.
+fn right(place: &str, text: &str, env: &[(String, String)], key: &str) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(&file, Key::new(1, [7; 32]).reveal()).expect("a key");
+    let mounted = |text: &str| text.replace(key, &file.path().to_string_lossy());
+    let env = env.iter().map(|(name, value)| (name.clone(), mounted(value)));
+    if let Err(problems) = Config::read(&mounted(text), env) {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         panic!("{place}: {}", problems.join("; "));
     }
+}
+
+/// Whether a workload's container has a port of this name or number.
+fn exposes(workload: &Value, port: &Value) -> bool {
+    list(&container(workload)["ports"]).any(|it| it["name"] == *port || it["containerPort"] == *port)
+}
+
+/// Where a pod finds a volume.
+fn mount(workload: &Value, is: impl Fn(&Value) -> bool) -> &str {
+    let volume = list(&workload["spec"]["template"]["spec"]["volumes"]).find(|it| is(it)).expect("a volume");
+    let mount = list(&container(workload)["volumeMounts"]).find(|it| it["name"] == volume["name"]);
+    mount.expect("a mount")["mountPath"].as_str().expect("a path")
 }
 
 /// The port of a listener's section in a config.
@@ -98,7 +105,10 @@ fn port(config: &toml::Table, section: &str) -> u64 {
 #[test]
 fn kubernetes_runs_commands_settings_and_ports_that_are_there() {
     let (manifests, text) = (manifests(), read("kubernetes/postback.toml"));
-    right("kubernetes/postback.toml", &text, &[]);
+    let kustomization = read("kubernetes/kustomization.yaml");
+    let generated = &yaml(&kustomization).remove(0)["configMapGenerator"][0];
+    let created = kustomization.lines().find_map(|line| line.split_once("create secret generic "));
+    let (secret, key) = created.and_then(|(_, line)| line.split_once(" --from-file=")).expect("a secret");
     let config: toml::Table = text.parse().expect("TOML");
     let mut roles = BTreeSet::new();
     for workload in of_kind(&manifests, "Deployment") {
@@ -106,18 +116,25 @@ fn kubernetes_runs_commands_settings_and_ports_that_are_there() {
         let container = container(workload);
         let arguments = words(&container["args"]);
         takes(name, &arguments);
+        let (config_at, secret_at) = (
+            mount(workload, |it| it["configMap"]["name"] == generated["name"]),
+            mount(workload, |it| it["secret"]["secretName"] == secret),
+        );
+        let file = generated["files"][0].as_str().expect("a file");
+        assert_eq!(config_of(&arguments), format!("{config_at}/{file}"), "{name}");
+        right(name, &text, &[], &format!("{secret_at}/{key}"));
         let own: BTreeSet<&str> = arguments.last().expect("roles").split(',').collect();
         let want = [("http", "edge"), ("grpc", "api"), ("console", "console")];
-        for listed in container["ports"].as_array().expect("ports") {
+        for listed in list(&container["ports"]) {
             let (_, section) = want.iter().find(|(it, _)| listed["name"] == *it).expect("a known port");
             assert!(own.contains(section), "{name} has a port of {section}");
             assert_eq!(listed["containerPort"].as_u64(), Some(port(&config, section)), "{name}: {section}");
         }
         roles.extend(own.into_iter().map(str::to_owned));
         for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-            let path = &container[probe]["httpGet"]["path"];
-            let tcp = container[probe]["tcpSocket"].is_object();
-            assert!(tcp || path == "/livez" || path == "/readyz", "{name}: {probe} asks {path}");
+            let (http, tcp) = (&container[probe]["httpGet"], &container[probe]["tcpSocket"]);
+            let shown = http["port"] == "console" && (http["path"] == "/livez" || http["path"] == "/readyz");
+            assert!(shown || exposes(workload, &tcp["port"]), "{name}: {probe} asks {http} {tcp}");
         }
         let pod = &workload["spec"]["template"]["spec"];
         let rest = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().expect("a rest");
@@ -135,36 +152,51 @@ fn kubernetes_runs_commands_settings_and_ports_that_are_there() {
 #[test]
 fn kubernetes_services_budgets_and_policies_select_what_runs() {
     let manifests = manifests();
-    let mut run: Vec<BTreeMap<String, String>> = Vec::new();
-    let mut named = BTreeSet::new();
+    let mut run = Vec::new();
     for workload in of_kind(&manifests, "Deployment").chain(of_kind(&manifests, "StatefulSet")) {
         let labels = &workload["spec"]["template"]["metadata"]["labels"];
         assert_eq!(labels["app.kubernetes.io/name"], workload["metadata"]["name"]);
-        run.push(serde_json::from_value(labels.clone()).expect("labels"));
-        let ports = container(workload)["ports"].as_array().expect("ports");
-        named.extend(ports.iter().map(|port| port["name"].as_str().expect("a name").to_owned()));
+        run.push((labels, workload));
     }
-    let mut selectors = Vec::new();
+    // Something runs that is selected, and all of it has the ports.
+    let reach = |selector: &Value, ports: Vec<&Value>| {
+        let wanted = selector.as_object().expect("labels");
+        let selected = |labels: &Value| wanted.iter().all(|(key, value)| labels[key] == *value);
+        let mut found =
+            run.iter().filter(|(labels, _)| selected(labels)).map(|(_, workload)| workload).peekable();
+        assert!(found.peek().is_some(), "nothing runs that is {selector}");
+        assert!(found.all(|it| ports.iter().all(|port| exposes(it, port))), "{ports:?} of {selector}");
+    };
+    let (mut reached, mut egress) = (0, BTreeSet::new());
     for manifest in &manifests {
         let spec = &manifest["spec"];
         match manifest["kind"].as_str() {
-            Some("Service") => selectors.push(&spec["selector"]),
-            Some("PodDisruptionBudget") => selectors.push(&spec["selector"]["matchLabels"]),
-            Some("NetworkPolicy") => selectors.push(&spec["podSelector"]["matchLabels"]),
-            _ => {}
-        }
-        for rule in spec["ingress"].as_array().into_iter().flatten() {
-            for port in rule["ports"].as_array().expect("ports") {
-                assert!(named.contains(port["port"].as_str().expect("a name")), "no port {port}");
+            Some("Service") => {
+                let targets = list(&spec["ports"]).map(|it| it.get("targetPort").unwrap_or(&it["port"]));
+                reach(&spec["selector"], targets.collect());
             }
+            Some("PodDisruptionBudget") => reach(&spec["selector"]["matchLabels"], Vec::new()),
+            // The one that denies what no other allows selects all.
+            Some("NetworkPolicy") if spec["podSelector"]["matchLabels"].is_null() => continue,
+            Some("NetworkPolicy") => {
+                let ports =
+                    list(&spec["ingress"]).flat_map(|rule| list(&rule["ports"])).map(|it| &it["port"]);
+                reach(&spec["podSelector"]["matchLabels"], ports.collect());
+                for rule in list(&spec["egress"]) {
+                    let ports: Vec<&Value> = list(&rule["ports"]).map(|it| &it["port"]).collect();
+                    egress.extend(ports.iter().map(|port| port.as_u64().expect("a number")));
+                    for to in list(&rule["to"]) {
+                        reach(&to["podSelector"]["matchLabels"], ports.clone());
+                    }
+                }
+            }
+            _ => continue,
         }
+        reached += 1;
     }
-    assert!(selectors.len() > 10);
-    for selector in selectors.into_iter().filter(|selector| !selector.is_null()) {
-        let wanted: BTreeMap<String, String> = serde_json::from_value(selector.clone()).expect("labels");
-        let found = run.iter().any(|labels| wanted.iter().all(|(key, value)| labels.get(key) == Some(value)));
-        assert!(found, "nothing runs that is {wanted:?}");
-    }
+    assert!(reached > 10);
+    assert_eq!(egress, [53, 443, 4317, 6379].into(), "names, networks, traces, the store");
+    assert!(read("kubernetes/postback.toml").contains("\"redis://redis:6379\""), "the store");
 }
 
 #[test]
@@ -197,23 +229,37 @@ fn compose_runs_commands_settings_and_ports_that_are_there() {
     let (mut roles, mut consoles) = (BTreeSet::new(), Vec::new());
     for name in ["edge", "api"] {
         let service = &compose["services"][name];
+        let hub = &service["<<"];
         let arguments = words(&service["command"]);
         takes(name, &arguments);
-        roles.extend(arguments.last().expect("roles").split(',').map(str::to_owned));
+        let own: BTreeSet<String> = arguments.last().expect("roles").split(',').map(str::to_owned).collect();
+        let config =
+            list(&hub["configs"]).find(|it| it["target"] == config_of(&arguments)).expect("a config");
+        assert_eq!(compose["configs"][config["source"].as_str().expect("a name")]["file"], "postback.toml");
+        let key = words(&hub["secrets"]).remove(0);
+        assert!(compose["secrets"][&key].is_object(), "{key}");
         let env: BTreeMap<String, String> =
             serde_json::from_value(service["environment"].clone()).expect("variables");
         let env: Vec<_> = env.into_iter().collect();
-        right(name, &text, &env);
+        right(name, &text, &env, &format!("/run/secrets/{key}"));
+        for role in own.iter().filter(|role| *role != "dispatch") {
+            let listens = format!("POSTBACK_{}__LISTEN", role.to_uppercase());
+            assert!(env.iter().any(|(setting, _)| *setting == listens), "{name} lacks {listens}");
+        }
         for published in words(&service["ports"]) {
             let (outer, inner) = published.rsplit_once(':').expect("two ports");
             let listener = env.iter().find(|(_, value)| value.ends_with(&format!(":{inner}")));
             assert!(published.starts_with("127.0.0.1:"), "{name} publishes {published}");
-            match listener.map(|(setting, _)| setting.as_str()) {
+            let section =
+                listener.and_then(|(setting, _)| setting.strip_prefix("POSTBACK_")?.strip_suffix("__LISTEN"));
+            let role = section.map(str::to_lowercase).filter(|role| own.contains(role));
+            match role.as_deref() {
                 None => panic!("{name} publishes {published}, where nothing listens"),
-                Some("POSTBACK_CONSOLE__LISTEN") => consoles.push(outer.to_owned()),
+                Some("console") => consoles.push(outer.to_owned()),
                 Some(_) => {}
             }
         }
+        roles.extend(own);
     }
     assert_eq!(roles.into_iter().collect::<Vec<_>>(), ["api", "console", "dispatch", "edge"]);
     let prometheus = yaml(&read("prometheus/prometheus.yml")).remove(0);
@@ -272,8 +318,11 @@ fn systemd_takes_the_unit_and_finds_little_exposed() {
         .filter_map(|it| it.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    assert_eq!(env.len(), 2);
-    right("postback.service", "", &env);
+    let credential = lines("LoadCredential=").remove(0).split(':').next().expect("a name");
+    right("postback.service", "", &env, &format!("%d/{credential}"));
+    let state = format!("%S/{}", lines("StateDirectory=")[0]);
+    assert_eq!(lines("WorkingDirectory="), [state.as_str()]);
+    assert!(env.contains(&("POSTBACK_STORE__PATH".to_owned(), state)), "{env:?}");
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("postback.service");
     let program = Postback::with(&[]).command().get_program().to_string_lossy().into_owned();
