@@ -15,11 +15,16 @@ use postback_tests::{Engine, House, Visitor, click, lead, token, until};
 use serde_json::Value;
 
 /// A metric as it is documented or exported.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 struct Metric {
     kind: String,
     labels: BTreeSet<String>,
+    /// What is known of the values that its labels take, but for those that the config or the call names.
+    values: BTreeSet<String>,
 }
+
+/// Labels whose values are named by the config, the call or the build.
+const OPEN: [&str; 6] = ["account", "campaign", "code", "instance", "method", "version"];
 
 type Metrics = BTreeMap<String, Metric>;
 
@@ -43,14 +48,27 @@ fn documented() -> Metrics {
     rows.map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let name = quoted(cells[1]).next().expect("a name");
-        (name, Metric { kind: cells[2].to_owned(), labels: quoted(cells[3]).collect() })
+        let (kind, labels) = (cells[2].to_owned(), quoted(cells[3]).collect());
+        (name, Metric { kind, labels, values: listed(cells[4]) })
     })
     .collect()
 }
 
-/// Every name that a crate's code gives to a metric.
-fn named() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+/// The words that a meaning lists behind its colon: `accepted, retry; lead or order`.
+fn listed(meaning: &str) -> BTreeSet<String> {
+    let (_, list) = meaning.split_once(": ").unwrap_or_default();
+    let words =
+        list.split([',', ';']).flat_map(|part| part.split(" or ")).map(|word| word.trim_matches([' ', '`']));
+    words.filter(|word| is_word(word)).map(str::to_owned).collect()
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || ['_', '-'].contains(&c))
+}
+
+/// Every word that stands alone between quotation marks in a crate's code.
+fn literals() -> BTreeSet<String> {
+    let mut literals = BTreeSet::new();
     let mut folders = vec![root().join("crates")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder") {
@@ -63,19 +81,17 @@ fn named() -> BTreeSet<String> {
                 && !path.to_string_lossy().contains("/src/tests/")
             {
                 let text = fs::read_to_string(&path).expect("a source");
-                let metric = |word: &&str| {
-                    let ends =
-                        ["_total", "_seconds", "_info", "_open", "_up", "_holds", "_paused", "_buffer"];
-                    let more = ["_connections", "_in_flight", "_ending"];
-                    word.starts_with("postback_")
-                        && (ends.iter().chain(&more).any(|end| word.ends_with(end))
-                            || *word == "postback_deliveries")
-                };
-                names.extend(text.split('"').filter(metric).map(str::to_owned));
+                literals.extend(text.split('"').filter(|word| is_word(word)).map(str::to_owned));
             }
         }
     }
-    names
+    literals
+}
+
+/// Whether a literal names a metric: it is the name of no crate, nor of the edge's cookie.
+fn is_metric(word: &str) -> bool {
+    let part = word.strip_prefix("postback_");
+    part.is_some_and(|it| it != "click" && !root().join("crates").join(it.replace('_', "-")).exists())
 }
 
 /// What a scrape shows: each metric with its type and labels, and those without a HELP.
@@ -88,29 +104,32 @@ fn exported(text: &str) -> (Metrics, BTreeSet<String>) {
             helped.insert(name.to_owned());
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').expect("a type");
-            metrics.insert(name.to_owned(), Metric { kind: kind.to_owned(), labels: BTreeSet::new() });
+            metrics.insert(name.to_owned(), Metric { kind: kind.to_owned(), ..Metric::default() });
         } else if !line.is_empty() {
             let name = line.split(['{', ' ']).next().expect("a name");
             let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
             let name = base.filter(|base| metrics.contains_key(*base)).unwrap_or(name);
             let metric = metrics.get_mut(name).unwrap_or_else(|| panic!("no type before {line}"));
-            metric.labels.extend(labels(line).filter(|label| label != "le"));
+            for (label, value) in labels(line).into_iter().filter(|(label, _)| label != "le") {
+                metric.values.extend((!OPEN.contains(&label.as_str())).then_some(value));
+                metric.labels.insert(label);
+            }
         }
     }
     let without = metrics.keys().filter(|name| !helped.contains(*name)).cloned().collect();
     (metrics, without)
 }
 
-/// The labels of a sample or a selector: words before `=`, `!=` or `=~` within braces.
-fn labels(text: &str) -> impl Iterator<Item = String> {
+/// The labels of a sample or a selector, words before `=`, `!=` or `=~` within braces, each with its value.
+fn labels(text: &str) -> Vec<(String, String)> {
     let inside =
         text.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}')).map_or("", |(inside, _)| inside);
-    let outside: Vec<&str> = inside.split('"').step_by(2).collect();
-    let words = outside.into_iter().filter_map(|part| {
-        let word = part.trim_end_matches(['=', '~', '!', ' ']).rsplit([',', ' ', '{']).next()?;
-        (!word.is_empty()).then(|| word.to_owned())
+    let parts: Vec<&str> = inside.split('"').collect();
+    let pairs = parts.chunks_exact(2).filter_map(|pair| {
+        let word = pair[0].trim_end_matches(['=', '~', '!', ' ']).rsplit([',', ' ', '{']).next()?;
+        Some((word.to_owned(), pair[1].to_owned()))
     });
-    words.collect::<Vec<_>>().into_iter()
+    pairs.collect()
 }
 
 /// A hub that has seen everything once, and what its console shows of it.
@@ -151,7 +170,10 @@ async fn the_hub_exports_what_the_table_says_with_types_labels_and_help() {
     let documented = documented();
     assert_eq!(exported.keys().collect::<Vec<_>>(), documented.keys().collect::<Vec<_>>());
     for (name, metric) in &exported {
-        assert_eq!(metric, &documented[name], "{name}");
+        let row = &documented[name];
+        assert_eq!((&metric.kind, &metric.labels), (&row.kind, &row.labels), "{name}");
+        let unlisted: Vec<_> = metric.values.difference(&row.values).collect();
+        assert!(row.values.is_empty() || unlisted.is_empty(), "{name} does not list {unlisted:?}");
         assert_eq!(name.ends_with("_total"), metric.kind == "counter", "{name} is a {}", metric.kind);
         assert_eq!(
             metric.kind == "histogram",
@@ -159,11 +181,16 @@ async fn the_hub_exports_what_the_table_says_with_types_labels_and_help() {
             "{name}"
         );
     }
-    assert_eq!(named(), documented.into_keys().collect(), "what the code names");
+    let literals = literals();
+    for (name, metric) in &documented {
+        assert!(metric.values.is_subset(&literals), "{name} lists what no code says: {:?}", metric.values);
+    }
+    let named: BTreeSet<String> = literals.into_iter().filter(|word| is_metric(word)).collect();
+    assert_eq!(named, documented.into_keys().collect(), "what the code names");
 }
 
-/// The metrics that a PromQL expression asks for, each with the labels that it selects by.
-fn asked(expression: &str) -> Vec<(String, BTreeSet<String>)> {
+/// The metrics that a PromQL expression asks for, each with the labels and values that it selects by.
+fn asked(expression: &str) -> Vec<(String, Vec<(String, String)>)> {
     let mut found = Vec::new();
     for (at, _) in expression.match_indices("postback_") {
         let rest = &expression[at..];
@@ -171,7 +198,7 @@ fn asked(expression: &str) -> Vec<(String, BTreeSet<String>)> {
         let (name, rest) = rest.split_at(end);
         let selector =
             rest.starts_with('{').then(|| rest.split_inclusive('}').next()).flatten().unwrap_or("");
-        found.push((name.to_owned(), labels(selector).collect()));
+        found.push((name.to_owned(), labels(selector)));
     }
     found
 }
@@ -186,22 +213,25 @@ fn shown(text: &str) -> BTreeSet<String> {
 
 /// Holds an expression to the table.
 fn hold(place: &str, expression: &str, documented: &Metrics) {
-    let recorded = expression.contains("postback:attempts:rate10m");
+    // The recorded rate has the labels of what it is the rate of.
+    let expression = &expression.replace("postback:attempts:rate10m", "postback_attempts_total");
     let mut known: BTreeSet<String> = ["le", "instance"].map(str::to_owned).into();
     for (name, labels) in asked(expression) {
         let base =
             ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
         let metric = documented.get(base).unwrap_or_else(|| panic!("{place}: no metric {name}"));
         assert_eq!(base != name, metric.kind == "histogram", "{place}: {name} is a {}", metric.kind);
-        assert!(labels.is_subset(&metric.labels), "{place}: {name} has {:?}, not {labels:?}", metric.labels);
+        for (label, value) in labels {
+            assert!(metric.labels.contains(&label), "{place}: {name} has {:?}, not {label}", metric.labels);
+            let known =
+                OPEN.contains(&label.as_str()) || value.split('|').all(|it| metric.values.contains(it));
+            assert!(known, "{place}: {name} is never of {label} {value}, but of {:?}", metric.values);
+        }
         known.extend(metric.labels.iter().cloned());
-    }
-    if recorded {
-        known.extend(["account", "outcome"].map(str::to_owned));
     }
     // Prometheus says itself whom it could scrape.
     let scraped = expression.contains("up{job=\"postback\"}");
-    assert!(recorded || scraped || !asked(expression).is_empty(), "{place}: asks for nothing: {expression}");
+    assert!(scraped || !asked(expression).is_empty(), "{place}: asks for nothing: {expression}");
     assert!(shown(expression).is_subset(&known), "{place}: {:?} of {known:?}", shown(expression));
 }
 
