@@ -27,6 +27,8 @@ const WAIT: Duration = Duration::from_millis(50);
 pub trait Schema: 'static {
     /// The file's name without `.redb`, and its thread's.
     const NAME: &'static str;
+    /// How the records lie. A file that does not say is of layout 1.
+    const LAYOUT: u8;
     /// The tables, open for one transaction.
     type Tables<'t>;
 

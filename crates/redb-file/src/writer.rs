@@ -3,7 +3,7 @@
 use std::{io, sync::Arc, thread};
 
 use postback_core::{Error, Result};
-use redb::{Database, Durability, WriteTransaction};
+use redb::{Database, Durability, ReadableTable, TableDefinition, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
 const WAITING: usize = 4_096;
 /// How many steps one transaction takes.
 const BATCH: usize = 256;
+/// How the records of the file lie.
+const LAYOUT: TableDefinition<'_, (), u8> = TableDefinition::new("layout");
 
 /// A step whose type of answer is put away.
 trait Job<S: Schema>: Send {
@@ -127,10 +129,18 @@ enum Done {
     Broken(usize, Error),
 }
 
-/// Makes the tables that are missing, so that readers find them.
+/// Makes the tables that are missing, so that readers find them. Refuses records that lie otherwise.
 pub(crate) fn prepare<S: Schema>(database: &Database) -> Result<(), redb::Error> {
     let transaction = begin(database)?;
     let before = transaction.list_tables()?.count();
+    let mut layout = transaction.open_table(LAYOUT)?;
+    let unnamed = if before == 0 { S::LAYOUT } else { 1 };
+    let found = layout.get(())?.map_or(unnamed, |named| named.value());
+    if found != S::LAYOUT {
+        return Err(redb::Error::UpgradeRequired(found));
+    }
+    layout.insert((), found)?;
+    drop(layout);
     drop(S::open(&transaction)?);
     let made = transaction.list_tables()?.count() > before;
     if made {

@@ -10,7 +10,8 @@ use std::{
 
 use postback_core::{Error, ErrorKind, Result};
 use postback_redb_file::{Failure, RedbFile, Schema, testing::Disk};
-use redb::{ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
+use redb::{Database, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
+use tempfile::{TempDir, tempdir};
 
 const BLOBS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blobs");
 /// So large that a few make the file grow.
@@ -26,10 +27,28 @@ struct Tables<'t> {
 
 impl Schema for Blobs {
     const NAME: &'static str = "blobs";
+    const LAYOUT: u8 = 1;
     type Tables<'t> = Tables<'t>;
 
     fn open(transaction: &WriteTransaction) -> Result<Tables<'_>, TableError> {
         Ok(Tables { blobs: transaction.open_table(BLOBS)?, changed: false })
+    }
+
+    fn changed(tables: &Tables<'_>) -> bool {
+        tables.changed
+    }
+}
+
+/// Blobs as a later version keeps them.
+struct Later;
+
+impl Schema for Later {
+    const NAME: &'static str = "blobs";
+    const LAYOUT: u8 = 2;
+    type Tables<'t> = Tables<'t>;
+
+    fn open(transaction: &WriteTransaction) -> Result<Tables<'_>, TableError> {
+        Blobs::open(transaction)
     }
 
     fn changed(tables: &Tables<'_>) -> bool {
@@ -248,4 +267,30 @@ async fn a_step_that_breaks_leaves_nothing_and_harms_none_of_the_others() {
     let (refused, broken) = (Some(ErrorKind::NotFound), Some(ErrorKind::Internal));
     assert_eq!(kinds, [None, None, refused, broken, None, broken]);
     assert_eq!(numbers(&file).await.unwrap(), [0, 1, 4]);
+}
+
+fn refused<S: Schema>(dir: &TempDir) {
+    let error = RedbFile::<S>::open(dir.path(), 1 << 20).err().unwrap();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::FailedPrecondition, "STORE_FORMAT"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_whose_records_lie_otherwise_is_refused_and_left_as_it_is() {
+    let open = |dir: &TempDir| File::open(dir.path(), 1 << 20).unwrap();
+    let (dir, unnamed, later) = (tempdir().unwrap(), tempdir().unwrap(), tempdir().unwrap());
+    put(&open(&dir), 1).await.unwrap();
+    let database = Database::create(unnamed.path().join("blobs.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(BLOBS).unwrap().insert(1, &BLOB[..]).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    for dir in [&dir, &unnamed] {
+        refused::<Later>(dir);
+        assert_eq!(numbers(&open(dir)).await.unwrap(), [1]);
+        refused::<Later>(dir);
+    }
+    for _ in ["begun", "again"] {
+        drop(RedbFile::<Later>::open(later.path(), 1 << 20).unwrap());
+    }
+    refused::<Blobs>(&later);
 }

@@ -39,6 +39,7 @@ pub(super) struct Layout;
 
 impl Schema for Layout {
     const NAME: &'static str = "logbook";
+    const LAYOUT: u8 = 1;
     type Tables<'t> = Tables<'t>;
 
     fn open(transaction: &WriteTransaction) -> Result<Tables<'_>, TableError> {

@@ -83,6 +83,7 @@ pub(super) struct Layout;
 
 impl Schema for Layout {
     const NAME: &'static str = "outbox";
+    const LAYOUT: u8 = 1;
     type Tables<'t> = Tables<'t>;
 
     fn open(transaction: &WriteTransaction) -> Result<Tables<'_>, TableError> {
