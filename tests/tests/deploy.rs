@@ -41,11 +41,31 @@ fn words(value: &Value) -> Vec<String> {
     list(value).map(|word| word.as_str().expect("a word").to_owned()).collect()
 }
 
-/// The manifests that the kustomization names.
+/// The manifests that the kustomization names, with its one patch.
 fn manifests() -> Vec<Value> {
     let kustomization = yaml(&read("kubernetes/kustomization.yaml")).remove(0);
     let files = words(&kustomization["resources"]);
-    files.iter().flat_map(|file| yaml(&read(&format!("kubernetes/{file}")))).collect()
+    let mut manifests: Vec<_> =
+        files.iter().flat_map(|file| yaml(&read(&format!("kubernetes/{file}")))).collect();
+    let patch = &kustomization["patches"][0];
+    let all = yaml(&read(&format!("kubernetes/{}", patch["path"].as_str().expect("a file")))).remove(0);
+    for manifest in manifests.iter_mut().filter(|it| it["kind"] == patch["target"]["kind"]) {
+        merge(&mut manifest["spec"], &all["spec"]);
+    }
+    manifests
+}
+
+/// Lays a patch over a part of a manifest; a list that both have is that of the one container.
+fn merge(part: &mut Value, patch: &Value) {
+    match (part, patch) {
+        (Value::Object(part), Value::Object(patch)) => {
+            for (key, patch) in patch {
+                merge(part.entry(key).or_insert(Value::Null), patch);
+            }
+        }
+        (Value::Array(part), Value::Array(patch)) => merge(&mut part[0], &patch[0]),
+        (part, patch) => *part = patch.clone(),
+    }
 }
 
 fn of_kind<'a>(manifests: &'a [Value], kind: &str) -> impl Iterator<Item = &'a Value> {
@@ -360,6 +380,13 @@ fn kustomize_builds_what_the_manifests_say() {
     assert_eq!(names(&built), names(&wanted));
     let config = of_kind(&built, "ConfigMap").next().expect("the config");
     assert_eq!(config["data"]["postback.toml"], read("kubernetes/postback.toml"));
-    let image = container(of_kind(&built, "Deployment").next().expect("a workload"))["image"].clone();
-    assert_eq!(image, format!("registry.example/postback:{}", env!("CARGO_PKG_VERSION")));
+    let image = format!("registry.example/postback:{}", env!("CARGO_PKG_VERSION"));
+    for workload in of_kind(&wanted, "Deployment") {
+        let name = &workload["metadata"]["name"];
+        let made =
+            of_kind(&built, "Deployment").find(|it| it["metadata"]["name"] == *name).expect("it is built");
+        let mut spec = workload["spec"].clone();
+        spec["template"]["spec"]["containers"][0]["image"] = image.clone().into();
+        assert_eq!(made["spec"], spec, "{name}");
+    }
 }
