@@ -2,7 +2,8 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    fmt, fs,
+    fmt,
+    fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
     process::Command,
@@ -15,10 +16,13 @@ use tempfile::TempDir;
 
 use crate::{
     cpu::Others,
-    process::{self, LOAD, Priority, SERVERS},
+    process::{self, LOAD, SERVERS},
     rows::Stock,
     turns::median,
 };
+
+/// How the folder of a run is called.
+const FOLDER: &str = "postback-bench-";
 
 /// One run of the benchmark.
 pub(crate) struct Bench {
@@ -41,9 +45,10 @@ pub(crate) struct Bench {
     /// What is filled for more rows than one.
     pub(crate) stock: OnceCell<Stock>,
     dir: TempDir,
+    /// Says that the directory is in use, for as long as this process is there.
+    _lock: File,
     began: Instant,
     others: Others,
-    _priority: Priority,
 }
 
 impl Bench {
@@ -57,7 +62,11 @@ impl Bench {
             }
             None => build(built)?,
         };
-        let dir = tempfile::Builder::new().prefix("postback-bench-").tempdir_in(built)?;
+        sweep(built)?;
+        let dir = tempfile::Builder::new().prefix(FOLDER).tempdir_in(built)?;
+        let lock = File::open(dir.path())?;
+        lock.try_lock()?;
+        process::go_first();
         let millis = |full, quick_one| Duration::from_millis(if quick { quick_one } else { full });
         let mut secret = [0; 32];
         fastrand::fill(&mut secret);
@@ -71,9 +80,9 @@ impl Bench {
             own: RefCell::default(),
             stock: OnceCell::new(),
             dir,
+            _lock: lock,
             began: Instant::now(),
             others: Others::from_now_on()?,
-            _priority: Priority::raise(),
             me,
         })
     }
@@ -121,6 +130,18 @@ impl Bench {
     }
 }
 
+/// Removes the folders of runs that were broken off: nobody holds their locks.
+fn sweep(built: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(built)? {
+        let (name, path) = entry.map(|entry| (entry.file_name(), entry.path()))?;
+        let of_a_run = name.to_str().is_some_and(|name| name.starts_with(FOLDER)) && path.is_dir();
+        if of_a_run && File::open(&path)?.try_lock().is_ok() {
+            fs::remove_dir_all(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Builds the hub as it is delivered.
 fn build(beside: &Path) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -133,4 +154,23 @@ fn build(beside: &Path) -> anyhow::Result<PathBuf> {
         .context("cargo does not start")?;
     ensure!(built.success(), "the hub was not built");
     Ok(target.join("release/postback"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_folder_of_a_run_that_is_gone_is_swept() {
+        let built = tempfile::tempdir().unwrap();
+        let folder = |name| {
+            fs::create_dir(built.path().join(name)).unwrap();
+            built.path().join(name)
+        };
+        let [gone, used, other] = ["postback-bench-a", "postback-bench-b", "bench-bullmq"].map(folder);
+        let lock = File::open(&used).unwrap();
+        lock.try_lock().unwrap();
+        sweep(built.path()).unwrap();
+        assert_eq!([gone, used, other].map(|folder| folder.exists()), [false, true, true]);
+    }
 }

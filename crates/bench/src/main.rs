@@ -16,7 +16,12 @@ mod rows;
 mod seed;
 mod turns;
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    env,
+    io::Write,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
 
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
@@ -61,15 +66,31 @@ enum Part {
     /// Sends load and measures what comes of it.
     #[command(hide = true)]
     Load(load::Options),
+    /// Measures, in a session of its own.
+    #[command(hide = true)]
+    Measure(Options),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     match cli.part {
-        Some(Part::Peer(options)) => alone(peer::run(options)),
-        Some(Part::Load(options)) => alone(load::run(options)),
-        None => measure(cli.options),
+        Some(Part::Peer(options)) => alone(peer::run(options))?,
+        Some(Part::Load(options)) => alone(load::run(options))?,
+        Some(Part::Measure(options)) => {
+            process::own_session()?;
+            measure(options)?;
+        }
+        None if cli.options.list => list()?,
+        None => return measured_apart(),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Measures in a child, which ends with this process: what is set for its session ends with both.
+fn measured_apart() -> anyhow::Result<ExitCode> {
+    let mut child = Command::new(env::current_exe()?);
+    let ended = child.arg("measure").args(env::args_os().skip(1)).status()?;
+    Ok(if ended.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs on one thread, as one core is all that a part is given.
@@ -78,14 +99,16 @@ fn alone(part: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::task::LocalSet::new().block_on(&runtime, part)
 }
 
+fn list() -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for group in rows::GROUPS {
+        writeln!(out, "{:<16}{}", group.name, group.about)?;
+    }
+    Ok(())
+}
+
 fn measure(options: Options) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    if options.list {
-        for group in rows::GROUPS {
-            writeln!(out, "{:<16}{}", group.name, group.about)?;
-        }
-        return Ok(());
-    }
     let chosen = rows::chosen(&options.only)?;
     install::needed(chosen.iter().flat_map(|group| group.needs))?;
     let mut bench = Bench::new(options.hub, options.quick)?;

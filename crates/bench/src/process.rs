@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process, set_parent_process_death_signal, setsid};
 
 use crate::install;
 
@@ -40,25 +40,18 @@ pub(crate) fn pinned(core: u8, program: &Path) -> Command {
     command
 }
 
-/// While it lives, what this process starts goes before all other programs, where root runs it.
-pub(crate) struct Priority;
-
-/// How the kernel weighs this terminal's programs against those of other ones.
-const TERMINAL: &str = "/proc/self/autogroup";
-
-impl Priority {
-    pub(crate) fn raise() -> Self {
-        if has_priority() {
-            // A kernel without such groups weighs programs by their niceness alone.
-            let _ = fs::write(TERMINAL, "-20");
-        }
-        Self
-    }
+/// Makes this process the first of a new session, which is told to end where its parent ends first.
+pub(crate) fn own_session() -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    setsid().context("no session of its own")?;
+    Ok(())
 }
 
-impl Drop for Priority {
-    fn drop(&mut self) {
-        let _ = fs::write(TERMINAL, "0");
+/// Lets what this session runs go before all other programs, where root runs it.
+pub(crate) fn go_first() {
+    if has_priority() {
+        // A kernel without groups by session weighs programs by their niceness alone.
+        let _ = fs::write("/proc/self/autogroup", "-20");
     }
 }
 
