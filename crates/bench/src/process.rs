@@ -10,7 +10,9 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use rustix::process::{Pid, Signal, geteuid, kill_process, set_parent_process_death_signal, setsid};
+use rustix::process::{
+    Pid, Signal, kill_process, set_parent_process_death_signal, setpriority_process, setsid,
+};
 
 use crate::install;
 
@@ -33,9 +35,8 @@ pub(crate) struct Process {
 
 /// A command that runs on one core, and is told to end where this process ends first.
 pub(crate) fn pinned(core: u8, program: &Path) -> Command {
-    let mut command = Command::new("nice");
-    command.args(["-n", if has_priority() { "-20" } else { "0" }, "taskset", "-c", &core.to_string()]);
-    command.args(["setpriv", "--pdeathsig", "TERM"]).arg(program);
+    let mut command = Command::new("taskset");
+    command.args(["-c", &core.to_string(), "setpriv", "--pdeathsig", "TERM"]).arg(program);
     command.env("RUST_BACKTRACE", "0").env("PATH", install::path());
     command
 }
@@ -47,17 +48,11 @@ pub(crate) fn own_session() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Lets what this session runs go before all other programs, where root runs it.
-pub(crate) fn go_first() {
-    if has_priority() {
-        // A kernel without groups by session weighs programs by their niceness alone.
-        let _ = fs::write("/proc/self/autogroup", "-20");
-    }
-}
-
-/// Whether what is measured goes before all other programs, which only root may ask for.
-pub(crate) fn has_priority() -> bool {
-    geteuid().is_root()
+/// Lets this process and what it starts go before all other programs; whether it may, as mostly root may.
+pub(crate) fn go_first() -> bool {
+    // A kernel without groups by session weighs programs by their niceness alone.
+    let _ = fs::write("/proc/self/autogroup", "-20");
+    setpriority_process(None, -20).is_ok()
 }
 
 impl Process {
@@ -78,8 +73,8 @@ impl Process {
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
-            .context("nice does not start")?;
-        let name = command.get_args().nth(8).unwrap_or_default().to_string_lossy().into_owned();
+            .context("taskset does not start")?;
+        let name = command.get_args().nth(5).unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { child, name, log, address })
     }
 

@@ -39,7 +39,7 @@ fn start(bench: &Bench, core: u8) -> anyhow::Result<Child> {
     clock.args(["peer", "clock", "--warm-up", &bench.warm_up.as_millis().to_string()]);
     clock.args(["--measured", &bench.round.as_millis().to_string()]);
     clock.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    clock.spawn().context("nice does not start")
+    clock.spawn().context("taskset does not start")
 }
 
 fn report(clock: Child) -> anyhow::Result<Report> {
