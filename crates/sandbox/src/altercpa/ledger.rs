@@ -29,6 +29,11 @@ impl Ledger {
         self.leads.get(id)
     }
 
+    /// Whether this is a click that has a lead, whatever its `exto`.
+    pub(super) fn has_click(&self, source: Source) -> bool {
+        matches!(source, Source::Click(_)) && self.leads.values().any(|lead| lead.source == source)
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.leads.len() >= MOST
     }

@@ -71,7 +71,7 @@ impl Altercpa {
         Ok(written)
     }
 
-    /// A change of a lead that does not exist: `auto=1` or a word of `stn` creates it.
+    /// A change of a lead that does not exist: a word of `stn` creates it, or `auto=1` of a click with none.
     fn create_late(
         &mut self,
         asked: &mut Asked<'_>,
@@ -82,7 +82,8 @@ impl Altercpa {
         access.covers(origin.offer)?;
         let offer = self.offer(origin.offer)?;
         let edit = Edit::read(asked, offer);
-        if !asked.flag("auto") && !edit.wanted.creates {
+        let auto = asked.flag("auto") && !self.leads.has_click(origin.source);
+        if !auto && !edit.wanted.creates {
             return Err(Failure::bad_id("there is no lead of this combination"));
         }
         if offer.private {

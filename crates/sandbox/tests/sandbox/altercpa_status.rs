@@ -109,6 +109,18 @@ async fn ac_12_auto_creates_a_lost_lead_in_the_wanted_status_and_stn_in_new() {
 }
 
 #[tokio::test]
+async fn ac_12_auto_creates_no_lead_of_a_click_that_has_one_under_another_exto() {
+    let site = Site::open().await;
+    site.lead("click=1234&exto=a").await;
+    assert_eq!(site.site("status", "click=1234&exto=b&status=approve&auto=1").await, error("bad-id"));
+    assert_eq!(site.site("status", "click=1234&status=approve&auto=1").await, error("bad-id"));
+    assert_eq!(site.site("status", "click=1234&exto=b&status=new&stn=new").await, ok(1235));
+    assert_eq!(site.site("status", "click=1233&exto=b&status=approve&auto=1").await, ok(1236));
+    assert_eq!(site.site("status", "flow=1234&exto=a&status=approve&auto=1").await, ok(1237));
+    assert_eq!(site.site("status", "flow=1234&exto=b&status=approve&auto=1").await, ok(1238));
+}
+
+#[tokio::test]
 async fn ac_6_payments_come_from_the_call_or_from_the_offer() {
     let site = Site::open().await;
     for (query, want) in [
