@@ -77,11 +77,10 @@ impl State {
             None => outcome.reply,
         };
         self.stats.count(call.network, &outcome.meant, fault.is_some());
-        let counted = matches!(outcome.meant, Meant::Counted(_) | Meant::Changed(_));
         let seen = Seen {
             answer: answer(&reply, fault.as_ref()),
             meant: outcome.meant,
-            fault: fault.as_ref().map(|kind| FaultSeen { kind: kind.as_str(), counted }),
+            fault: fault.as_ref().map(|kind| FaultSeen { kind: kind.as_str(), counted: kind.lets_count() }),
             remarks: call.remarks.drain(..).chain(outcome.remarks).collect(),
         };
         let seq = self.journal.write(call, now, seen);

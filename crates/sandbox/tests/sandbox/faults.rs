@@ -57,6 +57,20 @@ async fn a_drop_after_counts_the_call_and_resets_the_connection() {
 }
 
 #[tokio::test]
+async fn a_repeat_and_a_look_up_reach_the_books_through_a_drop_after_too() {
+    let site = Site::open().await;
+    site.lead("click=1234&exto=a").await;
+    for query in ["click.json?token=12-abc&click=1234&exto=a", "flow.json?token=12-abc&click=1234"] {
+        let fault = Fault::new(Network::Altercpa, FaultKind::DropAfter).unwrap().times(1).unwrap();
+        site.sandbox.inject(fault).unwrap();
+        let request = format!("GET /api/site/{query} HTTP/1.1\r\nhost: x\r\n\r\n");
+        assert_eq!(site.raw(&request).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        let fault = site.sandbox.received(Network::Altercpa).pop().unwrap().fault.unwrap();
+        assert!(fault.counted, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn garbage_is_neither_json_nor_text_and_the_call_is_counted() {
     let site = Site::open().await;
     inject(&site.sandbox, FaultKind::Garbage);
@@ -161,7 +175,7 @@ async fn a_fault_ends_after_its_times_and_keeps_to_its_network_and_path() {
     {
         assert_eq!(site.get(target).await.status, status, "{target}");
     }
-    assert!(site.sandbox.faults().is_empty());
+    assert_eq!(site.get("/sandbox/faults").await.text(), "[]");
 }
 
 #[tokio::test]
