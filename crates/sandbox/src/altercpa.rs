@@ -99,7 +99,8 @@ impl Altercpa {
             .clone()
             .or_else(|| self.seed.offer(flow.offer)?.geo.first().cloned())
             .unwrap_or_default();
-        if click.geo.len() > 2 {
+        let two_letters = |geo: &String| geo.len() == 2 && geo.bytes().all(|byte| byte.is_ascii_alphabetic());
+        if !order.geo.as_ref().is_none_or(two_letters) {
             return Err(SandboxError::invalid("geo", "want two letters"));
         }
         let (last, rng) = (&mut self.last_click, &mut self.rng);

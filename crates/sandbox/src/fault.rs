@@ -74,7 +74,7 @@ impl Fault {
     /// A fault that every call of `network` meets until it is cleared.
     ///
     /// # Errors
-    /// A status outside 400 to 599, a time or a body past its bound, a location that no header can carry.
+    /// A status outside 400 to 599, a time past its bound, a location that no header can carry.
     pub fn new(network: Network, kind: FaultKind) -> Result<Self, SandboxError> {
         check(&kind)?;
         Ok(Self { network, kind, rate: 1.0, times: None, path: None })

@@ -144,6 +144,8 @@ async fn a_wrong_control_call_is_refused_with_the_reason() {
         ),
         ("POST", "/sandbox/clicks", r#"{"network":"altercpa","ids":["x"]}"#, 400, "ids: want numbers"),
         ("POST", "/sandbox/clicks", r#"{"network":"altercpa","flow":9}"#, 400, "flow: 9 is unknown"),
+        ("POST", "/sandbox/clicks", r#"{"network":"altercpa","geo":"1"}"#, 400, "geo: want two letters"),
+        ("POST", "/sandbox/clicks", r#"{"network":"altercpa","geo":"1d"}"#, 400, "geo: want two letters"),
         ("POST", "/sandbox/faults", r#"{"network":"powerspace","kind":"flood"}"#, 400, "kind: want status"),
         ("DELETE", "/sandbox/faults?network=x", "", 400, "unknown variant `x`"),
         ("POST", "/sandbox/clock", r#"{"shift":1}"#, 400, "unknown field `shift`"),
