@@ -29,10 +29,6 @@ mod state;
 mod stats;
 mod trafficstars;
 
-use std::{future::Future, io};
-
-use tokio::net::TcpListener;
-
 pub use crate::{
     altercpa::{Commission, Details, Lead, Source, Status, Step, Terms},
     clock::Clock,
@@ -47,16 +43,3 @@ pub use crate::{
     seed::Seed,
     stats::{NetworkStats, Stats},
 };
-
-/// Serves the networks of `seed` on `listener` until `shutdown` completes, then lets running answers end.
-///
-/// # Errors
-/// An invalid seed (as `InvalidInput`), or a listener that does not work.
-pub async fn serve(
-    listener: TcpListener,
-    seed: Seed,
-    shutdown: impl Future<Output = ()> + Send,
-) -> io::Result<()> {
-    let sandbox = Sandbox::new(seed).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
-    sandbox.serve(listener, shutdown).await
-}

@@ -101,11 +101,6 @@ impl Sandbox {
         self.state().faults.add(fault)
     }
 
-    /// The faults in force.
-    pub fn faults(&self) -> Vec<Fault> {
-        self.faults_in_force().into_iter().map(|one| one.fault).collect()
-    }
-
     /// Ends the faults of one network, or all, and returns how many they were.
     pub fn clear_faults(&self, network: Option<Network>) -> usize {
         self.state().faults.clear(network)
