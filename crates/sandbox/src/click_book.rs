@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::SandboxError;
 
 /// The most clicks that one network remembers; expired ones make room first.
-const MOST: usize = 500_000;
+pub(crate) const MOST: usize = 500_000;
 
 pub(crate) struct ClickBook<K, C> {
     life: SignedDuration,

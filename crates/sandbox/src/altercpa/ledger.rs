@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Lead, Source};
-
-/// The most leads that are kept; past it, creation answers `db`.
-const MOST: usize = 200_000;
+use crate::click_book::MOST;
 
 pub(super) struct Ledger {
     leads: BTreeMap<u64, Lead>,
@@ -34,6 +32,7 @@ impl Ledger {
         matches!(source, Source::Click(_)) && self.leads.values().any(|lead| lead.source == source)
     }
 
+    /// Whether there are as many leads as there may be clicks; from then on, creation answers `db`.
     pub(super) fn is_full(&self) -> bool {
         self.leads.len() >= MOST
     }
