@@ -1,7 +1,7 @@
 //! The run: what is measured, how long, and where everything lies meanwhile.
 
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::RefCell,
     fmt,
     fs::{self, File},
     io::Write,
@@ -17,7 +17,6 @@ use tempfile::TempDir;
 use crate::{
     cpu::Others,
     process::{self, LOAD, SERVERS},
-    rows::Stock,
     turns::median,
 };
 
@@ -42,8 +41,6 @@ pub(crate) struct Bench {
     pub(crate) quick: bool,
     /// What the load itself took: microseconds of CPU per request, and the share of its core.
     pub(crate) own: RefCell<Vec<(f64, f64)>>,
-    /// What is filled for more rows than one.
-    pub(crate) stock: OnceCell<Stock>,
     dir: TempDir,
     /// Says that the directory is in use, for as long as this process is there.
     _lock: File,
@@ -79,7 +76,6 @@ impl Bench {
             warm_up: millis(400, 100),
             quick,
             own: RefCell::default(),
-            stock: OnceCell::new(),
             dir,
             _lock: lock,
             began: Instant::now(),
@@ -109,10 +105,8 @@ impl Bench {
         let _ = writeln!(std::io::stderr(), "{:>4} s  {what}", self.began.elapsed().as_secs());
     }
 
-    /// Under what the figures were taken.
-    pub(crate) fn conditions(&mut self) -> anyhow::Result<String> {
-        // What others took is known once all of our own has ended.
-        drop(self.stock.take());
+    /// Under what the figures were taken. What others took is known once all of our own has ended.
+    pub(crate) fn conditions(&self) -> anyhow::Result<String> {
         let own = self.own.borrow();
         let own_us: Vec<f64> = own.iter().map(|(us, _)| *us).collect();
         let busiest = own.iter().map(|(_, share)| *share).fold(0.0, f64::max);

@@ -10,14 +10,10 @@ use anyhow::Context;
 
 use crate::{
     bench::Bench,
+    load::traffic::{ACCOUNT, CAMPAIGN},
     process::{Process, SERVERS, free_address, pinned},
     redis::Redis,
 };
-
-/// The account and the campaign of every row: ids of 40 hex digits, as the longest that a network sends.
-pub(crate) const ACCOUNT: &str = "ads";
-/// The campaign's name.
-pub(crate) const CAMPAIGN: &str = "spring";
 
 /// What a hub keeps its records in.
 pub(crate) enum Store<'a> {

@@ -17,6 +17,7 @@ mod seed;
 mod turns;
 
 use std::{
+    cell::OnceCell,
     env,
     io::Write,
     path::PathBuf,
@@ -111,11 +112,11 @@ fn measure(options: Options) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let chosen = rows::chosen(&options.only)?;
     install::needed(chosen.iter().flat_map(|group| group.needs))?;
-    let mut bench = Bench::new(options.hub, options.quick)?;
-    let (mut rows, mut failed) = (Vec::new(), Vec::new());
+    let bench = Bench::new(options.hub, options.quick)?;
+    let (stock, mut rows, mut failed) = (OnceCell::new(), Vec::new(), Vec::new());
     for group in chosen {
         bench.say(format_args!("{}: {}", group.name, group.about));
-        match (group.run)(&bench) {
+        match (group.run)(&bench, &stock) {
             Ok(measured) => rows.extend(measured.into_iter().map(|row| row.of(group.name))),
             Err(error) => {
                 bench.say(format_args!("{} failed: {error:#}", group.name));
@@ -123,6 +124,7 @@ fn measure(options: Options) -> anyhow::Result<()> {
             }
         }
     }
+    drop(stock);
     if let Some(file) = options.json {
         let text = serde_json::to_string_pretty(&rows)?;
         std::fs::write(&file, text).with_context(|| format!("`{}` cannot be written", file.display()))?;

@@ -25,8 +25,7 @@ use uuid::Uuid;
 
 use crate::{
     bench::Bench,
-    hub::{ACCOUNT, CAMPAIGN},
-    load::traffic::{By, Reporter, visit},
+    load::traffic::{ACCOUNT, By, CAMPAIGN, Reporter, visit},
     redis::Redis,
 };
 

@@ -1,6 +1,6 @@
 //! Contenders that take turns, and what comes of comparing them.
 
-use crate::{bench::Bench, row::Row};
+use crate::row::Row;
 
 /// One who is measured beside others, round by round.
 pub(crate) struct Contender<'a, T> {
@@ -25,8 +25,8 @@ impl<'a, T> Contender<'a, T> {
 }
 
 /// Lets all have their rounds: A B C, A B C, and so on.
-pub(crate) fn take_turns<T>(bench: &Bench, contenders: &mut [Contender<'_, T>]) -> anyhow::Result<()> {
-    for _ in 0..bench.rounds {
+pub(crate) fn take_turns<T>(rounds: usize, contenders: &mut [Contender<'_, T>]) -> anyhow::Result<()> {
+    for _ in 0..rounds {
         for contender in contenders.iter_mut() {
             let round = (contender.round)()?;
             contender.rounds.push(round);

@@ -9,7 +9,10 @@ use postback_proto::v1::{
     ConversionDetails, Kind, Money, NetworkClick, RecordConversionRequest, Source, source,
 };
 
-use crate::hub::{ACCOUNT, CAMPAIGN};
+/// The account and the campaign of every row: ids of 40 hex digits, as the longest that a network sends.
+pub(crate) const ACCOUNT: &str = "ads";
+/// The campaign's name.
+pub(crate) const CAMPAIGN: &str = "spring";
 
 /// Browsers, most of them of phones.
 const BROWSERS: [&str; 6] = [

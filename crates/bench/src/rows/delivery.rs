@@ -30,7 +30,7 @@ pub(super) const GROUP: Group = Group {
     name: "delivery",
     about: "deliveries from a backlog in Redis: claim, call, settle; 64 calls under way",
     needs: &[REDIS, NODE[0], NODE[1], REQUESTS],
-    run,
+    run: |bench, _| run(bench),
 };
 
 /// How many calls are under way at once: the hub's config says the same.
@@ -74,7 +74,7 @@ fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
             round(bench, &network, || example(bench, &network), None, bench.warm_up)
         }),
     ];
-    take_turns(bench, &mut contenders)?;
+    take_turns(bench.rounds, &mut contenders)?;
     let [ours, bare, bullmq, python] = &contenders;
     once(orders.reported(), backlog.left.get(), &network, dispatcher, &intake)?;
 

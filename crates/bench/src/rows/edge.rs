@@ -22,7 +22,7 @@ pub(super) const REDIS: Group = Group {
     name: "edge-redis",
     about: "the edge's redirect, each click acknowledged by Redis",
     needs: &[A_REDIS, NGINX[0], NGINX[1], NGINX[2]],
-    run: redis,
+    run: |bench, _| redis(bench),
 };
 
 /// On the embedded store.
@@ -30,7 +30,7 @@ pub(super) const EMBEDDED: Group = Group {
     name: "edge-embedded",
     about: "the edge's redirect, each click synced to this disk",
     needs: &[],
-    run: embedded,
+    run: |bench, _| embedded(bench),
 };
 
 fn redis(bench: &Bench) -> anyhow::Result<Vec<Row>> {
@@ -48,7 +48,7 @@ fn redis(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         Contender::new("nginx + Lua + Redis", || visit(bench, nginx.address, &[&nginx, &its_redis.process])),
         Contender::new("hub", || visit(bench, behind.edge, &[&behind.process, &synced.process])),
     ];
-    take_turns(bench, &mut contenders)?;
+    take_turns(bench.rounds, &mut contenders)?;
     let [ours, bare, nginx, everysec] = &contenders;
     acknowledged(&hub, ours)?;
     acknowledged(&behind, everysec)?;
@@ -67,7 +67,7 @@ fn embedded(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         Contender::new("hub", || visit(bench, hub.edge, &[&hub.process])),
         Contender::new("bare hyper", || visit(bench, bare.address, &[&bare])),
     ];
-    take_turns(bench, &mut contenders)?;
+    take_turns(bench.rounds, &mut contenders)?;
     let [ours, bare] = &contenders;
     acknowledged(&hub, ours)?;
     Ok(beside(ours, bare, None, None))

@@ -1,7 +1,7 @@
 //! The rates of redirects, reports and deliveries on a Redis that holds much, beside one that began empty.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     time::{Duration, Instant},
 };
 
@@ -41,8 +41,8 @@ const ORDERS: u64 = 10_000;
 const DELIVERIES: u64 = 8_000;
 const WARM_UP: u64 = 2_000;
 
-fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
-    let stock = Stock::of(bench)?;
+fn run(bench: &Bench, stock: &OnceCell<Stock>) -> anyhow::Result<Vec<Row>> {
+    let stock = Stock::of(bench, stock)?;
     let filled =
         |count, time| Filled::with(bench, |stores| stores.clicks(fastrand::u64(..), Most { count, time }));
     let few = filled(10_000, FILLING)?;
@@ -67,7 +67,7 @@ fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let reports = sites.iter().map(|site| Contender::new(&site.name, || site.report()));
     let deliveries = sites.iter().map(|site| Contender::new(&site.name, || site.deliver()));
     let mut contenders: Vec<_> = visits.chain(reports).chain(deliveries).collect();
-    take_turns(bench, &mut contenders)?;
+    take_turns(bench.rounds, &mut contenders)?;
     let kinds = contenders.chunks(sites.len()).zip(["redirects", "reports", "deliveries"]);
     Ok(kinds.flat_map(|(contenders, what)| beside_empty(what, contenders)).collect())
 }

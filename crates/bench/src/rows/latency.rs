@@ -16,7 +16,7 @@ pub(super) const GROUP: Group = Group {
     name: "latency",
     about: "redirects and reports on Redis at half of the hub's capacity, open loop",
     needs: &[install::REDIS],
-    run,
+    run: |bench, _| run(bench),
 };
 
 fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
@@ -51,7 +51,7 @@ fn at_half<'a>(
         Contender::new(against, || theirs.send(bench)),
         Contender::new("bare clock", || peer::clock(bench)),
     ];
-    take_turns(bench, &mut contenders)?;
+    take_turns(bench.rounds, &mut contenders)?;
     let [ours, theirs, clock] = &contenders;
     let row = |percentile: &str, figure: fn(&Report) -> f64, target| {
         let name = format!("{name} {percentile}");

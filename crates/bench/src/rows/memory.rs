@@ -1,6 +1,6 @@
 //! What a click and a conversion take: in Redis, on the disk, and in the hub's own memory.
 
-use std::{fs, os::unix::fs::MetadataExt, path::Path};
+use std::{cell::OnceCell, fs, os::unix::fs::MetadataExt, path::Path};
 
 use anyhow::{Context, ensure};
 
@@ -34,8 +34,8 @@ const PROBE: u64 = 2_000;
 const VISITORS: u64 = 4_000;
 const MEGABYTE: f64 = 1e6;
 
-fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
-    let stock = Stock::of(bench)?;
+fn run(bench: &Bench, stock: &OnceCell<Stock>) -> anyhow::Result<Vec<Row>> {
+    let stock = Stock::of(bench, stock)?;
     let stored = |what: &str, of: &Filled| format!("{what}, {} stored", many(of.count));
     let mut rows = vec![
         Row::alone(&stored("Redis, a click", &stock.clicks), "bytes", stock.clicks.each)

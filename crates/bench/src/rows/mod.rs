@@ -23,6 +23,8 @@ mod record;
 mod start;
 mod stock;
 
+use std::cell::OnceCell;
+
 use anyhow::Context;
 
 pub(crate) use self::stock::Stock;
@@ -43,8 +45,8 @@ pub(crate) struct Group {
     pub(crate) about: &'static str,
     /// What it takes.
     pub(crate) needs: &'static [Need],
-    /// Measures it.
-    pub(crate) run: fn(&Bench) -> anyhow::Result<Vec<Row>>,
+    /// Measures it, over what is filled for more groups than one.
+    pub(crate) run: fn(&Bench, &OnceCell<Stock>) -> anyhow::Result<Vec<Row>>,
 }
 
 /// All groups, in the order in which they are run.

@@ -20,7 +20,7 @@ pub(super) const REDIS: Group = Group {
     name: "record-redis",
     about: "RecordConversion, durable in Redis, idempotent, enqueued",
     needs: &[install::REDIS],
-    run: redis,
+    run: |bench, _| redis(bench),
 };
 
 /// On the embedded store.
@@ -28,7 +28,7 @@ pub(super) const EMBEDDED: Group = Group {
     name: "record-embedded",
     about: "RecordConversion, synced to this disk together with what else is under way",
     needs: &[],
-    run: embedded,
+    run: |bench, _| embedded(bench),
 };
 
 /// The edge captures the clicks, and rests while they are reported.
@@ -67,7 +67,7 @@ fn redis(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         }),
         Contender::new("hub", || more_orders.round(load(bench, &watch_behind, behind.api))),
     ];
-    take_turns(bench, &mut contenders)?;
+    take_turns(bench.rounds, &mut contenders)?;
     let [ours, with_id, bare, script, everysec] = &contenders;
     let mut rows = beside(ours, bare, None, Some(Target::AtMost(1.8)));
     rows.extend(beside(ours, script, None, None));
@@ -89,7 +89,7 @@ fn embedded(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         Contender::new("256 in flight", || orders.round(wide(8, 32))),
         Contender::new("bare fdatasync", || synced(bench, &mut file)),
     ];
-    take_turns(bench, &mut contenders)?;
+    take_turns(bench.rounds, &mut contenders)?;
     let [ours @ .., bare] = &contenders;
     let bare = (bare.name, bare.figures(Report::rate));
     Ok(ours

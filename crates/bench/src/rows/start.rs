@@ -26,7 +26,7 @@ pub(super) const GROUP: Group = Group {
     name: "start",
     about: "from the start of a hub to its first redirect, its end under load, its program's length",
     needs: &[install::REDIS],
-    run,
+    run: |bench, _| run(bench),
 };
 
 const ROLES: &str = "edge,api,dispatch,console";
@@ -49,7 +49,7 @@ fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
             Ok(began.elapsed())
         }),
     ];
-    take_turns(bench, &mut contenders)?;
+    take_turns(bench.rounds, &mut contenders)?;
     let [ours @ .., bare] = &contenders;
     let bare = (bare.name, bare.figures(millis));
     let mut rows: Vec<Row> = ours

@@ -1,6 +1,6 @@
 //! Two filled Redis servers, which more than one group measures.
 
-use std::time::Duration;
+use std::{cell::OnceCell, time::Duration};
 
 use crate::{
     bench::Bench,
@@ -29,14 +29,14 @@ const FILLING: Duration = Duration::from_secs(40);
 
 impl Stock {
     /// The run's stock, which is filled when it is first asked for.
-    pub(super) fn of(bench: &Bench) -> anyhow::Result<&Self> {
-        if bench.stock.get().is_none() {
+    pub(super) fn of<'a>(bench: &Bench, stock: &'a OnceCell<Self>) -> anyhow::Result<&'a Self> {
+        if stock.get().is_none() {
             let most = |full| Most { count: if bench.quick { full / 50 } else { full }, time: FILLING };
             let clicks = Filled::with(bench, |stores| stores.clicks(fastrand::u64(..), most(1_000_000)))?;
             let pending = Filled::with(bench, |stores| stores.orders(fastrand::u64(..), most(1_000_000)))?;
-            return Ok(bench.stock.get_or_init(|| Self { clicks, pending }));
+            return Ok(stock.get_or_init(|| Self { clicks, pending }));
         }
-        bench.stock.get().ok_or_else(|| anyhow::anyhow!("a stock that was there is gone"))
+        stock.get().ok_or_else(|| anyhow::anyhow!("a stock that was there is gone"))
     }
 }
 
