@@ -19,6 +19,7 @@ mod turns;
 use std::{
     cell::OnceCell,
     env,
+    fs::File,
     io::Write,
     path::PathBuf,
     process::{Command, ExitCode},
@@ -111,6 +112,10 @@ fn list() -> anyhow::Result<()> {
 fn measure(options: Options) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let chosen = rows::chosen(&options.only)?;
+    let json = options
+        .json
+        .map(|file| File::create(&file).with_context(|| format!("`{}` cannot be written", file.display())));
+    let json = json.transpose()?;
     install::needed(chosen.iter().flat_map(|group| group.needs))?;
     let bench = Bench::new(options.hub, options.quick)?;
     let (stock, mut rows, mut failed) = (OnceCell::new(), Vec::new(), Vec::new());
@@ -125,12 +130,11 @@ fn measure(options: Options) -> anyhow::Result<()> {
         }
     }
     drop(stock);
-    if let Some(file) = options.json {
-        let text = serde_json::to_string_pretty(&rows)?;
-        std::fs::write(&file, text).with_context(|| format!("`{}` cannot be written", file.display()))?;
-    }
     writeln!(out, "{}", row::table(&rows))?;
     writeln!(out, "{}", bench.conditions()?)?;
+    if let Some(mut json) = json {
+        json.write_all(&serde_json::to_vec_pretty(&rows)?).context("the rows cannot be written")?;
+    }
     ensure!(failed.is_empty(), "without {}, as said above", failed.join(", "));
     Ok(())
 }
