@@ -44,7 +44,8 @@ const LEAST: usize = 20;
 /// What the window cost.
 struct Spent {
     time: Duration,
-    watched: Vec<Duration>,
+    /// What the watched ones had used before and after it.
+    watched: [Vec<Duration>; 2],
     /// While there was something to do.
     own: Duration,
 }
@@ -161,7 +162,7 @@ impl Meter {
         if self.options.warm_up > 0 {
             sleep_until(from.into()).await;
         }
-        let (began, before, idle) = (Instant::now(), self.cpu()?, self.idle.get());
+        let (began, before, idle) = (Instant::now(), cpu::used_by(&self.options.watch)?, self.idle.get());
         self.from.set(Some(began));
         match self.options.measured {
             Some(millis) => {
@@ -173,17 +174,11 @@ impl Meter {
             }
             None => self.over.notified().await,
         }
-        let (until, after) = (Instant::now(), self.cpu()?);
+        let (until, after) = (Instant::now(), cpu::used_by(&self.options.watch)?);
         self.until.set(Some(until));
-        let spent = after.iter().zip(before).map(|(after, before)| after.saturating_sub(before));
-        let (watched, time) = (spent.collect(), until - began);
+        let (watched, time) = ([before, after], until - began);
         *self.spent.borrow_mut() = Some(Spent { time, watched, own: time - (self.idle.get() - idle) });
         Ok(())
-    }
-
-    /// What those who are watched have used so far.
-    fn cpu(&self) -> anyhow::Result<Vec<Duration>> {
-        self.options.watch.iter().copied().map(cpu::used).collect()
     }
 
     /// What came of it.
@@ -198,7 +193,7 @@ impl Meter {
         };
         let spent = self.spent.borrow();
         let spent = spent.as_ref().context("nothing was measured")?;
-        let each = |time: &Duration| time.as_secs_f64() * 1e6 / requests as f64;
+        let [before, after] = &spent.watched;
         Ok(Report {
             requests: requests as u64,
             sent: self.sent.get(),
@@ -206,8 +201,8 @@ impl Meter {
             p50_us: at_most(0.5),
             p99_us: at_most(0.99),
             p999_us: at_most(0.999),
-            cpu_us: spent.watched.iter().map(each).collect(),
-            own_us: each(&spent.own),
+            cpu_us: cpu::us_each(before, after, requests as u64),
+            own_us: spent.own.as_secs_f64() * 1e6 / requests as f64,
         })
     }
 }

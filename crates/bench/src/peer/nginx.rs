@@ -2,8 +2,11 @@
 
 use std::{fs, path::Path};
 
+use anyhow::Context;
+
 use crate::{
     bench::Bench,
+    cpu,
     process::{Process, SERVERS, free_address, pinned},
     redis::Redis,
 };
@@ -20,5 +23,9 @@ pub(crate) fn start(bench: &Bench, redis: &Redis) -> anyhow::Result<Process> {
     fs::write(folder.join("nginx.conf"), config)?;
     let mut command = pinned(SERVERS, Path::new("nginx"));
     command.arg("-p").arg(&folder).args(["-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"]);
-    Process::start(command, &folder, address)
+    let mut nginx = Process::start(command, &folder, address)?;
+    let master = nginx.id();
+    // Its CPU time is that of its worker, which a kernel may not show.
+    nginx.wait_until(|| Ok(cpu::has_children(master))).context("no worker of nginx is seen")?;
+    Ok(nginx)
 }

@@ -137,19 +137,17 @@ fn round(
     let mut watch = vec![sender.id()];
     watch.extend(store.map(|store| store.process.id()));
     watch.push(network.process.id());
-    let used = || watch.iter().map(|process| cpu::used(*process)).collect::<anyhow::Result<Vec<_>>>();
 
-    let (began, before, from) = (Instant::now(), used()?, network.counts()?.taken);
+    let (began, before, from) = (Instant::now(), cpu::used_by(&watch)?, network.counts()?.taken);
     sleep(bench.round);
-    let (time, after, to) = (began.elapsed(), used()?, network.counts()?.taken);
+    let (time, after, to) = (began.elapsed(), cpu::used_by(&watch)?, network.counts()?.taken);
     sender.check()?;
     sender.end()?;
     let counts = network.counts()?;
     ensure!(counts.refused == 0, "the network refused {} calls", counts.refused);
 
     let requests = to - from;
-    let spent = after.iter().zip(before).map(|(after, before)| after.saturating_sub(before));
-    let mut cpu_us: Vec<f64> = spent.map(|spent| spent.as_secs_f64() * 1e6 / requests as f64).collect();
+    let mut cpu_us = cpu::us_each(&before, &after, requests);
     let own_us = cpu_us.pop().unwrap_or_default();
     let seconds = time.as_secs_f64();
     let report =

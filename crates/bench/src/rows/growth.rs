@@ -117,14 +117,12 @@ impl<'a> Site<'a> {
         let watch = [hub.process.id(), self.redis.process.id()];
         let mut until = |count| -> anyhow::Result<_> {
             hub.process.wait_until(|| Ok(self.network.counts()?.taken >= first + count))?;
-            let used = watch.iter().map(|process| cpu::used(*process)).collect::<anyhow::Result<Vec<_>>>()?;
-            Ok((self.network.counts()?.taken, Instant::now(), used))
+            Ok((self.network.counts()?.taken, Instant::now(), cpu::used_by(&watch)?))
         };
         let (from, began, before) = until(self.of(WARM_UP))?;
         let (to, ended, after) = until(self.of(DELIVERIES))?;
         let requests = to - from;
-        let spent = after.iter().zip(before).map(|(after, before)| after.saturating_sub(before));
-        let cpu_us = spent.map(|spent| spent.as_secs_f64() * 1e6 / requests as f64).collect();
+        let cpu_us = cpu::us_each(&before, &after, requests);
         Ok(Report { requests, seconds: (ended - began).as_secs_f64(), cpu_us, ..Report::default() })
     }
 
