@@ -2,11 +2,12 @@
 
 use std::{
     cell::{Cell, RefCell},
+    pin::pin,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use tokio::{
     sync::{Notify, Semaphore},
     task::{JoinSet, yield_now},
@@ -33,10 +34,15 @@ pub(super) struct Meter {
     steps: Cell<u64>,
     /// How long nothing was to be done.
     idle: Cell<Duration>,
+    /// How long nothing may come of anything.
+    patience: Duration,
     /// All is answered.
     over: Notify,
     spent: RefCell<Option<Spent>>,
 }
+
+/// How long a server may leave everything unanswered.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many answers a figure wants.
 const LEAST: usize = 20;
@@ -70,6 +76,7 @@ impl Meter {
             took: RefCell::default(),
             steps: Cell::new(0),
             idle: Cell::default(),
+            patience: PATIENCE,
             over: Notify::new(),
             spent: RefCell::default(),
         })
@@ -122,14 +129,38 @@ impl Meter {
                 Ok(())
             });
         }
-        let window = tokio::task::spawn_local(Rc::clone(self).window());
+        let meter = Rc::clone(self);
+        let window = tokio::task::spawn_local(async move {
+            let measured = meter.window().await;
+            if measured.is_err() {
+                // Nothing more is sent for what cannot be measured.
+                meter.until.set(Some(Instant::now()));
+            }
+            measured
+        });
         let awake = tokio::task::spawn_local(Rc::clone(self).stay_awake());
-        while let Some(sender) = sending.join_next().await {
-            sender??;
+        let mut silence = pin!(self.silence());
+        loop {
+            tokio::select! {
+                sender = sending.join_next() => match sender {
+                    Some(sender) => sender??,
+                    None => break,
+                },
+                () = &mut silence => bail!("nothing was answered for {:?}", self.patience),
+            }
         }
         awake.abort();
         self.over.notify_one();
         window.await?
+    }
+
+    /// Ends when nothing was sent or answered for as long as a server may be silent.
+    async fn silence(&self) {
+        let mut steps = None;
+        while steps != Some(self.steps.get()) {
+            steps = Some(self.steps.get());
+            sleep(self.patience).await;
+        }
     }
 
     /// Says what is due, the moment it is: a timer would be up to a millisecond late.
@@ -157,7 +188,7 @@ impl Meter {
     }
 
     /// Counts from the end of the warm-up on.
-    async fn window(self: Rc<Self>) -> anyhow::Result<()> {
+    async fn window(&self) -> anyhow::Result<()> {
         let from = Instant::now() + Duration::from_millis(self.options.warm_up);
         if self.options.warm_up > 0 {
             sleep_until(from.into()).await;
@@ -212,8 +243,8 @@ mod tests {
     use super::*;
     use crate::load::Kind;
 
-    fn run(rate: Option<f64>) -> Report {
-        let options = Options {
+    fn options(rate: Option<f64>) -> Options {
+        Options {
             kind: Kind::Http,
             until_closed: false,
             to: ([127, 0, 0, 1], 9).into(),
@@ -226,8 +257,16 @@ mod tests {
             seed: 0,
             first: 7,
             watch: Vec::new(),
-        };
-        let meter = Meter::new(&options);
+        }
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, future)
+    }
+
+    fn run(rate: Option<f64>) -> Report {
+        let meter = Meter::new(&options(rate));
         let slow = {
             let meter = Rc::clone(&meter);
             async move {
@@ -238,8 +277,7 @@ mod tests {
                 Ok(())
             }
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        tokio::task::LocalSet::new().block_on(&runtime, meter.run(vec![slow])).unwrap();
+        block_on(meter.run(vec![slow])).unwrap();
         meter.report().unwrap()
     }
 
@@ -256,5 +294,25 @@ mod tests {
         let report = run(None);
         assert_eq!((report.requests, report.sent), (50, 50));
         assert!(report.p50_us >= 10_000.0 && report.seconds >= 0.5, "{report:?}");
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_any_more_is_waited_for_so_long_and_no_longer() {
+        for rate in [None, Some(200.0)] {
+            let mut meter = Meter::new(&options(rate));
+            Rc::get_mut(&mut meter).unwrap().patience = Duration::from_millis(50);
+            let silent = {
+                let meter = Rc::clone(&meter);
+                async move {
+                    while meter.next().await.is_some() {
+                        std::future::pending::<()>().await;
+                    }
+                    Ok(())
+                }
+            };
+            let run = async { tokio::time::timeout(Duration::from_secs(20), meter.run(vec![silent])).await };
+            let why = block_on(run).expect("it is waited for").unwrap_err();
+            assert!(why.to_string().contains("nothing was answered"), "{why}");
+        }
     }
 }
