@@ -23,9 +23,6 @@ pub(super) struct Options {
     /// The deployment's key.
     #[arg(long)]
     key: Key,
-    /// How a report names its click.
-    #[arg(long, value_enum, default_value = "token")]
-    by: By,
     /// Gives each report a request id beside its transaction id.
     #[arg(long)]
     request_id: bool,
@@ -35,7 +32,7 @@ pub(super) struct Options {
 const WINDOW: u32 = 8 << 20;
 
 pub(super) async fn send(options: &super::Options, more: &Options, meter: &Rc<Meter>) -> anyhow::Result<()> {
-    let reporter = Rc::new(Reporter::new(Keyring::new(more.key.clone(), [])?, more.by, more.request_id)?);
+    let reporter = Rc::new(Reporter::new(Keyring::new(more.key.clone(), [])?, By::Token, more.request_id)?);
     let mut services = Vec::new();
     for _ in 0..options.connections {
         let stream = TcpStream::connect(options.to).await?;

@@ -72,7 +72,7 @@ pub(crate) fn visit(into: &mut Vec<u8>, host: &str, seed: u64, number: u64) {
 }
 
 /// How a report names its click.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy)]
 pub(crate) enum By {
     /// By its token.
     Token,

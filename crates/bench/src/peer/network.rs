@@ -36,8 +36,6 @@ pub(crate) struct Counts {
     pub(crate) taken: u64,
     /// Any others.
     pub(crate) refused: u64,
-    /// Connections over which a call came.
-    pub(crate) connections: u64,
 }
 
 /// A running one, on the load's core.
@@ -81,7 +79,7 @@ pub(super) async fn serve(listen: SocketAddr) -> anyhow::Result<()> {
 
 /// Answers the calls of a connection, one after the other.
 async fn answer(mut stream: TcpStream, counts: &Cell<Counts>) -> anyhow::Result<()> {
-    let (mut read, mut filled, mut connections) = ([0; LONGEST], 0, 1);
+    let (mut read, mut filled) = ([0; LONGEST], 0);
     loop {
         let come = stream.read(&mut read[filled..]).await?;
         ensure!(come > 0, ErrorKind::UnexpectedEof);
@@ -97,7 +95,6 @@ async fn answer(mut stream: TcpStream, counts: &Cell<Counts>) -> anyhow::Result<
         if path == COUNTS {
             return Ok(stream.write_all(&serde_json::to_vec(&count)?).await?);
         }
-        count.connections += std::mem::take(&mut connections);
         let known = call.method == Some("GET") && is_known(path);
         *(if known { &mut count.taken } else { &mut count.refused }) += 1;
         counts.set(count);
