@@ -53,7 +53,7 @@ impl<'a> Orders<'a> {
     }
 
     /// Captures more, until so many are not reported yet.
-    fn capture(&self, ahead: u64) -> anyhow::Result<()> {
+    pub(super) fn capture(&self, ahead: u64) -> anyhow::Result<()> {
         let first = self.captured.get();
         let count = (self.reported.get() + ahead).saturating_sub(first);
         if count > 0 {
