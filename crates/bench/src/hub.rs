@@ -4,9 +4,11 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::{
     bench::Bench,
@@ -14,6 +16,9 @@ use crate::{
     process::{Process, SERVERS, free_address, pinned},
     redis::Redis,
 };
+
+/// How long the store's own count may take to be seen.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a hub keeps its records in.
 pub(crate) enum Store<'a> {
@@ -88,6 +93,19 @@ impl Hub {
         let (_, last) = listening.next_back().context("a hub that listens nowhere")?;
         let process = Process::start(command, &folder, last)?;
         Ok(Self { process, edge, api, console })
+    }
+
+    /// Makes sure that its store holds so many deliveries in this state, or in any where it is empty.
+    pub(crate) fn holds(&self, count: u64, state: &str) -> anyhow::Result<()> {
+        let (began, label) = (Instant::now(), format!("state=\"{state}"));
+        loop {
+            let held = self.metric("postback_deliveries{", &label)?;
+            if held == count as f64 {
+                return Ok(());
+            }
+            ensure!(began.elapsed() < PATIENCE, "the store holds {held} {state} deliveries, and not {count}");
+            sleep(Duration::from_millis(20));
+        }
     }
 
     /// The sum of a metric over all series with this label.

@@ -37,8 +37,6 @@ pub(super) const GROUP: Group = Group {
 const IN_FLIGHT: usize = 64;
 /// How long Node goes on before it is measured, in warm-ups: it compiles only what it has run often.
 const COMPILED: u32 = 4;
-/// How long the store's own count of what was delivered may take to be seen.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// The documents' own example.
 const EXAMPLE: &str = include_str!("../../peers/notify.py");
 
@@ -170,12 +168,7 @@ fn once(
     last.process.end()?;
     let told = recorded - left + network.counts()?.taken - before;
     ensure!(told == recorded, "{recorded} conversions were told {told} times");
-    let began = Instant::now();
-    while auditor.metric("postback_deliveries{", "state=\"delivered\"")? != recorded as f64 {
-        ensure!(began.elapsed() < PATIENCE, "not all that was told is settled");
-        sleep(Duration::from_millis(20));
-    }
-    Ok(())
+    auditor.holds(recorded, "delivered")
 }
 
 /// The example at work, over and over.

@@ -52,8 +52,9 @@ fn redis(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let [ours, bare, nginx, everysec] = &contenders;
     acknowledged(&hub, ours)?;
     acknowledged(&behind, everysec)?;
-    let (kept, sent): (u64, _) = (its_redis.ask(&["DBSIZE"])?, sent(nginx));
-    ensure!(kept == sent, "of {sent} clicks nginx has kept {kept}");
+    kept(&redis, "pb:c*", ours)?;
+    kept(&synced, "pb:c*", everysec)?;
+    kept(&its_redis, "click:*", nginx)?;
     let mut rows = beside(ours, bare, None, Some(Target::AtMost(1.5)));
     rows.extend(beside(ours, nginx, Some(Target::AtLeast(2.5)), None));
     rows.extend(beside(everysec, ours, None, None).into_iter().map(|row| row.of("appendfsync everysec")));
@@ -90,5 +91,13 @@ fn acknowledged(hub: &Hub, ours: &Contender<'_, Report>) -> anyhow::Result<()> {
     let sent = sent(ours);
     let stored = hub.metric("postback_captures_total", "result=\"stored\"")?;
     ensure!(stored == sent as f64, "of {sent} clicks the store acknowledged {stored}");
+    Ok(())
+}
+
+/// Makes sure that a Redis has every click, under keys of this pattern.
+fn kept(redis: &Redis, pattern: &str, by: &Contender<'_, Report>) -> anyhow::Result<()> {
+    let (sent, count) = (sent(by), "return #redis.call('KEYS', ARGV[1])");
+    let kept: u64 = redis.ask(&["EVAL", count, "0", pattern])?;
+    ensure!(kept == sent, "{}: of {sent} clicks Redis has {kept}", by.name);
     Ok(())
 }

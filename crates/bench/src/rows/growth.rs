@@ -55,19 +55,22 @@ fn run(bench: &Bench, stock: &OnceCell<Stock>) -> anyhow::Result<Vec<Row>> {
     let empty = Redis::start(bench, &[])?;
     let clicks = |of: &Filled| format!("{} clicks", many(of.count));
     let network = Network::start(bench)?;
-    let over = |redis, name| Site::over(bench, redis, &network, name);
+    let over = |redis, name, held| Site::over(bench, redis, &network, name, held);
     let sites = [
-        over(&empty, "empty".to_owned())?,
-        over(&few.redis, clicks(&few))?,
-        over(&stock.clicks.redis, clicks(&stock.clicks))?,
-        over(&most.redis, clicks(&most))?,
-        over(&stock.pending.redis, format!("{} pending", many(stock.pending.count)))?,
+        over(&empty, "empty".to_owned(), 0)?,
+        over(&few.redis, clicks(&few), 0)?,
+        over(&stock.clicks.redis, clicks(&stock.clicks), 0)?,
+        over(&most.redis, clicks(&most), 0)?,
+        over(&stock.pending.redis, format!("{} pending", many(stock.pending.count)), stock.pending.count)?,
     ];
     let visits = sites.iter().map(|site| Contender::new(&site.name, || site.visit()));
     let reports = sites.iter().map(|site| Contender::new(&site.name, || site.report()));
     let deliveries = sites.iter().map(|site| Contender::new(&site.name, || site.deliver()));
     let mut contenders: Vec<_> = visits.chain(reports).chain(deliveries).collect();
     take_turns(bench.rounds, &mut contenders)?;
+    for site in &sites {
+        site.hub.holds(site.held + site.ordered.get(), "")?;
+    }
     let kinds = contenders.chunks(sites.len()).zip(["redirects", "reports", "deliveries"]);
     Ok(kinds.flat_map(|(contenders, what)| beside_empty(what, contenders)).collect())
 }
@@ -79,16 +82,24 @@ struct Site<'a> {
     redis: &'a Redis,
     network: &'a Network,
     hub: Hub,
+    /// How many orders the Redis held at first.
+    held: u64,
     seed: u64,
     came: Cell<u64>,
     ordered: Cell<u64>,
 }
 
 impl<'a> Site<'a> {
-    fn over(bench: &'a Bench, redis: &'a Redis, network: &'a Network, name: String) -> anyhow::Result<Self> {
+    fn over(
+        bench: &'a Bench,
+        redis: &'a Redis,
+        network: &'a Network,
+        name: String,
+        held: u64,
+    ) -> anyhow::Result<Self> {
         let hub = Hub::start(bench, &Setup::of(Store::Redis(redis), "edge,api,console"))?;
         let [came, ordered] = [0, 0].map(Cell::new);
-        Ok(Self { bench, name, redis, network, hub, seed: fastrand::u64(..), came, ordered })
+        Ok(Self { bench, name, redis, network, hub, held, seed: fastrand::u64(..), came, ordered })
     }
 
     /// So many in a full run.

@@ -31,6 +31,7 @@ fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let orders = Orders::of(bench, &hub)?;
     let reports = [Load::reports(bench, hub.api), Load::reports(bench, grpc.address)];
     rows.extend(at_half(bench, "report", |load| orders.round(load), "bare tonic", reports, None)?);
+    orders.are_kept()?;
     Ok(rows)
 }
 

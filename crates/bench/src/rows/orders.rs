@@ -45,6 +45,11 @@ impl<'a> Orders<'a> {
         self.reported.get()
     }
 
+    /// Makes sure that the hub's store holds each of them, where none is delivered.
+    pub(super) fn are_kept(&self) -> anyhow::Result<()> {
+        self.hub.holds(self.reported(), "pending")
+    }
+
     /// Reports for a round, of clicks that are captured before it.
     pub(super) fn round(&self, load: Load<'_>) -> anyhow::Result<Report> {
         let time = self.bench.warm_up + self.bench.round;

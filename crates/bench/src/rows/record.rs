@@ -70,6 +70,8 @@ fn redis(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         Contender::new("hub", || more_orders.round(load(bench, &watch_behind, behind.api))),
     ];
     take_turns(bench.rounds, &mut contenders)?;
+    orders.are_kept()?;
+    more_orders.are_kept()?;
     let [ours, with_id, bare, script, everysec] = &contenders;
     let mut rows = beside(ours, bare, None, Some(Target::AtMost(1.8)));
     rows.extend(beside(ours, script, None, None));
@@ -92,6 +94,7 @@ fn embedded(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         Contender::new("bare fdatasync", || synced(bench, &mut file)),
     ];
     take_turns(bench.rounds, &mut contenders)?;
+    orders.are_kept()?;
     let [ours @ .., bare] = &contenders;
     let bare = (bare.name, bare.figures(Report::rate));
     Ok(ours
