@@ -1,8 +1,8 @@
 //! What a click and a conversion take: in Redis, on the disk, and in the hub's own memory.
 
-use std::{cell::OnceCell, fs, os::unix::fs::MetadataExt, path::Path};
+use std::{cell::OnceCell, fs, os::unix::fs::MetadataExt, path::Path, thread::sleep, time::Duration};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 use super::{
     Group,
@@ -18,7 +18,7 @@ use crate::{
     redis::Redis,
     row::{Row, Target},
     seed::{Most, Stores, many},
-    turns::compare,
+    turns::{Contender, compare, take_turns},
 };
 
 pub(super) const GROUP: Group = Group {
@@ -32,6 +32,9 @@ pub(super) const GROUP: Group = Group {
 const PROBE: u64 = 2_000;
 /// What the hub does before its memory is looked at.
 const VISITORS: u64 = 4_000;
+/// How often its memory is looked at, at most, until it is what it was a pause before.
+const LOOKS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(500);
 const MEGABYTE: f64 = 1e6;
 
 fn run(bench: &Bench, stock: &OnceCell<Stock>) -> anyhow::Result<Vec<Row>> {
@@ -45,16 +48,13 @@ fn run(bench: &Bench, stock: &OnceCell<Stock>) -> anyhow::Result<Vec<Row>> {
     ];
     bench.say(format_args!("the hub's own memory, and files"));
     let empty = Redis::start(bench, &[])?;
-    let at_none = of_hub(bench, Store::Redis(&empty))?;
-    as_long_as_the_hubs(bench, &empty)?;
-    let at_many = of_hub(bench, Store::Redis(&stock.pending.redis))?;
-    rows.push(compare(
+    rows.push(of_hubs(
+        bench,
         &format!("hub on Redis, {} conversions pending", many(stock.pending.count)),
-        "MB",
-        &[at_many],
-        "none pending",
-        &[at_none],
-    ));
+        || Store::Redis(&stock.pending.redis),
+        || Store::Redis(&empty),
+    )?);
+    as_long_as_the_hubs(bench, &empty)?;
     rows.extend(files(bench)?);
     Ok(rows)
 }
@@ -73,11 +73,36 @@ fn delivered(bench: &Bench) -> anyhow::Result<Row> {
     Ok(compare(&name, "bytes", &[pending.each_now()?], "pending", &[pending.each]))
 }
 
+/// The memory of a hub over a store with pending conversions, beside that of one over an empty one.
+fn of_hubs<'a>(
+    bench: &Bench,
+    name: &str,
+    many: impl Fn() -> Store<'a>,
+    none: impl Fn() -> Store<'a>,
+) -> anyhow::Result<Row> {
+    let mut contenders = [
+        Contender::new("many pending", || of_hub(bench, many())),
+        Contender::new("none pending", || of_hub(bench, none())),
+    ];
+    take_turns(bench.rounds, &mut contenders)?;
+    let [many, none] = &contenders;
+    Ok(compare(name, "MB", &many.rounds, none.name, &none.rounds))
+}
+
 /// The resident memory of a hub that does everything, after some visitors, while its network is away.
 fn of_hub(bench: &Bench, store: Store<'_>) -> anyhow::Result<f64> {
     let hub = Hub::start(bench, &Setup::of(store, "edge,api,dispatch,console"))?;
     Load { count: Some(VISITORS), ..Load::visitors(hub.edge) }.send(bench)?;
-    Ok(cpu::resident(hub.process.id())? as f64 / MEGABYTE)
+    let mut before = f64::NAN;
+    for _ in 0..LOOKS {
+        let now = cpu::resident(hub.process.id())? as f64 / MEGABYTE;
+        if (now / before - 1.0).abs() < 0.02 {
+            return Ok(now);
+        }
+        before = now;
+        sleep(PAUSE);
+    }
+    bail!("the hub's memory does not settle, and is {before} MB")
 }
 
 /// Makes sure that what was filled in is as long as what a hub makes of the same traffic.
@@ -115,18 +140,16 @@ fn files(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     drop(stores);
     let after = [of_file(&folder, "clicks.redb")?, of_file(&folder, "outbox.redb")?];
     let [click, conversion] = [0, 1].map(|at| (after[at] - before[at]) / count as f64);
-    let (at_none, at_many) = (of_hub(bench, Store::Files(&empty))?, of_hub(bench, Store::Files(&folder))?);
     let name = |what: &str| format!("embedded store, {what}, {} stored", many(count));
     Ok(vec![
         Row::alone(&name("a click"), "bytes of disk", click),
         Row::alone(&name("a pending conversion"), "bytes of disk", conversion),
-        compare(
+        of_hubs(
+            bench,
             &format!("hub on the embedded store, {} conversions pending", many(count)),
-            "MB",
-            &[at_many],
-            "none pending",
-            &[at_none],
-        ),
+            || Store::Files(&folder),
+            || Store::Files(&empty),
+        )?,
     ])
 }
 
