@@ -56,19 +56,21 @@ fi
 command -v kubectl >/dev/null || echo "there is no kubectl: what it makes of the manifests is not checked"
 
 # A browser's driver and a checker of accessibility, for the console.
-if ! cmp -s tests/console/package-lock.json target/console/package-lock.json; then
+if ! cmp -s tests/console/package-lock.json target/console/installed; then
     echo "installing the browser's driver"
     mkdir -p target/console
     cp tests/console/package.json tests/console/package-lock.json target/console/
     npm ci --prefix target/console --ignore-scripts --no-audit --no-fund --silent
+    cp tests/console/package-lock.json target/console/installed
 fi
 
 # A Python gRPC client that knows the contract by reflection alone.
 python=target/python
-if ! "$python/bin/python" -c 'import grpc, grpc_reflection' 2>/dev/null; then
+if ! cmp -s tests/python/requirements.txt "$python/installed" || ! "$python/bin/python" -c 'import grpc' 2>/dev/null; then
     echo "installing the Python gRPC client"
     python3 -m venv "$python"
     "$python/bin/pip" install --quiet --disable-pip-version-check -r tests/python/requirements.txt
+    cp tests/python/requirements.txt "$python/installed"
 fi
 
 step() {
