@@ -64,6 +64,16 @@ if ! cmp -s tests/console/package-lock.json target/console/installed; then
     cp tests/console/package-lock.json target/console/installed
 fi
 
+# The driver wants Node 20, and Debian 12 has 18.
+if ! node -e 'process.exit(+(parseInt(process.versions.node) < 20))'; then
+    if [ ! -x target/node/node_modules/.bin/node ]; then
+        echo "installing a newer Node"
+        npm install --prefix target/node --no-audit --no-fund --silent node@22.23.3
+    fi
+    PATH="$PWD/target/node/node_modules/.bin:$PATH"
+    export PATH
+fi
+
 # A Python gRPC client that knows the contract by reflection alone.
 python=target/python
 if ! cmp -s tests/python/requirements.txt "$python/installed" || ! "$python/bin/python" -c 'import grpc' 2>/dev/null; then
