@@ -21,7 +21,10 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Caller, Visitor, wait::PATIENCE};
+use crate::{
+    Caller, Visitor,
+    wait::{PATIENCE, answered},
+};
 
 /// Where the hub keeps things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,16 +235,8 @@ impl House {
 
     /// Waits until an account stands as `enough` says.
     pub async fn stands(&self, account: &str, enough: impl Fn(&AccountStanding) -> bool) -> AccountStanding {
-        let wait = async {
-            loop {
-                let standing = self.standing(account).await;
-                if enough(&standing) {
-                    return standing;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, wait).await {
+        let stands = answered(|| async { Some(self.standing(account).await).filter(&enough) });
+        match tokio::time::timeout(PATIENCE, stands).await {
             Ok(standing) => standing,
             Err(_) => panic!("{account} never stood so; it stands at {:?}", self.standing(account).await),
         }

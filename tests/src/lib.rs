@@ -13,7 +13,7 @@ pub use house::{Engine, House, recorder};
 pub use point::POINTS;
 pub use process::{Postback, Ran, Started, free_address};
 pub use visitor::{Answer, Visitor};
-pub use wait::until;
+pub use wait::{until, within};
 
 /// Runs each of these tests on both engines.
 #[macro_export]

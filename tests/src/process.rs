@@ -1,22 +1,24 @@
 //! The `postback` program as a process of its own.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    panic::resume_unwind,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{
         LazyLock,
         atomic::{AtomicU16, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+use tokio::{io::AsyncWriteExt, runtime::Runtime};
 
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, within};
 
 /// The program, with nothing of the test's own environment that could set a setting.
 #[derive(Debug)]
@@ -52,37 +54,38 @@ impl Postback {
     }
 
     /// Runs to the end.
-    pub fn output(mut self) -> Output {
-        self.0.output().expect("the program starts")
+    pub fn output(self) -> Output {
+        let run = || Runtime::new().expect("a runtime").block_on(self.finish(""));
+        // The thread of a test may have a runtime already.
+        thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|why| resume_unwind(why))
     }
 
     /// Starts it.
     pub fn start(mut self) -> Started {
-        let command = self.0.stderr(Stdio::piped()).stdout(Stdio::null());
-        let mut child = command.spawn().expect("the program starts");
-        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-        let (says, log) = channel();
-        // It ends with the program's log, or with whoever reads it.
-        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| says.send(line)));
-        Started { child, log }
+        self.0.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts").into()
     }
 
-    /// Runs to the end on a thread of its own, with this on its standard input.
-    pub async fn run(mut self, input: &str) -> Ran {
-        let input = input.to_owned();
-        let run = move || {
-            self.0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            let mut child = self.0.spawn().expect("the program starts");
-            // A program that does not read its input may end first.
-            let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
-            child.wait_with_output().expect("the program ends")
-        };
-        let output = tokio::task::spawn_blocking(run).await.expect("the program is waited for");
+    /// Runs to the end, with this on its standard input.
+    pub async fn run(self, input: &str) -> Ran {
+        let output = self.finish(input).await;
         Ran {
             code: output.status.code().unwrap_or(128),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
+    }
+
+    /// Killed where it never ends.
+    async fn finish(mut self, input: &str) -> Output {
+        self.0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child =
+            tokio::process::Command::from(self.0).kill_on_drop(true).spawn().expect("the program starts");
+        let ended = within("the program ends", async {
+            // A program that does not read its input may end first.
+            let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes()).await;
+            child.wait_with_output().await
+        });
+        ended.await.expect("the program is waited for")
     }
 
     /// The command, to start and talk to.
@@ -98,6 +101,24 @@ pub struct Started {
     log: Receiver<String>,
 }
 
+impl From<Child> for Started {
+    /// What it says is read where it was given pipes.
+    fn from(mut child: Child) -> Self {
+        let (says, log) = channel();
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        read(out, says.clone());
+        read(err, says);
+        Self { child, log }
+    }
+}
+
+/// Hands on what is said, on a thread that ends with it or with whoever listens.
+fn read(from: Option<impl Read + Send + 'static>, says: Sender<String>) {
+    let Some(from) = from else { return };
+    let lines = BufReader::new(from).lines();
+    thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| says.send(line)));
+}
+
 impl Drop for Started {
     fn drop(&mut self) {
         // It may have ended by itself.
@@ -109,12 +130,16 @@ impl Drop for Started {
 impl Started {
     /// Reads the log, which is in JSON, up to a line that holds all of these, and returns it.
     pub fn until(&mut self, words: &[&str]) -> Value {
+        let line = self.says(words);
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"))
+    }
+
+    /// Reads what it says up to a line that holds all of these, and returns it.
+    pub fn says(&mut self, words: &[&str]) -> String {
         let end = Instant::now() + PATIENCE;
         loop {
             match self.log.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(line) if words.iter().all(|word| line.contains(word)) => {
-                    return serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
-                }
+                Ok(line) if words.iter().all(|word| line.contains(word)) => return line,
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => panic!("the log never says {words:?}"),
                 Err(RecvTimeoutError::Disconnected) => panic!("the log ended without {words:?}"),

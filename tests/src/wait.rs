@@ -6,15 +6,22 @@ use std::time::Duration;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks until there is an answer, and returns it; a test fails where `what` never comes.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let wait = async {
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut() -> F) -> T {
+    within(what, answered(ask)).await
+}
+
+/// Waits for what must come; a test fails where `what` never does.
+pub async fn within<T>(what: &str, comes: impl Future<Output = T>) -> T {
+    let come = tokio::time::timeout(PATIENCE, comes).await;
+    come.unwrap_or_else(|_| panic!("{what}: not within {} seconds", PATIENCE.as_secs()))
+}
+
+/// Asks until there is an answer.
+pub(crate) async fn answered<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> T {
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
         }
-    };
-    let answer = tokio::time::timeout(PATIENCE, wait).await;
-    answer.unwrap_or_else(|_| panic!("{what}: not within {} seconds", PATIENCE.as_secs()))
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

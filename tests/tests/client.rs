@@ -1,11 +1,6 @@
 //! The command line as a client of gRPC: what an operator types at night, and what a script relies on.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    path::Path,
-    process::Stdio,
-    time::Duration,
-};
+use std::{io::Write, path::Path, process::Stdio, time::Duration};
 
 use postback_access::{Scope, TokenHash, testing::Authority};
 use postback_proto::v1::{ConversionDetails, Customer, DeliveryState};
@@ -323,18 +318,11 @@ async fn an_account_is_paused_and_resumed_and_the_trail_says_by_whom_and_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_are_shown_as_they_happen() {
     let house = House::on(Engine::Embedded).await;
-    let tail =
-        Postback::with(&["tail", "--account", "powerspace", "--since", "1h"]).env("POSTBACK_API", &house.api);
-    let mut child = tail.command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let tail = Postback::with(&["tail", "--account", "powerspace", "--since", "1h"]);
+    let mut tail = tail.env("POSTBACK_API", &house.api).start();
     let id = reported(&house).await;
-    let seen = tokio::task::spawn_blocking(move || {
-        let wanted = |line: &String| line.contains(&id) && line.contains("the conversion delivered HTTP 200");
-        lines.map(|line| line.unwrap()).find(wanted).is_some()
-    });
-    assert!(seen.await.unwrap(), "the stream ended without it");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    tail.says(&[&id, "the conversion delivered HTTP 200"]);
+    drop(tail);
     house.end().await;
 }
 

@@ -1,6 +1,6 @@
 //! The program as an operator runs it: processes, exit codes, signals.
 
-use std::{ffi::OsStr, fs, net::TcpStream, os::unix::ffi::OsStrExt, process::Command};
+use std::{ffi::OsStr, fs, net::TcpStream, os::unix::ffi::OsStrExt};
 
 use postback_redis_link::testing::RedisServer;
 use postback_tests::{Caller, Postback, Started, Visitor, free_address, lead, token, until};
@@ -220,20 +220,18 @@ fn a_hub_whose_log_is_on_a_full_disk_goes_on() {
     let file = folder.path().join("postback.toml");
     fs::write(&file, settings(folder.path())).unwrap();
     let edge = free_address();
-    let mut hub = Postback::with(&["serve", "--config", file.to_str().unwrap()])
+    let mut hub: Started = Postback::with(&["serve", "--config", file.to_str().unwrap()])
         .env("POSTBACK_EDGE__LISTEN", &edge.to_string())
         .command()
         .stderr(fs::File::options().write(true).open("/dev/full").unwrap())
         .spawn()
-        .unwrap();
+        .unwrap()
+        .into();
     let (runtime, visitor) = (tokio::runtime::Runtime::new().unwrap(), Visitor::of(edge));
-    runtime.block_on(until("the edge listens", || {
-        assert_eq!(hub.try_wait().unwrap(), None, "it ended");
-        async { TcpStream::connect(edge).ok() }
-    }));
+    runtime.block_on(until("the edge listens", || async { TcpStream::connect(edge).ok() }));
     assert_eq!(runtime.block_on(visitor.get("/c/spring")).status, 302);
-    assert!(Command::new("kill").args(["-TERM", &hub.id().to_string()]).status().unwrap().success());
-    assert!(hub.wait().unwrap().success());
+    hub.signal("-TERM");
+    assert!(hub.ended().success());
 }
 
 #[test]

@@ -2,10 +2,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Stdio,
 };
 
 use postback_access::testing::Authority;
@@ -193,15 +191,13 @@ async fn a_store_says_what_it_promises_or_what_forbids_it() {
 async fn a_store_that_a_hub_holds_is_left_to_it() {
     let listen = ["edge", "api", "console"].map(|part| format!("{part}.listen = \"127.0.0.1:0\"\n")).concat();
     let patient = Patient::with(&listen).await;
-    let mut hub = patient.program(&["serve"]).command().stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = BufReader::new(hub.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(log.any(|line| line.contains("listening") && line.contains("console")));
+    let mut hub = patient.program(&["serve"]).start();
+    hub.says(&["listening", "console"]);
     let ran = patient.looked().await;
     assert_eq!(found(&ran, "store"), ("ok".to_owned(), "held by a hub at work".to_owned()));
     assert_eq!(found(&ran, "disk").0, "ok");
 
-    hub.kill().unwrap();
-    hub.wait().unwrap();
+    drop(hub);
     let (verdict, promise) = found(&patient.looked().await, "store");
     assert!(verdict == "ok" && promise.contains("survives a crash"), "{promise}");
 }

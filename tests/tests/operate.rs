@@ -8,7 +8,7 @@ use postback_proto::v1::{
     WatchDeliveriesRequest, erase_request, get_flow_request, get_offer_request, record_conversions_response,
 };
 use postback_sandbox::{FaultKind, Meant, Network};
-use postback_tests::{Engine, House, details, lead, on_both, order, token};
+use postback_tests::{Engine, House, details, lead, on_both, order, token, within};
 use tonic::Code;
 
 on_both! {
@@ -108,7 +108,7 @@ async fn changes_are_watched_as_they_happen(engine: Engine) {
     house.caller.record(token(&other), lead()).await.unwrap();
     let recorded = house.caller.record(token(&mine), lead()).await.unwrap();
     loop {
-        let delivery = changes.message().await.unwrap().expect("the stream goes on");
+        let delivery = within("a change", changes.message()).await.unwrap().expect("the stream goes on");
         assert_eq!(delivery.delivery_id, recorded.delivery_id);
         if delivery.state() == DeliveryState::Delivered {
             break;
@@ -131,7 +131,7 @@ async fn a_stream_of_conversions_is_answered_in_order_and_a_refused_one_stops_no
     let mut answers =
         house.caller.conversions.clone().record_conversions(requests).await.unwrap().into_inner();
     for index in 0..50 {
-        let answer = answers.message().await.unwrap().expect("an answer for each");
+        let answer = within("an answer", answers.message()).await.unwrap().expect("an answer for each");
         assert_eq!(answer.index, index);
         match answer.result.unwrap() {
             record_conversions_response::Result::Recorded(_) => assert_ne!(index, 7),

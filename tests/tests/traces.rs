@@ -3,9 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead, BufReader},
     net::SocketAddr,
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
 };
 
@@ -20,7 +18,7 @@ use opentelemetry_proto::tonic::{
 use postback_core::Key;
 use postback_proto::v1::{GetDeliveryRequest, RecordConversionRequest};
 use postback_sandbox::{IssueClicks, Network, Sandbox, Seed};
-use postback_tests::{Caller, Engine, House, Postback, Visitor, lead, token, until};
+use postback_tests::{Caller, Engine, House, Postback, Started, Visitor, lead, token, until};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
@@ -82,46 +80,14 @@ fn says(span: &Span, key: &str) -> String {
     }
 }
 
-/// A hub's process, killed where a test fails before it ends it.
-struct Hub {
-    child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+fn hub(config: &str, roles: &str) -> Started {
+    Postback::with(&["serve", "--config", config, "--role", roles]).start()
 }
 
-impl Drop for Hub {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Hub {
-    fn start(config: &str, roles: &str) -> Self {
-        let hub = Postback::with(&["serve", "--config", config, "--role", roles]);
-        let mut command: Command = hub.command();
-        let child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn();
-        let mut child = child.expect("the program starts");
-        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-        Self { child, lines }
-    }
-
-    /// The address at which a part listens.
-    fn address(&mut self, part: &str) -> SocketAddr {
-        for line in self.lines.by_ref() {
-            let line: serde_json::Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
-            if line["message"] == "listening" && line["part"] == part {
-                return line["address"].as_str().and_then(|it| it.parse().ok()).expect("an address");
-            }
-        }
-        panic!("the log ended before {part} listened");
-    }
-
-    /// Ends as SIGTERM does; its last spans are flushed.
-    fn end(mut self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(sent.expect("kill runs").success());
-        assert!(self.child.wait().expect("the hub ends").success());
-    }
+/// Ends it as SIGTERM does; its last spans are flushed.
+fn end(mut hub: Started) {
+    hub.signal("-TERM");
+    assert!(hub.ended().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,8 +125,8 @@ async fn one_trace_goes_from_the_callers_call_to_the_attempt_in_another_process(
     fs::write(&file, config).expect("the config is written");
     let file = file.to_str().expect("a path");
 
-    let mut front = Hub::start(file, "edge,api");
-    let (edge, api) = (front.address("edge"), front.address("api"));
+    let mut front = hub(file, "edge,api");
+    let (edge, api) = (front.listens("edge"), front.listens("api"));
     let id = sandbox.issue(&IssueClicks::new(Network::Trafficstars)).expect("a click").remove(0);
     let landed = Visitor::of(edge).get(&format!("/c/spring?click_id={id}")).await;
     let landed = landed.token().unwrap_or_else(|| panic!("no token in {landed:?}"));
@@ -173,12 +139,12 @@ async fn one_trace_goes_from_the_callers_call_to_the_attempt_in_another_process(
     request.metadata_mut().insert("traceparent", traceparent);
     let caller = Caller::of(&format!("http://{api}"));
     caller.conversions.clone().record_conversion(request).await.expect("recorded");
-    front.end();
+    end(front);
 
-    let back = Hub::start(file, "dispatch");
+    let back = hub(file, "dispatch");
     let told = || async { sandbox.received(Network::Trafficstars).pop() };
     until("the network is told", told).await;
-    back.end();
+    end(back);
 
     let spans = collector.spans(TRACE);
     let names: Vec<&str> = spans.keys().map(String::as_str).collect();

@@ -7,10 +7,16 @@ use std::{
     env, fs,
     hash::{BuildHasher, Hasher, RandomState},
     io::{BufRead, BufReader, Write},
+    iter,
     net::TcpListener,
     path::PathBuf,
-    process::{Child, ChildStdout, Command, Stdio},
-    time::Duration,
+    process::{Child, Command, Stdio},
+    sync::{
+        Mutex,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Runs the server in the background, names its process, and kills it when told or left alone.
@@ -21,6 +27,9 @@ echo "server $server"; exec >&-
 read -r order
 kill -9 "$server"; wait "$server" 2>/dev/null
 [ "$order" = keep ] || rm -rf "$dir""#;
+
+/// How long a test waits for what a server's log must say; never reached where all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many ports are tried before it must be something else.
 const TRIES: usize = 20;
@@ -36,7 +45,7 @@ pub struct RedisServer {
 
 struct Running {
     guard: Child,
-    log: BufReader<ChildStdout>,
+    log: Mutex<Receiver<String>>,
     server: String,
 }
 
@@ -92,10 +101,13 @@ impl RedisServer {
             .stdout(Stdio::piped())
             .spawn()
             .expect("cannot start sh");
-        let mut log = BufReader::new(guard.stdout.take().expect("stdout is piped"));
-        let (server, ready) = named_and_ready(&mut log, ready);
+        let said = BufReader::new(guard.stdout.take().expect("stdout is piped")).lines();
+        let (says, log) = channel();
+        // It ends with the server's log, or with whoever reads it.
+        thread::spawn(move || said.map_while(Result::ok).try_for_each(|line| says.send(line)));
+        let (server, ready) = named_and_ready(lines(&log, PATIENCE), ready);
         let server = server.expect("the guard names the server");
-        self.running = Some(Running { guard, log, server });
+        self.running = Some(Running { guard, log: log.into(), server });
         ready
     }
 
@@ -148,7 +160,9 @@ impl RedisServer {
     /// Waits until these words are in the log.
     pub(super) fn wait_for(&mut self, words: &str) {
         let running = self.running.as_mut().expect("the server runs");
-        wait_for(&mut running.log, words).expect("redis ended early");
+        let log = running.log.get_mut().expect("nobody holds it");
+        let said = lines(log, PATIENCE).any(|line| line.contains(words));
+        assert!(said, "redis ended without {words:?}");
     }
 
     /// Sends a command whose answer does not matter.
@@ -203,9 +217,9 @@ fn free_port() -> u16 {
 
 /// Reads the log until the guard has named the server and the server has said that it is ready, whichever comes
 /// first, or until it ends.
-fn named_and_ready(log: &mut impl BufRead, ready: &str) -> (Option<String>, bool) {
+fn named_and_ready(log: impl Iterator<Item = String>, ready: &str) -> (Option<String>, bool) {
     let (mut server, mut is_ready) = (None, false);
-    for line in log.lines().map_while(Result::ok) {
+    for line in log {
         match line.strip_prefix("server ") {
             Some(process) => server = Some(process.to_owned()),
             None => is_ready |= line.contains(ready),
@@ -217,9 +231,13 @@ fn named_and_ready(log: &mut impl BufRead, ready: &str) -> (Option<String>, bool
     (server, is_ready)
 }
 
-/// Reads the log up to the line that holds `words`; none where it ends before.
-fn wait_for(log: &mut impl BufRead, words: &str) -> Option<String> {
-    log.lines().map_while(Result::ok).find(|line| line.contains(words))
+/// The log's lines as they come; a test fails where it reads on for so long.
+fn lines(log: &Receiver<String>, patience: Duration) -> impl Iterator<Item = String> {
+    let end = Instant::now() + patience;
+    iter::from_fn(move || match log.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        Err(RecvTimeoutError::Timeout) => panic!("the log of redis never says what it must"),
+        line => line.ok(),
+    })
 }
 
 #[cfg(test)]
@@ -232,14 +250,20 @@ mod tests {
             "server 7\nnoise\nReady to accept connections\nrest\n",
             "Ready to accept connections\nserver 7\nrest\n",
         ] {
-            let mut log = log.as_bytes();
+            let mut log = log.lines().map(str::to_owned);
             assert_eq!(named_and_ready(&mut log, READY), (Some("7".to_owned()), true));
-            assert_eq!(log, b"rest\n", "what follows is left to read");
+            assert_eq!(log.next().as_deref(), Some("rest"), "what follows is left to read");
         }
-        assert_eq!(
-            named_and_ready(&mut &b"server 7\nport in use\n"[..], READY),
-            (Some("7".to_owned()), false)
-        );
+        let ended = ["server 7", "port in use"].map(str::to_owned).into_iter();
+        assert_eq!(named_and_ready(ended, READY), (Some("7".to_owned()), false));
+    }
+
+    #[test]
+    #[should_panic(expected = "never says what it must")]
+    fn a_log_that_says_other_things_is_no_endless_wait() {
+        let (says, log) = channel();
+        says.send("noise".to_owned()).unwrap();
+        lines(&log, Duration::from_millis(10)).last();
     }
 
     #[test]
