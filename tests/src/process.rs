@@ -205,11 +205,11 @@ impl Ran {
 }
 
 /// An address that is free now, and that this draws once. Neither an outgoing connection nor who takes any port is given
-/// it while its process is away.
+/// it while its process is away: they get higher ones, and the nodes of a test's Redis Cluster lower ones.
 pub fn free_address() -> SocketAddr {
-    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(fastrand::u16(..10_000)));
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(fastrand::u16(..2_000)));
     loop {
-        let port = 20_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000;
+        let port = 30_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 2_000;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         if TcpListener::bind(address).is_ok() {
             return address;
