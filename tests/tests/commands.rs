@@ -1,10 +1,20 @@
 //! The program as an operator runs it: processes, exit codes, signals.
 
-use std::{ffi::OsStr, fs, net::TcpStream, os::unix::ffi::OsStrExt};
+use std::{
+    ffi::OsStr,
+    fs,
+    net::TcpStream,
+    os::unix::ffi::OsStrExt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use postback_redis_link::testing::RedisServer;
 use postback_tests::{Caller, Postback, Started, Visitor, free_address, lead, token, until};
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -212,6 +222,45 @@ fn a_hub_serves_reloads_refuses_to_share_its_store_and_ends_at_sigterm() {
     hub.signal("-TERM");
     hub.until(&["stopped"]);
     assert!(hub.ended().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_under_load_drops_no_click_and_no_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, draft) = (folder.path().join("postback.toml"), folder.path().join("draft.toml"));
+    let write = |landing: u32| {
+        let landing = format!("/{landing}?token={{click_token}}");
+        fs::write(&draft, settings(folder.path()).replace("/old", &landing)).unwrap();
+        fs::rename(&draft, &file).unwrap();
+    };
+    write(0);
+    let mut hub = start(&["serve", "--config", file.to_str().unwrap()], &[("POSTBACK_LOG__FORMAT", "json")]);
+    let edge = Visitor::of(hub.listens("edge"));
+    let caller = Caller::of(&format!("http://{}", hub.listens("api")));
+    let visits = Arc::new(AtomicUsize::new(0));
+    let mut load = JoinSet::new();
+    for _ in 0..4 {
+        let (edge, caller, visits) = (edge.clone(), caller.clone(), visits.clone());
+        load.spawn(async move {
+            loop {
+                let visit = visits.fetch_add(1, Ordering::Relaxed);
+                let answer = edge.get(&format!("/c/spring?clickId=abc123xyz{visit}")).await;
+                let landed = answer.token().unwrap_or_else(|| panic!("no token in {answer:?}"));
+                caller.record(token(&landed), lead()).await.expect("the report is taken");
+            }
+        });
+    }
+    for landing in 1..=10 {
+        write(landing);
+        hub.signal("-HUP");
+        hub.until(&["reloaded"]);
+        let before = visits.load(Ordering::Relaxed);
+        let on = || async { (visits.load(Ordering::Relaxed) > before + 20).then_some(()) };
+        until("the load goes on", on).await;
+        assert!(load.try_join_next().is_none(), "a click or a report was dropped");
+    }
+    let landed = edge.get("/c/spring?clickId=abc123xyz789").await;
+    assert!(landed.header("location").unwrap().starts_with("https://shop.example/10?"), "{landed:?}");
 }
 
 #[test]
