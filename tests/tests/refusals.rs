@@ -11,9 +11,9 @@ use postback_proto::v1::{
     get_flow_request, get_offer_request, source,
 };
 use postback_sandbox::Network;
-use postback_tests::{Engine, House, click, details, lead, money, order, token, user};
+use postback_tests::{Caller, Engine, House, click, details, lead, money, order, token, user};
 use prost_types::Timestamp;
-use tonic::Status;
+use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt;
 
 /// Code, reason, the field at fault, and what is said.
@@ -52,6 +52,24 @@ fn field(name: &str, value: &str) -> ConversionDetails {
 
 fn flow(account: &str, flow: Option<flow_source::Flow>) -> Source {
     Source { source: Some(source::Source::Flow(FlowSource { account: account.into(), flow })) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_and_a_head_past_their_limits_are_refused_with_what_they_are() {
+    let house = House::on(Engine::Embedded).await;
+    let landed = house.landed(Network::Powerspace).await;
+    let long = ConversionDetails { transaction_id: "x".repeat(64 * 1024), ..lead() };
+    let message = house.caller.record(token(&landed), long).await;
+    let channel = Channel::from_shared(house.api.clone()).unwrap().connect_lazy();
+    let showing = Caller::over(channel, Some(&"x".repeat(16 * 1024)));
+    let head = showing.record(token(&landed), lead()).await;
+    check(
+        &[("message", seen(message)), ("head", seen(head))],
+        "message: OutOfRange - - | Error, decoded message length too large: found 65617 bytes, the limit is: 65536 bytes
+        head: Unknown - - | grpc-status header missing, mapped from HTTP status code 431",
+    );
+    house.caller.record(token(&landed), lead()).await.expect("others are served");
+    house.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
