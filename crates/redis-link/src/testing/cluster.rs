@@ -66,8 +66,9 @@ impl RedisCluster {
         self.nodes[node].thaw();
     }
 
-    /// Moves the slot of a key to the next node while it is in use, some keys at a time with a pause between.
-    pub fn move_slot_of(&self, key: &str, pause: Duration) {
+    /// Moves the slot of a key to the next node while it is in use, some keys at a time with a pause between; returns
+    /// how many there were.
+    pub fn move_slot_of(&self, key: &str, pause: Duration) -> usize {
         let slot: u16 = self.nodes[0].ask(cluster("KEYSLOT").arg(key));
         let ids: Vec<String> = self.nodes.iter().map(|node| node.ask(&cluster("MYID"))).collect();
         let owner = self.nodes.iter().position(|node| node.serves(slot)).expect("a node serves each slot");
@@ -75,11 +76,13 @@ impl RedisCluster {
         let (from, to) = (&self.nodes[owner], &self.nodes[heir]);
         to.tell(cluster("SETSLOT").arg(slot).arg("IMPORTING").arg(&ids[owner]));
         from.tell(cluster("SETSLOT").arg(slot).arg("MIGRATING").arg(&ids[heir]));
+        let mut moved = 0;
         loop {
             let keys: Vec<Vec<u8>> = from.ask(cluster("GETKEYSINSLOT").arg(slot).arg(PIECE));
             if keys.is_empty() {
                 break;
             }
+            moved += keys.len();
             let mut migrate = cmd("MIGRATE");
             migrate.arg("127.0.0.1").arg(to.port()).arg("").arg(0).arg(5_000).arg("KEYS").arg(keys);
             from.tell(&migrate);
@@ -88,6 +91,7 @@ impl RedisCluster {
         for node in [to, from] {
             node.tell(cluster("SETSLOT").arg(slot).arg("NODE").arg(&ids[heir]));
         }
+        moved
     }
 
     /// Kills all nodes as a crash does.

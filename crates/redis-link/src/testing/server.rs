@@ -151,6 +151,14 @@ impl RedisServer {
         self.tell(redis::cmd("CONFIG").arg("SET").arg(setting).arg(value));
     }
 
+    /// How many commands it has refused with this error so far, such as `OOM`.
+    pub fn refused(&self, error: &str) -> u64 {
+        let errors: String = self.ask(redis::cmd("INFO").arg("errorstats"));
+        let count = format!("errorstat_{error}:count=");
+        let count = errors.lines().find_map(|line| line.strip_prefix(&count));
+        count.map_or(0, |count| count.trim().parse().expect("a count"))
+    }
+
     /// Makes it the replica of the server on a port, and waits until it has all.
     pub(super) fn follow(&mut self, port: u16) {
         self.tell(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port));

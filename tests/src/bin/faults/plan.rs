@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) points: Vec<&'static str>,
     /// How long to wait between two strikes, in milliseconds.
     pub(crate) rest_ms: Range<u64>,
+    /// How many faults must strike.
+    pub(crate) faults: u64,
     /// Whether the audit must find losses, or else it finds none where there are some.
     pub(crate) must_lose: bool,
     /// Whether every visitor who reaches the edge must be sent on.
@@ -45,6 +47,7 @@ impl Default for Plan {
             waiting: None,
             points: Vec::new(),
             rest_ms: 20..1_000,
+            faults: 1,
             must_lose: false,
             spares_redirects: true,
             spares_requests: false,
@@ -67,6 +70,8 @@ impl Plan {
             disk: Disk::Lies,
             // Long enough for the file's beginning to outlive the lie: the hub rightly refuses a file without one.
             rest_ms: 500..1_500,
+            // One may find that all was told to the networks already.
+            faults: 5,
             must_lose: true,
             patience: Duration::from_secs(5),
             ..Self::of_death()

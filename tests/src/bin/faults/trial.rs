@@ -22,6 +22,9 @@ use crate::{
     visitor::Seen,
 };
 
+/// How much longer a fault that has not struck as often as it must is tried.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What a trial leaves to be audited.
 pub(crate) struct Told {
     pub(crate) faults: u64,
@@ -78,7 +81,7 @@ pub(crate) async fn run(
     audited.and_then(|found| ended.map(|()| found))
 }
 
-/// Lets the load run, and the fault strike at random moments.
+/// Lets the load run, and the fault strike at random moments, as often as it must.
 async fn under_load(
     fault: Fault,
     plan: &Plan,
@@ -88,7 +91,7 @@ async fn under_load(
 ) -> anyhow::Result<Told> {
     let mut load = Load::of(house, &Crowd::default(), random)?;
     let (began, mut faults) = (Instant::now(), 0);
-    while began.elapsed() < long {
+    while began.elapsed() < long || faults < plan.faults && began.elapsed() < long + PATIENCE {
         sleep(Duration::from_millis(random.u64(plan.rest_ms.clone()))).await;
         faults += fault.strike(house, random).await?;
         load.check().await?;

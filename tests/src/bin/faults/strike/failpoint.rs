@@ -52,7 +52,8 @@ pub(crate) fn point(name: &str) -> Result<&'static str, String> {
     known.ok_or_else(|| format!("no such point; want one of {}", POINTS.join(", ")))
 }
 
-/// Starts the hub anew so that it dies at a random pass of the next point; one that does not come to it is killed.
+/// Starts the hub anew so that it dies at a random pass of the next point; one that does not come to it is killed, and
+/// does not count.
 pub(crate) async fn die(house: &mut House, random: &mut fastrand::Rng) -> anyhow::Result<u64> {
     let point = house.deaths.draw(random)?;
     let pass = random.u32(1..=LATEST);
@@ -65,7 +66,7 @@ pub(crate) async fn die(house: &mut House, random: &mut fastrand::Rng) -> anyhow
     }
     hub.start().await?;
     *house.deaths.count.entry(point).or_default() += u64::from(died);
-    Ok(2)
+    Ok(u64::from(died))
 }
 
 /// Has this process, which is to be a hub, die where its environment says.

@@ -1,6 +1,6 @@
 //! Faults of Redis.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use tokio::{task::block_in_place, time::sleep};
 
@@ -8,8 +8,8 @@ use crate::{house::House, strike::process};
 
 /// How long a frozen Redis stays frozen: longer than every timeout of the hub.
 const FROZEN: Duration = Duration::from_secs(3);
-/// How long it is at most kept from its work otherwise, in milliseconds.
-const HINDERED_MS: u64 = 2_000;
+/// How long it is kept from its work otherwise, in milliseconds: longer than it is from one visitor to the next.
+const HINDERED_MS: Range<u64> = 100..2_000;
 /// The parts of the hub's keys in Redis that lie in one slot each.
 const PARTITIONS: u8 = 16;
 
@@ -44,19 +44,26 @@ pub(crate) async fn freeze(house: &mut House) -> anyhow::Result<u64> {
 
 /// Has it hold back all commands, or all writes.
 pub(crate) async fn pause(house: &mut House, random: &mut fastrand::Rng) -> anyhow::Result<u64> {
-    let time = Duration::from_millis(random.u64(..HINDERED_MS));
+    let time = Duration::from_millis(random.u64(HINDERED_MS));
     let which = if random.bool() { "ALL" } else { "WRITE" };
     block_in_place(|| house.servers.single().map(|redis| redis.pause(time, which)))?;
     sleep(time).await;
     Ok(1)
 }
 
-/// Leaves it no memory.
+/// Leaves it no memory; returns whether it refused a command for that.
 pub(crate) async fn fill(house: &mut House, random: &mut fastrand::Rng) -> anyhow::Result<u64> {
-    block_in_place(|| house.servers.single().map(|redis| redis.set("maxmemory", "1")))?;
-    sleep(Duration::from_millis(random.u64(..HINDERED_MS))).await;
-    block_in_place(|| house.servers.single().map(|redis| redis.set("maxmemory", "0")))?;
-    Ok(1)
+    let met = block_in_place(|| {
+        let redis = house.servers.single()?;
+        redis.set("maxmemory", "1");
+        anyhow::Ok(redis.refused("OOM"))
+    })?;
+    sleep(Duration::from_millis(random.u64(HINDERED_MS))).await;
+    block_in_place(|| {
+        let redis = house.servers.single()?;
+        redis.set("maxmemory", "0");
+        Ok(u64::from(redis.refused("OOM") > met))
+    })
 }
 
 /// Kills the master, has the replica promoted, and the old master follow it.
@@ -73,15 +80,15 @@ pub(crate) fn fail_over(house: &mut House) -> anyhow::Result<u64> {
 pub(crate) async fn move_slot(house: &mut House, random: &mut fastrand::Rng) -> anyhow::Result<u64> {
     let key = format!("pb:{{o:{:02}}}", random.u8(..PARTITIONS));
     let pause = Duration::from_millis(random.u64(..20));
-    block_in_place(|| house.servers.cluster().map(|cluster| cluster.move_slot_of(&key, pause)))?;
-    Ok(1)
+    let moved = block_in_place(|| house.servers.cluster().map(|cluster| cluster.move_slot_of(&key, pause)))?;
+    Ok(u64::from(moved > 0))
 }
 
 /// Kills a node and starts it again.
 pub(crate) async fn kill_node(house: &mut House, random: &mut fastrand::Rng) -> anyhow::Result<u64> {
     let node = random.usize(..3);
     block_in_place(|| house.servers.cluster().map(|cluster| cluster.kill_node(node)))?;
-    sleep(Duration::from_millis(random.u64(..HINDERED_MS))).await;
+    sleep(Duration::from_millis(random.u64(HINDERED_MS))).await;
     block_in_place(|| house.servers.cluster().map(|cluster| cluster.restart_node(node)))?;
     Ok(1)
 }
