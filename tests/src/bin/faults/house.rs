@@ -20,7 +20,9 @@ use crate::{
     strike::{clock::Clock, failpoint::Deaths},
 };
 
-/// How long a worker may hold a delivery: not long, so that a trial is short.
+/// How long a network's answer is waited for where it may never come: not long, so that a trial is short.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a worker may then hold a delivery.
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
 /// A hub in processes of its own, its Redis where it has one, and the networks in this process.
@@ -71,7 +73,7 @@ impl House {
             clock
         });
         let servers = Servers::start(store, &of_servers);
-        std::fs::write(folder.path().join("postback.toml"), config(&servers.config(&data), &doors))?;
+        std::fs::write(folder.path().join("postback.toml"), config(plan, &servers.config(&data), &doors))?;
         let (mut edges, mut apis, mut hubs) = (Vec::new(), Vec::new(), Vec::new());
         for roles in plan.roles {
             let (edge, api) = (free_address(), free_address());
@@ -149,14 +151,16 @@ impl House {
     }
 }
 
-fn config(store: &str, doors: &[Door]) -> String {
+fn config(plan: &Plan, store: &str, doors: &[Door]) -> String {
     let key = Key::new(1, [7; 32]).reveal();
-    let lease = LEASE.as_millis();
+    // Where no call hangs, a slow machine shall not make it seem so.
+    let timeout = if plan.spares_answers { 5 * TIMEOUT } else { TIMEOUT }.as_millis();
+    let lease = 3 * timeout;
     let mut config = format!(
         r#"
         key.current = "{key}"
         store = {store}
-        dispatch = {{ timeout_ms = 1000, lease_ms = {lease}, poll_ms = 50 }}
+        dispatch = {{ timeout_ms = {timeout}, lease_ms = {lease}, poll_ms = 50 }}
         "#
     );
     for (door, (_, name, _)) in doors.iter().zip(NETWORKS) {

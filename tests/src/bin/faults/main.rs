@@ -23,13 +23,14 @@ mod visitor;
 use std::{
     io::{self, Write},
     process::ExitCode,
+    thread::available_parallelism,
     time::Duration,
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Parser, ValueEnum};
 use postback::cli::Cli;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 use self::{
     fault::Fault,
@@ -63,8 +64,8 @@ struct Options {
     /// How many deliveries wait for a network that is away, for the fault outage.
     #[arg(long, default_value_t = 5_000)]
     waiting: usize,
-    /// A tenth of the campaign: each fault on one of its stores, drawn by the seed, for two seconds, four beside each
-    /// other.
+    /// A tenth of the campaign: each fault on one of its stores, drawn by the seed, for two seconds; as many beside each
+    /// other as there are cores, at most four.
     #[arg(long, conflicts_with_all = ["trials", "seconds", "beside", "waiting"])]
     tenth: bool,
     /// Where the random moments begin; drawn and printed where not given.
@@ -93,6 +94,9 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// How much longer than its load a trial may take: a backlog is sent, and all settles.
+const PATIENCE: Duration = Duration::from_secs(1_800);
+
 /// One trial that is to be run.
 struct Trial {
     /// Its place in the report.
@@ -106,7 +110,8 @@ struct Trial {
 async fn run(options: &Options) -> anyhow::Result<Report> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000_000));
     writeln!(io::stderr(), "seed {seed}")?;
-    let (load, beside) = if options.tenth { (2, 4) } else { (options.seconds, options.beside) };
+    let cores = u32::try_from(available_parallelism()?.get())?;
+    let (load, beside) = if options.tenth { (2, cores.min(4)) } else { (options.seconds, options.beside) };
     let (mut report, mut trials) = (Report { seed, rows: Vec::new() }, campaign(options, seed)?.into_iter());
     let mut under_way = JoinSet::new();
     loop {
@@ -117,7 +122,9 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
                 report.rows.push(Row::of(fault, store));
             }
             under_way.spawn(async move {
-                let found = trial::run(fault, store, &plan, seed, Duration::from_secs(load)).await;
+                let trial = trial::run(fault, store, &plan, seed, Duration::from_secs(load));
+                let found = timeout(PATIENCE + Duration::from_secs(load), trial).await;
+                let found = found.unwrap_or_else(|_| Err(anyhow!("the trial does not end")));
                 let found = found.with_context(|| format!("{fault} on {store}, seed {seed}"))?;
                 writeln!(io::stderr(), "{fault} on {store}, seed {seed}: {found}")?;
                 anyhow::Ok((row, plan, found))

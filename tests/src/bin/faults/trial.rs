@@ -122,7 +122,8 @@ impl Found {
             && (opinion.in_doubt.is_empty() || !plan.spares_answers)
             && (seen.strays == 0 || !plan.spares_redirects)
             && (seen.failures == 0 || !plan.spares_requests)
-            && self.beside() <= LEASE
+            // What waits for neither network nor store says how slow the machine is.
+            && self.beside() <= LEASE + 4 * seen.slowest_bare
     }
 
     /// The longest that a delivery took at a network that was well while another was broken.
