@@ -2,7 +2,10 @@
 
 use std::{
     net::IpAddr,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -16,6 +19,7 @@ use hyper::body::Body;
 use memchr::memchr_iter;
 use postback_core::{ErrorKind, Result};
 use postback_hub::{Hub, Landing, Visit};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Settings, flags::flags, measure, refusal::Refusal};
@@ -28,6 +32,8 @@ const CLOSE: HeaderValue = HeaderValue::from_static("close");
 pub(crate) struct Edge {
     pub(crate) hub: Hub,
     pub(crate) settings: Settings,
+    /// A connection holds one of them to its end.
+    pub(crate) places: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
     /// Whether the shutdown began, for those who ask at every request.
     pub(crate) ending: AtomicBool,
@@ -53,10 +59,15 @@ impl Edge {
             tracing::debug!(reason = refusal.reason(), %peer, "refused");
             refusal.answer()
         });
-        if self.ending.load(Relaxed) || !request.body().is_end_stream() {
+        if self.ending.load(Relaxed) || self.is_crowded() || !request.body().is_end_stream() {
             answer.headers_mut().insert(CONNECTION, CLOSE);
         }
         answer
+    }
+
+    /// Whether so few places are left that no connection may rest on one.
+    fn is_crowded(&self) -> bool {
+        self.places.available_permits() < self.settings.limits.connections / 4
     }
 
     async fn redirect<B: Body>(
@@ -140,7 +151,7 @@ impl Edge {
 
 /// A location goes out in visible ASCII or not at all.
 fn visible(location: Option<HeaderValue>) -> Result<HeaderValue, Refusal> {
-    // To the end in any case: so the compiler looks at many bytes at once.
+    // It never stops early, so that the loop is vectorised.
     let all =
         |value: &HeaderValue| value.as_bytes().iter().fold(true, |all, byte| all & byte.is_ascii_graphic());
     location.filter(all).ok_or(Refusal::Defect)

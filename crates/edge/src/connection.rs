@@ -62,9 +62,7 @@ async fn last_call(edge: &Edge) {
 /// The connection under its TLS, where there is one.
 async fn enter(edge: &Edge, stream: TcpStream, peer: IpAddr) -> Option<Socket> {
     let Edge { settings, .. } = edge;
-    let entered = select! {
-        entered = Tls::enter(settings.tls.as_ref(), stream, settings.limits.head_timeout) => entered,
-        () = last_call(edge) => return None,
-    };
+    let entering = Tls::enter(settings.tls.as_ref(), stream, settings.limits.head_timeout);
+    let entered = edge.cut.run_until_cancelled(entering).await?;
     entered.inspect_err(|error| tracing::debug!(%peer, %error, "no connection came of it")).ok()
 }

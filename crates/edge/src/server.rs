@@ -46,7 +46,6 @@ pub async fn serve(
 struct Server {
     edge: Arc<Edge>,
     protocol: http1::Builder,
-    places: Arc<Semaphore>,
     connections: TaskTracker,
 }
 
@@ -54,10 +53,10 @@ impl Server {
     fn new(hub: Hub, settings: Settings, shutdown: CancellationToken) -> Self {
         Self {
             protocol: connection::protocol(&settings.limits),
-            places: Arc::new(Semaphore::new(settings.limits.connections.min(Semaphore::MAX_PERMITS))),
             connections: TaskTracker::new(),
             edge: Arc::new(Edge {
                 hub,
+                places: Arc::new(Semaphore::new(settings.limits.connections.min(Semaphore::MAX_PERMITS))),
                 settings,
                 shutdown,
                 ending: AtomicBool::new(false),
@@ -71,7 +70,7 @@ impl Server {
         let shutdown = self.edge.shutdown.clone();
         let forever = async {
             loop {
-                let place = Arc::clone(&self.places).acquire_owned().await.ok();
+                let place = Arc::clone(&self.edge.places).acquire_owned().await.ok();
                 let (stream, peer) = accept(listener).await;
                 self.spawn(stream, peer, place);
             }

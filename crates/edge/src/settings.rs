@@ -37,7 +37,8 @@ pub struct Limits {
     pub head: usize,
     /// Query parameters; past it 400. Default 64.
     pub parameters: usize,
-    /// Connections at once; further ones wait in the kernel's backlog. Default 10,000.
+    /// Connections at once; further ones wait in the kernel's backlog. While under a quarter of the places is free,
+    /// each answer ends its connection. Default 10,000.
     pub connections: usize,
     /// How long a TLS handshake may take, a new connection until its first whole head, and a request head from
     /// its first byte; past it 408, but for a handshake. Default 5 s.

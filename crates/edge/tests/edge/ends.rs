@@ -83,6 +83,23 @@ async fn past_the_bound_of_connections_a_visitor_waits_until_another_leaves() {
 }
 
 #[tokio::test]
+async fn where_places_are_few_no_visitor_keeps_one_after_the_answer() {
+    let edge = Edge::limited(|limits| limits.connections = 4).await;
+    let mut visitors = [(); 4].map(|()| None);
+    for visitor in &mut visitors {
+        visitor.insert(edge.visitor().await).say(PLAIN).await;
+    }
+    for visitor in visitors.iter_mut().flatten() {
+        assert_eq!(visitor.hear().await.status, 302);
+    }
+    let mut fifth = edge.visitor().await;
+    fifth.say(PLAIN).await;
+    let answer = fifth.hear().await;
+    assert_eq!((answer.status, answer.header("connection")), (302, Some("close")));
+    fifth.hear_the_end().await;
+}
+
+#[tokio::test]
 async fn a_shutdown_answers_what_is_under_way_and_closes_what_rests() {
     let edge = Edge::start().await;
     let (mut resting, mut busy) = (edge.visitor().await, edge.visitor().await);
