@@ -38,8 +38,11 @@ impl FromStr for Network {
             let (address, prefix) = value.split_once('/').map_or((value, None), |(a, p)| (a, Some(p)));
             let address: IpAddr = address.parse().ok()?;
             let longest = if address.is_ipv4() { 32 } else { 128 };
-            let prefix = prefix.map_or(Some(longest), |prefix| prefix.parse().ok())?;
-            (prefix <= longest).then_some(Self { address, prefix })
+            let prefix: u8 = prefix.map_or(Some(longest), |prefix| prefix.parse().ok())?;
+            (prefix <= longest).then_some(match (address.to_canonical(), address.is_ipv6()) {
+                (inner @ IpAddr::V4(_), true) if prefix >= 96 => Self { address: inner, prefix: prefix - 96 },
+                _ => Self { address, prefix },
+            })
         };
         parse().ok_or_else(|| {
             Error::invalid("trusted_proxies", "is not a network; want one such as 10.0.0.0/8 or 2001:db8::1")
@@ -122,6 +125,8 @@ mod tests {
             ("::1", "::1", "::2"),
             ("::/0", "ffff::", "1.2.3.4"),
             ("127.0.0.0/8", "::ffff:127.0.0.1", "::1"),
+            ("::ffff:10.0.0.0/104", "10.1.2.3", "11.0.0.1"),
+            ("::ffff:10.1.2.3", "10.1.2.3", "10.1.2.4"),
         ] {
             let parsed: Network = network.parse().unwrap();
             assert!(parsed.contains(ip(inside)), "{network} {inside}");
