@@ -53,6 +53,21 @@ impl Postback {
         self
     }
 
+    /// With at most so many files and sockets open.
+    #[must_use]
+    pub fn with_open_files(self, most: u32) -> Self {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+        limited.arg(self.0.get_program()).args(self.0.get_args()).stdin(Stdio::null());
+        for (name, value) in self.0.get_envs() {
+            match value {
+                Some(value) => limited.env(name, value),
+                None => limited.env_remove(name),
+            };
+        }
+        Self(limited)
+    }
+
     /// Runs to the end.
     pub fn output(self) -> Output {
         let run = || Runtime::new().expect("a runtime").block_on(self.finish(""));

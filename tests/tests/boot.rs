@@ -7,6 +7,7 @@ use postback_core::Key;
 use postback_proto::v1::{GetClickRequest, NetworkClick, get_click_request};
 use postback_redis_link::testing::RedisServer;
 use postback_tests::{Caller, Postback, Started, Visitor, lead, token, until};
+use tokio::net::TcpStream;
 use tonic::Code;
 use tonic_types::StatusExt;
 
@@ -118,6 +119,21 @@ async fn a_hub_starts_beside_a_redis_that_takes_calls_and_answers_none() {
     hub.process.until(&["what an acknowledged conversion can count on"]);
     hub.caller.record(token(&landed), lead()).await.unwrap();
     hub.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn visitors_who_fill_every_place_leave_the_probes_and_the_callers_theirs() {
+    let (folder, redis) = (tempfile::tempdir().unwrap(), RedisServer::start());
+    let mut program = program(folder.path(), &redis).with_open_files(200).start();
+    let (edge, api) = (program.listens("edge"), program.listens("api"));
+    let console = Visitor::of(program.listens("console"));
+    let mut resting = Vec::new();
+    for _ in 0..200 {
+        resting.push(TcpStream::connect(edge).await.unwrap());
+    }
+    assert_eq!(console.get("/readyz").await.status, StatusCode::OK);
+    let unknown = Caller::of(&format!("http://{api}")).record(token("none"), lead()).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::InvalidArgument);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ pub mod cli;
 mod client;
 pub mod config;
 mod demo;
+mod descriptors;
 mod keygen;
 mod link;
 mod logs;

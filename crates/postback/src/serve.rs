@@ -32,7 +32,7 @@ use url::Url;
 use crate::{
     alerts,
     config::{Config, Dispatch},
-    logs,
+    descriptors, logs,
     reload::Changes,
     role::Role,
     stores::Stores,
@@ -209,7 +209,8 @@ impl Running {
         let (mut intake, mut behind, mut upkeep) = (Side::default(), Side::default(), Side::default());
         let hub = &house.hub;
         if let Some(listener) = listeners.edge {
-            let settings = config.edge.settings()?;
+            let mut settings = config.edge.settings()?;
+            settings.limits.connections = descriptors::visitors();
             follow(&mut behind, "edge's certificate", settings.tls.clone());
             intake.start("edge", |stop| postback_edge::serve(listener, hub.clone(), settings, stop));
         }
@@ -310,6 +311,7 @@ pub(crate) async fn run(config: Config, changes: Option<Changes>, roles: &[Role]
 }
 
 async fn work(config: Config, changes: Option<Changes>, roles: &[Role]) -> anyhow::Result<()> {
+    descriptors::raise();
     let house = House::build(&config, Arc::new(SystemClock)).await?;
     match tokio::time::timeout(PROMISED, house.hub.promise()).await {
         Ok(Ok(())) => {}
