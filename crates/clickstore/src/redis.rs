@@ -13,7 +13,7 @@ use postback_core::{
 };
 use postback_redis_link::Link;
 pub use postback_redis_link::{RedisSettings, Topology};
-use redis::{Cmd, cmd};
+use redis::{Cmd, FromRedisValue, cmd};
 use sha2::{Digest, Sha256};
 
 use self::agents::Agents;
@@ -72,8 +72,8 @@ struct Confirmed {
 impl RedisClicks {
     /// The store behind `settings`. Connects when first asked, and again whenever the connection is lost.
     ///
-    /// A user's click waits for the replicas that `settings` want. A click's own record never does: its token
-    /// attributes without it.
+    /// A user's click and whatever is erased wait for the replicas that `settings` want. A click's own record never does:
+    /// its token attributes without it.
     ///
     /// # Errors
     /// `InvalidArgument` at `urls` or `prefix`.
@@ -96,11 +96,21 @@ impl RedisClicks {
 
     /// Puts a user's list in the place of the one that was read; whether that still lay there.
     async fn swap_list(&self, key: &[u8], old: &[u8], new: &[u8], life: u64) -> Result<bool> {
-        let swap = swap(key, old, new, life);
+        self.confirm(swap(key, old, new, life)).await
+    }
+
+    /// Makes a write that waits for the replicas that are wanted.
+    async fn confirm<T: FromRedisValue>(&self, write: Cmd) -> Result<T> {
         match &self.confirmed {
-            Some(confirmed) => confirmed.link.ask_replicas(swap, confirmed.replicas).await,
-            None => self.link.ask(&swap).await,
+            Some(confirmed) => confirmed.link.ask_replicas(write, confirmed.replicas).await,
+            None => self.link.ask(&write).await,
         }
+    }
+
+    /// Removes a key; whether it was there. Where it was not, an earlier removal may still have to reach the replicas.
+    async fn remove(&self, key: &[u8]) -> Result<bool> {
+        let removed: u64 = self.confirm(cmd("UNLINK").arg(key).take()).await?;
+        Ok(removed > 0)
     }
 
     /// Keeps `click` under `key` for `life` ms unless one lives there; the one that does, or none where
@@ -272,7 +282,7 @@ impl ClickStore for RedisClicks {
     async fn erase_click(&self, account: &AccountId, id: &ClickId) -> Result<bool> {
         let key = self.key_of(account, id);
         let Some(record): Option<Vec<u8>> = self.link.ask(cmd("GET").arg(&key)).await? else {
-            return Ok(false);
+            return self.remove(&key).await;
         };
         let click = record::decode(account, id, &record).ok().map(|(click, _)| click);
         if let Some(click) = &click
@@ -281,19 +291,18 @@ impl ClickStore for RedisClicks {
             let place = self.key(Kept::Place, &key::of_place(&click.campaign, &ip.hash));
             let _: u64 = self.link.ask(cmd("ZREM").arg(place).arg(key::of_click(account, id))).await?;
         }
-        let removed: u64 = self.link.ask(cmd("UNLINK").arg(&key)).await?;
-        Ok(removed > 0 && click.is_none_or(|click| !click.click.is_expired(self.clock.now())))
+        Ok(self.remove(&key).await? && click.is_none_or(|click| !click.click.is_expired(self.clock.now())))
     }
 
     async fn erase_user(&self, user: &UserId) -> Result<bool> {
         let key = self.key(Kept::User, user.as_str().as_bytes());
         let Some(list): Option<Vec<u8>> = self.link.ask(cmd("GET").arg(&key)).await? else {
-            return Ok(false);
+            return self.remove(&key).await;
         };
-        let removed: u64 = self.link.ask(cmd("UNLINK").arg(&key)).await?;
+        let removed = self.remove(&key).await?;
         let over = attributions::decode(&list)
             .is_ok_and(|list| attributions::alive(list, self.clock.now()).is_empty());
-        Ok(removed > 0 && !over)
+        Ok(removed && !over)
     }
 
     async fn sweep(&self) -> Result<usize> {

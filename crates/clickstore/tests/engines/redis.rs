@@ -159,6 +159,20 @@ async fn a_users_click_that_too_few_replicas_have_is_not_acknowledged() {
 }
 
 #[tokio::test]
+async fn what_is_erased_at_too_few_replicas_is_not_acknowledged_as_erased() {
+    let server = RedisServer::start();
+    let bench = bench_with(&RedisSettings { wait_replicas: 1, ..own(&server, Duration::from_secs(2)) });
+    let click = bench.capture(bench.click("c1"), false).await.unwrap();
+    let user = "user".parse().unwrap();
+    bench.store.attach(&user, bench.attribution(&click)).await.unwrap_err();
+    for _ in 0..2 {
+        let of_user = bench.store.erase_user(&user).await.unwrap_err();
+        let of_click = bench.store.erase_click(&click.click.account, &click.click.id).await.unwrap_err();
+        assert_eq!([of_user.reason(), of_click.reason()], ["REPLICAS_MISSING"; 2]);
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_unavailable_and_shown_nowhere() {
     let server = RedisServer::start_with(&["--requirepass", "hunter2"]);
     let url = server.url().replace("//", "//:hunter3@");
