@@ -131,8 +131,8 @@ fn make(dir: &Path) -> Result<()> {
     builder.create(dir).map_err(|error| unmade("make the data directory", dir, &error).caused_by(error))
 }
 
-/// The file on the disk. It is made once: one that is out of sight later, as where its disk was taken away, is missed
-/// and no empty one takes its place.
+/// The file on the disk. It is created by the first open alone: if it vanishes later (its disk was unmounted, say), opening
+/// fails, and no empty file takes its place.
 struct Begun {
     path: PathBuf,
     cache: usize,

@@ -1,6 +1,11 @@
 //! The one thread that writes: every step that is waiting goes into one transaction, then all are answered.
 
-use std::{io, sync::Arc, thread};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+};
 
 use postback_core::{Error, Result};
 use redb::{Database, Durability, ReadableTable, TableDefinition, WriteTransaction};
@@ -107,7 +112,7 @@ fn work<S: Schema>(database: &Reopened, mut waiting: mpsc::Receiver<Box<dyn Job<
 /// Makes all steps in one transaction. One that breaks is answered and left out, and the others run again.
 fn make<S: Schema>(database: &Reopened, jobs: &mut Jobs<S>) {
     while !jobs.is_empty() {
-        match database.with(Purpose::Write, |database| transact(database, jobs)) {
+        match database.with(Purpose::Write, |database| guarded(database, jobs)) {
             Ok(Done::Broken(step, error)) => jobs.remove(step).fail(error),
             Ok(done) => {
                 if matches!(done, Done::Committed) {
@@ -118,6 +123,12 @@ fn make<S: Schema>(database: &Reopened, jobs: &mut Jobs<S>) {
             Err(cause) => jobs.drain(..).for_each(|job| job.fail(refused(&cause))),
         }
     }
+}
+
+/// The transaction; a panic in it counts as a failure of the disk, after which the file is opened again.
+fn guarded<S: Schema>(database: &Database, jobs: &mut Jobs<S>) -> Result<Done, redb::Error> {
+    catch_unwind(AssertUnwindSafe(|| transact(database, jobs)))
+        .unwrap_or_else(|_| Err(io::Error::other("a step panicked").into()))
 }
 
 /// What became of a transaction.

@@ -249,6 +249,19 @@ async fn make(file: &File, number: u64, kind: Kind) -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_step_that_panics_fails_and_the_next_ones_are_made() {
+    let file = open(&Disk::default());
+    put(&file, 1).await.unwrap();
+    let panics = file.make(|tables: &mut Tables<'_>| -> Result<(), Failure> {
+        tables.blobs.insert(2, &BLOB[..])?;
+        panic!("a defect");
+    });
+    assert_eq!(panics.await.unwrap_err().kind(), ErrorKind::Unavailable);
+    put(&file, 3).await.unwrap();
+    assert_eq!(numbers(&file).await.unwrap(), [1, 3]);
+}
+
+#[tokio::test]
 async fn a_step_that_breaks_leaves_nothing_and_harms_none_of_the_others() {
     let file = open(&Disk::default());
     let (go, hold) = mpsc::channel();
