@@ -2,7 +2,7 @@
 
 use std::env;
 
-use opentelemetry::{KeyValue, trace::TracerProvider};
+use opentelemetry::{Key, KeyValue, trace::TracerProvider};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use postback_core::{Error, Result};
@@ -15,6 +15,12 @@ const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORT
 /// The export of this process's spans.
 #[derive(Clone, Debug)]
 pub struct Export(SdkTracerProvider);
+
+/// Whether the environment names no service, by either of its variables.
+fn is_nameless(resource: &Resource) -> bool {
+    let name = resource.get(&Key::from_static_str("service.name"));
+    name.is_none_or(|name| name.as_str().starts_with("unknown_service"))
+}
 
 impl Export {
     /// An export to the collector at `endpoint`, or at the one that the `OTEL_*` variables name; nothing where neither
@@ -39,7 +45,7 @@ impl Export {
         })?;
         let mut resource =
             Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
-        if env::var("OTEL_SERVICE_NAME").is_err() {
+        if is_nameless(&Resource::builder().build()) {
             resource = resource.with_service_name("postback");
         }
         let provider =
