@@ -392,6 +392,10 @@ fn a_wrong_config_is_told_line_by_line() {
             "[access.tokens.a]\nscopes = [\"read\"]\nsha256 = [\"pbt_hunter2\"]",
         ),
         ("a scope that is none", "[access.tokens.a]\nscopes = [\"write\"]\nsha256 = []"),
+        (
+            "certificates that no listener asks for",
+            "[access.certificates.\"a.internal\"]\nscopes = [\"read\"]",
+        ),
         ("a caller that may nothing", "[access.certificates.\"a.internal\"]\nscopes = []"),
         ("a token without a hash", "[access.tokens.a]\nscopes = [\"read\"]\nsha256 = []"),
         ("a caller's name in capitals", "%A[access.tokens.A]\nscopes = [\"read\"]\nsha256 = [\"%H\"]"),

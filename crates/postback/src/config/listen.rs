@@ -57,6 +57,13 @@ pub(crate) struct Listen {
     pub(crate) tls_in_front: bool,
 }
 
+impl Listen {
+    /// Whether a caller may show a certificate.
+    pub(super) fn asks_for_certificates(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.files().clients.is_some())
+    }
+}
+
 /// Reads a listener; `access` is nothing where it could not be read.
 pub(super) fn listen(
     mut node: Node,

@@ -130,6 +130,14 @@ impl Config {
         let access = access::rules(section("access"), problems);
         let api = listen::listen(section("api"), &listen::API, access.as_ref(), problems);
         let console = listen::listen(section("console"), &listen::CONSOLE, access.as_ref(), problems);
+        if let (Some(access), Some(api), Some(console)) = (&access, &api, &console)
+            && access.have_certificates()
+            && !(api.asks_for_certificates() || console.asks_for_certificates())
+        {
+            let message = "names certificates, but no listener asks for any; want api.tls.clients or \
+                           console.tls.clients, the authority that signed them";
+            problems.push(Problem::whole(format!("access.certificates: {message}")));
+        }
         let dispatch = sections::dispatch(section("dispatch"), problems);
         let log = observed::log(section("log"), problems);
         let traces = observed::traces(section("traces"), problems);
