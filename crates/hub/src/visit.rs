@@ -51,9 +51,11 @@ pub struct Captured {
     pub already: bool,
 }
 
-/// How many parameters are kept with a click, and how long their names and values may be, in bytes. What is longer
-/// is cut; click ids never are.
-const PARAMETERS: (usize, usize, usize) = (64, 64, 1_024);
+/// The most bytes of a parameter's name and of its value. What is longer is cut; click ids never are.
+const NAME: usize = 64;
+const VALUE: usize = 1_024;
+/// The most bytes of all parameters of a click together. Those that no longer fit are left out.
+const PARAMETERS: usize = 2_048;
 const USER_AGENT: usize = 512;
 const DEVICE: usize = 64;
 
@@ -92,19 +94,18 @@ impl<'a> Visit<'a> {
             user_agent: self.user_agent.map(|text| cut(text, USER_AGENT).to_owned()),
             flags: self.flags,
         };
-        let (most, name_most, value_most) = PARAMETERS;
+        let mut room = PARAMETERS;
         for (name, value) in
             self.landing_query().form().filter(|(name, _)| !name.is_empty() && name != parameter)
         {
-            let value = cut(&value, value_most);
-            match utm(&mut record.utm, &name) {
-                Some(tag) if tag.is_none() => *tag = Some(value.to_owned()),
-                Some(_) => {}
-                None if record.parameters.len() < most => {
-                    record.parameters.push((cut(&name, name_most).to_owned(), value.to_owned()));
-                }
-                None => {}
+            let (name, value) = (cut(&name, NAME), cut(&value, VALUE));
+            let Some(left) = room.checked_sub(name.len() + value.len()) else { continue };
+            match utm(&mut record.utm, name) {
+                Some(Some(_)) => continue,
+                Some(tag) => *tag = Some(value.to_owned()),
+                None => record.parameters.push((name.to_owned(), value.to_owned())),
             }
+            room = left;
         }
         record
     }
@@ -161,8 +162,14 @@ mod tests {
 
     #[test]
     fn what_a_record_keeps_is_bounded_and_cut_between_characters() {
-        let many: String = (0..100).map(|n| format!("p{n}=v&")).collect();
-        assert_eq!(record(&Visit { query: &many, ..Visit::default() }).parameters.len(), 64);
+        let many: String = (0..1_000).map(|n| format!("p{n:03}=value&")).collect();
+        let click = record(&Visit { query: &many, ..Visit::default() });
+        assert_eq!((click.parameters.len(), &click.parameters[226].0[..]), (227, "p226"));
+        let tags = format!("utm_source={0}&utm_medium={0}&utm_term=z&b=2", "x".repeat(1_024));
+        let click = record(&Visit { query: &tags, ..Visit::default() });
+        assert_eq!(click.utm.source.map(|source| source.len()), Some(1_024));
+        assert_eq!((click.utm.medium, click.utm.term.as_deref()), (None, Some("z")));
+        assert_eq!(click.parameters.len(), 1);
         let long = format!("{}={}", "é".repeat(40), "é".repeat(600));
         let click = record(&Visit { query: &long, user_agent: Some(&"€".repeat(200)), ..Visit::default() });
         let (name, value) = &click.parameters[0];
