@@ -16,7 +16,7 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     /// The network's name in lower case, such as `powerspace`.
     fn network(&self) -> &'static str;
 
-    /// Where its calls go, for who looks whether that can be reached; nothing where it is no address of a network.
+    /// The network's base URL, by which it can be seen whether the network is reachable; `None` if the adapter has none.
     fn base_url(&self) -> Option<&BaseUrl> {
         None
     }

@@ -22,7 +22,7 @@ fn digits(text: &str) -> bool {
     all(text, |b| b.is_ascii_digit())
 }
 
-/// Whether every byte is. To the end in any case: so the compiler looks at many bytes at once.
+/// Whether `is` holds for every byte. It never stops early, so that the loop is vectorised.
 pub(crate) fn all(text: &str, is: impl Fn(u8) -> bool) -> bool {
     text.bytes().fold(true, |all, byte| all & is(byte))
 }

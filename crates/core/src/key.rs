@@ -15,7 +15,7 @@ pub struct Key {
     secret: [u8; 32],
     /// Derived from the secret: under these bytes tokens are sealed.
     sealing: [u8; 64],
-    /// Keyed with the secret, and begun: an address is hashed by its end alone.
+    /// An HMAC keyed with the secret and fed its label: hashing an address clones and finishes it.
     addresses: Hmac<Sha256>,
 }
 
@@ -26,7 +26,7 @@ impl Key {
         Self { id, secret, sealing, addresses: begin(&secret, b"postback visitor address") }
     }
 
-    /// The bytes of an address tell its family by their number.
+    /// IPv4 and IPv6 cannot collide: the one has 4 bytes, the other 16.
     fn hash(&self, ip: IpAddr) -> IpHash {
         let mut mac = self.addresses.clone();
         match ip.to_canonical() {

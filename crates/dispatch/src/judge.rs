@@ -64,9 +64,9 @@ fn interrupted(delivery: &Delivery, call: &Result<Call>, now: Timestamp) -> Opti
     Some(settle(unheard(started_at, shown, reason), settlement))
 }
 
-/// An earlier attempt had no readable answer, and this call differs from it: with the key that the account had then it
-/// was safe to send again, and without one this is not. Where a person decided to, the calls are the same, or the
-/// doubt stands here already, without a call.
+/// Holds a delivery in doubt whose last unanswered attempt sent another call than this one. That call had a key, by which
+/// the network would have known a repeat; this one has none. Where a person decided to send again, the calls are the
+/// same, or the attempt that stands here has no call.
 fn unanswered(delivery: &Delivery, call: &Call, now: Timestamp) -> Option<Step> {
     let last = delivery.attempts.iter().rev().find(|attempt| attempt.outcome == Outcome::Ambiguous)?;
     if call.repeat != Repeat::Unkeyed(OnAmbiguous::Hold) || last.call.is_empty() || last.call == call.shown {

@@ -20,7 +20,7 @@ use crate::{
 const FINDABLE: SignedDuration = SignedDuration::from_hours(24);
 /// The most clicks found at once.
 const FOUND: usize = 100;
-/// How long a look for what is not needed, only nice to have, may take.
+/// How long a look-up may take whose answer is only nice to have.
 const GLANCE: Duration = Duration::from_millis(250);
 
 /// How a caller names a click.

@@ -157,9 +157,12 @@ struct Place {
 
 impl Place {
     fn pass(&mut self, text: &str) -> Result<()> {
-        for c in text.chars().filter(|_| self.in_path).collect::<Vec<_>>() {
+        for c in text.chars() {
+            if !self.in_path {
+                break;
+            }
             match c {
-                '/' | '?' | '#' if self.in_path => {
+                '/' | '?' | '#' => {
                     self.close()?;
                     self.in_path = c == '/';
                     (self.segment, self.filled) = (String::new(), false);

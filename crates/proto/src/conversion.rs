@@ -1,5 +1,7 @@
 //! Conversions and what is told of them, between the contract and the core.
 
+use std::collections::BTreeMap;
+
 use postback_core::{
     Change, Conversion, Customer, Details, Error, Kind, LaneId, Money, Result, Source, ports::Story,
 };
@@ -11,8 +13,12 @@ use crate::{
     value::{money_from, parsed, some, text, time_if, time_of, timestamp},
 };
 
-/// The most network fields taken, and the longest name and value in bytes.
-const FIELDS: (usize, usize, usize) = (32, 64, 1_024);
+/// The most network fields taken.
+const FIELDS: usize = 32;
+/// The longest name of one in bytes.
+const FIELD_NAME: usize = 64;
+/// The longest value of one in bytes.
+const FIELD_VALUE: usize = 1_024;
 /// The longest name, phone or email in bytes.
 const CUSTOMER: usize = 256;
 
@@ -43,25 +49,21 @@ impl From<Kind> for v1::Kind {
     }
 }
 
-fn fields_from(
-    field: &'static str,
-    fields: std::collections::BTreeMap<String, String>,
-) -> Result<std::collections::BTreeMap<String, String>> {
-    let (most, name, value) = FIELDS;
-    if fields.len() > most {
-        return Err(Error::invalid(field, format!("has {} entries; want at most {most}", fields.len())));
+fn fields_from(field: &'static str, fields: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+    if fields.len() > FIELDS {
+        return Err(Error::invalid(field, format!("has {} entries; want at most {FIELDS}", fields.len())));
     }
     for (key, text) in &fields {
-        if key.is_empty() || key.len() > name || key.chars().any(char::is_control) {
+        if key.is_empty() || key.len() > FIELD_NAME || key.chars().any(char::is_control) {
             return Err(Error::invalid(
                 field,
-                format!("has a name that is not 1 to {name} bytes without control characters"),
+                format!("has a name that is not 1 to {FIELD_NAME} bytes without control characters"),
             ));
         }
-        if text.len() > value || text.chars().any(|c| c.is_control() && c != '\n') {
+        if text.len() > FIELD_VALUE || text.chars().any(|c| c.is_control() && c != '\n') {
             return Err(Error::invalid(
                 format!("{field}[{key}]"),
-                format!("is longer than {value} bytes or has control characters"),
+                format!("is longer than {FIELD_VALUE} bytes or has control characters"),
             ));
         }
     }

@@ -23,9 +23,9 @@ pub(crate) struct Gathering(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     asked: Batch,
-    /// Whether somebody is at work who takes what is asked.
+    /// Whether a caller is at work that sends what is asked.
     served: bool,
-    /// What they are sent on, while nobody is.
+    /// The connection, kept here while no caller is at work.
     way: Way,
 }
 

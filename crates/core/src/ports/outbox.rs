@@ -310,7 +310,7 @@ pub trait Outbox: Send + Sync + 'static {
         after: Option<[u8; 16]>,
     ) -> Result<Page<Conversion>>;
 
-    /// Lists deliveries, the latest first; bounded likewise.
+    /// Lists deliveries, the latest first; bounded as [`Outbox::conversions`] is.
     async fn deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -330,7 +330,7 @@ pub trait Outbox: Send + Sync + 'static {
     /// Returns how many conversions it touched.
     async fn erase_click(&self, account: &AccountId, click: &ClickId) -> Result<usize>;
 
-    /// Likewise for all conversions that were attributed by this user. Returns how many it touched.
+    /// Removes the same from all conversions that were attributed by this user. Returns how many it touched.
     async fn erase_user(&self, user: &UserId) -> Result<usize>;
 
     /// Lets waiting changes die whose conversion never came, and removes what is past its retention; a bounded

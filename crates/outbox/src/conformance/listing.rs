@@ -26,7 +26,7 @@ async fn conversions(bench: &Bench, filter: &ConversionFilter, limit: usize) -> 
     panic!("a list ends")
 }
 
-/// Likewise of deliveries.
+/// The ids of all deliveries that a filter lists, page by page.
 async fn deliveries(bench: &Bench, filter: &DeliveryFilter, limit: usize) -> Vec<DeliveryId> {
     let (mut all, mut after) = (Vec::new(), None);
     for _ in 0..100 {

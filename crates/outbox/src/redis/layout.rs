@@ -1,4 +1,4 @@
-//! How the records lie, so that no version touches those that lie otherwise.
+//! The layout of the records: where they lie, and its number, by which a hub refuses records of another layout.
 
 use postback_core::{Error, Result};
 use postback_redis_link::Link;

@@ -141,7 +141,7 @@ impl RedisOutbox {
         Ok(latest(ids, many))
     }
 
-    /// The latest conversions of a lane below `after`; likewise.
+    /// The ids of the latest conversions of a lane below `after`.
     async fn conversions_of(&self, lane: &LaneId, after: Option<Id>, many: usize) -> Result<Vec<Id>> {
         let call = Call::new(&LANE, super::partition(lane.shard())).arg(lane.as_bytes());
         let ids: Vec<u8> = self.run(call).await?;

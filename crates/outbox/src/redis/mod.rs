@@ -116,7 +116,7 @@ impl RedisOutbox {
         answers
     }
 
-    /// Likewise; their answers, where each has one.
+    /// Runs all calls at once; their answers, or the first error.
     async fn run_all<T: FromRedisValue>(&self, calls: impl Iterator<Item = Call>) -> Result<Vec<T>> {
         self.run_each(calls).await.into_iter().collect()
     }

@@ -200,7 +200,7 @@ pub(super) fn conversion((name, record, _): &Stored) -> Result<Conversion> {
     conversion_of(ConversionId::from_bytes(id(name)?), record)
 }
 
-/// Likewise.
+/// Puts a conversion together from its record alone.
 pub(super) fn conversion_of(id: ConversionId, record: &[u8]) -> Result<Conversion> {
     let mut left = Left(record);
     let lane = LaneId::from_bytes(left.array()?);

@@ -23,7 +23,7 @@ impl RedisCluster {
         Self::start_with(&[])
     }
 
-    /// Likewise, with further options for each node.
+    /// Starts one with further options for each node.
     pub fn start_with(options: &[&str]) -> Self {
         let config = "cluster-enabled yes\ncluster-node-timeout 5000\n";
         let mut nodes: Vec<_> = (0..3).map(|_| RedisServer::start_as(config, options, READY)).collect();

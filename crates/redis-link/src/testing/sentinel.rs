@@ -15,7 +15,7 @@ impl RedisSentinel {
         Self::start_with(&[])
     }
 
-    /// Likewise, with further options for the master and the replica.
+    /// Starts one with further options for the master and the replica.
     pub fn start_with(options: &[&str]) -> Self {
         let config = "repl-diskless-sync-delay 0\n";
         let master = RedisServer::start_as(config, options, READY);
