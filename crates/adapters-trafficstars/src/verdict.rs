@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::complaint::Complaint;
 
-/// Reads an answer. A complaint counts whatever the HTTP status, and whatever else the body says; `ok` counts
-/// under a success alone.
+/// Reads an answer. A documented complaint counts whatever the HTTP status, and whatever else the body says;
+/// `ok` counts under a success alone. Any other body may be a gateway's, in JSON too.
 pub(crate) fn verdict(answer: &Response<Bytes>, now: Timestamp) -> Verdict {
     let status = answer.status();
     match Said::read(answer.body()) {
@@ -18,11 +18,11 @@ pub(crate) fn verdict(answer: &Response<Bytes>, now: Timestamp) -> Verdict {
         Said::Ok => Verdict::Unreadable {
             reason: Reason::new("contradiction", format!("Traffic Stars answered {status} and says ok")),
         },
+        Said::NotOk | Said::Nothing if of_a_gateway(status) => without_words(status),
         Said::NotOk => by_status(answer, now).unwrap_or_else(|| Verdict::Retry {
             after: None,
             reason: Reason::new("not_ok", "Traffic Stars says that it is not ok, and not why"),
         }),
-        Said::Nothing if of_a_gateway(status) => without_words(status),
         Said::Nothing => by_status(answer, now).unwrap_or_else(|| without_words(status)),
     }
 }
@@ -62,6 +62,7 @@ fn complaint(message: &str, answer: &Response<Bytes>, now: Timestamp) -> Verdict
         return Verdict::Misconfigured { reason };
     }
     match (complaint, by_status(answer, now)) {
+        (Complaint::Other(_), _) if of_a_gateway(answer.status()) => without_words(answer.status()),
         (Complaint::Other(_), Some(Verdict::Misconfigured { .. })) => Verdict::Misconfigured { reason },
         (Complaint::Other(_), Some(Verdict::Retry { after, .. })) => Verdict::Retry { after, reason },
         (Complaint::Other(_), _) => Verdict::Retry { after: None, reason },
@@ -69,15 +70,17 @@ fn complaint(message: &str, answer: &Response<Bytes>, now: Timestamp) -> Verdict
     }
 }
 
-/// Whether something in between says that it had no good answer of the network: that may have counted the call.
+/// Whether something in between says that it had no good answer of the network, which may have counted the
+/// call: 520 and 524 are what some say instead of 502 and 504.
 fn of_a_gateway(status: StatusCode) -> bool {
-    [StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT].contains(&status)
+    matches!(status.as_u16(), 502 | 504 | 520 | 524)
 }
 
 /// A body that is not the network's: something in between may have answered. Under a client error the call was
 /// not counted, and it is not the network that refused it.
 fn without_words(status: StatusCode) -> Verdict {
-    let reason = |code: String| Reason::new(code, format!("{status} came without the network's JSON"));
+    let reason =
+        |code: String| Reason::new(code, format!("{status} came without a word that the network documents"));
     if status.is_client_error() {
         Verdict::Retry { after: None, reason: reason(format!("http_{}", status.as_u16())) }
     } else {

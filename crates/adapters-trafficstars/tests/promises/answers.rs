@@ -123,7 +123,7 @@ fn ts_10_a_body_that_is_not_the_networks_is_neither_success_nor_a_final_failure(
         "{\"ok\":1}",
     ];
     for body in bodies {
-        for status in [200, 202, 204, 502, 504] {
+        for status in [200, 202, 204, 502, 504, 520, 524] {
             let Verdict::Unreadable { reason } = verdict(status, body) else { panic!("{status} {body}") };
             assert_eq!(reason.code, "unreadable");
         }
@@ -134,6 +134,27 @@ fn ts_10_a_body_that_is_not_the_networks_is_neither_success_nor_a_final_failure(
         for status in [401, 403, 407] {
             assert!(matches!(verdict(status, body), Verdict::Misconfigured { .. }), "{status} {body}");
         }
+    }
+}
+
+#[test]
+fn ts_10_from_a_gateway_a_documented_complaint_alone_is_believed() {
+    let bodies = [
+        r#"{"ok":false}"#.to_owned(),
+        r#"{"error":"Gateway Timeout"}"#.to_owned(),
+        r#"{"error":{"code":504}}"#.to_owned(),
+        complaint("upstream timed out"),
+        "<html><title>520: Web server is returning an unknown error</title></html>".to_owned(),
+    ];
+    for status in [502, 504, 520, 524] {
+        for body in &bodies {
+            let Verdict::Unreadable { reason } = verdict(status, body.clone()) else {
+                panic!("{status} {body}")
+            };
+            assert_eq!(reason.code, "unreadable");
+        }
+        assert_eq!(verdict(status, complaint("invalid code")), rejected("invalid_code", "invalid code"));
+        assert_eq!(verdict(status, complaint("invalid key")), misconfigured("invalid_key", "invalid key"));
     }
 }
 
