@@ -13,11 +13,9 @@ use crate::complaint::Complaint;
 pub(crate) fn verdict(answer: &Response<Bytes>, now: Timestamp) -> Verdict {
     let status = answer.status();
     match Said::read(answer.body()) {
-        Said::Error(message) => complaint(&message, answer, now),
+        Said::Error { message, ok } => complaint(&message, ok, answer, now),
         Said::Ok if status.is_success() => Verdict::Accepted { remote_id: None },
-        Said::Ok => Verdict::Unreadable {
-            reason: Reason::new("contradiction", format!("Traffic Stars answered {status} and says ok")),
-        },
+        Said::Ok => contradiction(format!("Traffic Stars answered {status} and says ok")),
         Said::NotOk | Said::Nothing if of_a_gateway(status) => without_words(status),
         Said::NotOk => by_status(answer, now).unwrap_or_else(|| Verdict::Retry {
             after: None,
@@ -31,17 +29,25 @@ pub(crate) fn verdict(answer: &Response<Bytes>, now: Timestamp) -> Verdict {
 enum Said {
     Ok,
     NotOk,
-    Error(String),
+    /// A complaint, and whether the same body says ok.
+    Error {
+        message: String,
+        ok: bool,
+    },
     Nothing,
 }
 
 impl Said {
     fn read(body: &[u8]) -> Self {
+        let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
         let Ok(body) = serde_json::from_slice::<Map<String, Value>>(body) else { return Self::Nothing };
-        match (body.get("error"), body.get("ok")) {
-            (Some(error), _) if !error.is_null() => Self::Error(message(error)),
-            (_, Some(Value::Bool(true))) => Self::Ok,
-            (_, Some(Value::Bool(false))) => Self::NotOk,
+        let ok = body.get("ok").and_then(Value::as_bool);
+        match (body.get("error"), ok) {
+            (Some(error), _) if !error.is_null() => {
+                Self::Error { message: message(error), ok: ok == Some(true) }
+            }
+            (_, Some(true)) => Self::Ok,
+            (_, Some(false)) => Self::NotOk,
             _ => Self::Nothing,
         }
     }
@@ -55,13 +61,20 @@ fn message(error: &Value) -> String {
     }
 }
 
-fn complaint(message: &str, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
+fn contradiction(message: String) -> Verdict {
+    Verdict::Unreadable { reason: Reason::new("contradiction", message) }
+}
+
+fn complaint(message: &str, ok: bool, answer: &Response<Bytes>, now: Timestamp) -> Verdict {
     let complaint = Complaint::parse(message);
     let reason = Reason::new(complaint.code(), message);
     if complaint.is_of_the_account() {
         return Verdict::Misconfigured { reason };
     }
     match (complaint, by_status(answer, now)) {
+        (Complaint::Other(_), _) if ok => {
+            contradiction(format!("Traffic Stars says ok, and complains: {message}"))
+        }
         (Complaint::Other(_), _) if of_a_gateway(answer.status()) => without_words(answer.status()),
         (Complaint::Other(_), Some(Verdict::Misconfigured { .. })) => Verdict::Misconfigured { reason },
         (Complaint::Other(_), Some(Verdict::Retry { after, .. })) => Verdict::Retry { after, reason },

@@ -46,9 +46,13 @@ fn ts_4_the_key_is_private() {
 
 #[test]
 fn ts_8_ok_is_success() {
-    for body in
-        ["{\"ok\": true}", "{\n\"ok\": true\n}\n", "{\"ok\":true,\"id\":7}", "{\"ok\":true,\"error\":null}"]
-    {
+    for body in [
+        "{\"ok\": true}",
+        "{\n\"ok\": true\n}\n",
+        "{\"ok\":true,\"id\":7}",
+        "{\"ok\":true,\"error\":null}",
+        "\u{feff}{\"ok\":true}",
+    ] {
         assert_eq!(verdict(200, body), Verdict::Accepted { remote_id: None }, "{body}");
     }
 }
@@ -171,6 +175,15 @@ fn ts_10_an_ok_under_a_status_that_is_no_success_is_not_believed() {
     for status in [302, 400, 403, 404, 500, 503] {
         let Verdict::Unreadable { reason } = verdict(status, r#"{"ok": true}"#) else { panic!("{status}") };
         assert_eq!(reason.code, "contradiction");
+    }
+}
+
+#[test]
+fn ts_10_an_ok_beside_a_complaint_that_is_not_documented_may_have_counted() {
+    let body = r#"{"ok":true,"error":{"msg":"Too Blue"}}"#;
+    for status in [200, 400, 403, 429, 503] {
+        let Verdict::Unreadable { reason } = verdict(status, body) else { panic!("{status}") };
+        assert_eq!(reason, Reason::new("contradiction", "Traffic Stars says ok, and complains: Too Blue"));
     }
 }
 
