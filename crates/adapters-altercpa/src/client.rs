@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use postback_core::{
-    Call, FoundClick, FoundFlow, FoundOffer, LookUpSource, Result, Verdict,
-    client::{self, ClientError, answered_at},
+    FoundClick, FoundFlow, FoundOffer, LookUpSource, Result, Verdict,
+    client::{self, BoxError, ClientError, answered_at},
 };
 use tower_service::Service;
 
@@ -26,15 +26,11 @@ impl AlterCpa {
     /// # Errors
     /// [`ClientError::Refused`] with `NotFound` where there is none, `FailedPrecondition` for a wrong token,
     /// `InvalidArgument` for a missing offer, `Unavailable` for an answer that cannot be read.
-    pub async fn find_click<S>(
-        &self,
-        query: &ClickQuery,
-        service: &mut S,
-    ) -> Result<FoundClick, ClientError<S::Error>>
+    pub async fn find_click<S>(&self, query: &ClickQuery, service: &mut S) -> Result<FoundClick, ClientError>
     where
-        S: Service<Request<Bytes>, Response = Response<Bytes>>,
+        S: Service<Request<Bytes>, Response = Response<Bytes>, Error: Into<BoxError>>,
     {
-        let answer = send(look_up::click(self, query)?, service).await?;
+        let answer = client::send(service, look_up::click(self, query)?.request).await?;
         Ok(found::click(&answer)?)
     }
 
@@ -42,15 +38,11 @@ impl AlterCpa {
     ///
     /// # Errors
     /// As [`AlterCpa::find_click`]; `InvalidArgument` for an offer, which has many flows.
-    pub async fn find_flow<S>(
-        &self,
-        by: &LookUpSource,
-        service: &mut S,
-    ) -> Result<FoundFlow, ClientError<S::Error>>
+    pub async fn find_flow<S>(&self, by: &LookUpSource, service: &mut S) -> Result<FoundFlow, ClientError>
     where
-        S: Service<Request<Bytes>, Response = Response<Bytes>>,
+        S: Service<Request<Bytes>, Response = Response<Bytes>, Error: Into<BoxError>>,
     {
-        let answer = send(look_up::flow(self, by)?, service).await?;
+        let answer = client::send(service, look_up::flow(self, by)?.request).await?;
         Ok(found::flow(&answer)?)
     }
 
@@ -58,15 +50,11 @@ impl AlterCpa {
     ///
     /// # Errors
     /// As [`AlterCpa::find_click`].
-    pub async fn find_offer<S>(
-        &self,
-        by: &LookUpSource,
-        service: &mut S,
-    ) -> Result<FoundOffer, ClientError<S::Error>>
+    pub async fn find_offer<S>(&self, by: &LookUpSource, service: &mut S) -> Result<FoundOffer, ClientError>
     where
-        S: Service<Request<Bytes>, Response = Response<Bytes>>,
+        S: Service<Request<Bytes>, Response = Response<Bytes>, Error: Into<BoxError>>,
     {
-        let answer = send(look_up::offer(self, by)?, service).await?;
+        let answer = client::send(service, look_up::offer(self, by)?.request).await?;
         Ok(found::offer(&answer)?)
     }
 }
@@ -76,18 +64,11 @@ impl Lead<'_> {
     ///
     /// # Errors
     /// [`ClientError::Refused`] where nothing was sent, [`ClientError::Service`] where the service failed.
-    pub async fn send<S>(&self, service: &mut S) -> Result<Verdict, ClientError<S::Error>>
+    pub async fn send<S>(&self, service: &mut S) -> Result<Verdict, ClientError>
     where
-        S: Service<Request<Bytes>, Response = Response<Bytes>>,
+        S: Service<Request<Bytes>, Response = Response<Bytes>, Error: Into<BoxError>>,
     {
-        let answer = send(self.call()?, service).await?;
+        let answer = client::send(service, self.call()?.request).await?;
         Ok(verdict(self.action(), &answer, answered_at(&answer)).masked(&self.private()))
     }
-}
-
-async fn send<S>(call: Call, service: &mut S) -> Result<Response<Bytes>, ClientError<S::Error>>
-where
-    S: Service<Request<Bytes>, Response = Response<Bytes>>,
-{
-    client::send(service, call.request).await.map_err(ClientError::Service)
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use postback_core::{
     Call, ClickId, Details, Kind, Money, Result, Verdict,
-    client::{self, ClientError, answered_at},
+    client::{self, BoxError, ClientError, answered_at},
 };
 use rust_decimal::Decimal;
 use tower_service::Service;
@@ -44,9 +44,9 @@ impl Lead<'_> {
     ///
     /// # Errors
     /// [`ClientError::Refused`] as [`Lead::call`], [`ClientError::Service`] where the service failed.
-    pub async fn send<S>(&self, service: &mut S) -> Result<Verdict, ClientError<S::Error>>
+    pub async fn send<S>(&self, service: &mut S) -> Result<Verdict, ClientError>
     where
-        S: Service<Request<Bytes>, Response = Response<Bytes>>,
+        S: Service<Request<Bytes>, Response = Response<Bytes>, Error: Into<BoxError>>,
     {
         send(self.call()?, service).await
     }
@@ -92,18 +92,18 @@ impl Order<'_> {
     ///
     /// # Errors
     /// [`ClientError::Refused`] as [`Order::call`], [`ClientError::Service`] where the service failed.
-    pub async fn send<S>(&self, service: &mut S) -> Result<Verdict, ClientError<S::Error>>
+    pub async fn send<S>(&self, service: &mut S) -> Result<Verdict, ClientError>
     where
-        S: Service<Request<Bytes>, Response = Response<Bytes>>,
+        S: Service<Request<Bytes>, Response = Response<Bytes>, Error: Into<BoxError>>,
     {
         send(self.call()?, service).await
     }
 }
 
-async fn send<S>(call: Call, service: &mut S) -> Result<Verdict, ClientError<S::Error>>
+async fn send<S>(call: Call, service: &mut S) -> Result<Verdict, ClientError>
 where
-    S: Service<Request<Bytes>, Response = Response<Bytes>>,
+    S: Service<Request<Bytes>, Response = Response<Bytes>, Error: Into<BoxError>>,
 {
-    let answer = client::send(service, call.request).await.map_err(ClientError::Service)?;
+    let answer = client::send(service, call.request).await?;
     Ok(verdict::verdict(&answer, answered_at(&answer)))
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use postback_core::{
     Call, ClickId, Goal, Money, Result, Verdict,
-    client::{self, ClientError, answered_at},
+    client::{self, BoxError, ClientError, answered_at},
 };
 use tower_service::Service;
 
@@ -70,11 +70,11 @@ impl Lead<'_> {
     ///
     /// # Errors
     /// [`ClientError::Refused`] as [`Lead::call`], [`ClientError::Service`] where the service failed.
-    pub async fn send<S>(&self, service: &mut S) -> Result<Verdict, ClientError<S::Error>>
+    pub async fn send<S>(&self, service: &mut S) -> Result<Verdict, ClientError>
     where
-        S: Service<Request<Bytes>, Response = Response<Bytes>>,
+        S: Service<Request<Bytes>, Response = Response<Bytes>, Error: Into<BoxError>>,
     {
-        let answer = client::send(service, self.call()?.request).await.map_err(ClientError::Service)?;
+        let answer = client::send(service, self.call()?.request).await?;
         Ok(verdict(&answer, answered_at(&answer)).masked(&self.account.secrets()))
     }
 }

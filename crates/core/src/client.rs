@@ -12,6 +12,7 @@
 //! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 //! use tower::{BoxError, service_fn, timeout::Timeout};
 //!
+//! # async fn called(request: Request<Bytes>) -> Result<(), Box<dyn std::error::Error>> {
 //! // With TLS: the same on hyper-rustls' connector.
 //! let hyper = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
 //! let bytes = service_fn(move |request: Request<Bytes>| {
@@ -23,8 +24,10 @@
 //!     }
 //! });
 //! let mut service = Timeout::new(bytes, Duration::from_secs(5));
-//! # let request = Request::new(Bytes::new());
-//! # drop(postback_core::client::send(&mut service, request));
+//! let answer = postback_core::client::send(&mut service, request).await?;
+//! # drop(answer);
+//! # Ok(())
+//! # }
 //! ```
 
 use std::{error, fmt, future::poll_fn};
@@ -36,22 +39,25 @@ use tower_service::Service;
 
 use crate::Error;
 
+/// Whatever a service fails with.
+pub type BoxError = Box<dyn error::Error + Send + Sync>;
+
 /// Why a call of an adapter's client brought nothing.
 #[derive(Debug)]
-pub enum ClientError<E> {
-    /// It was refused: here, before anything was sent, or by the network in its answer to a look-up.
+pub enum ClientError {
+    /// It was refused: here, before anything was sent, or by what a look-up was answered.
     Refused(Error),
     /// The service failed; whether the network had it, the service's error says.
-    Service(E),
+    Service(BoxError),
 }
 
-impl<E> From<Error> for ClientError<E> {
+impl From<Error> for ClientError {
     fn from(refused: Error) -> Self {
         Self::Refused(refused)
     }
 }
 
-impl<E> fmt::Display for ClientError<E> {
+impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refused) => refused.fmt(f),
@@ -60,11 +66,11 @@ impl<E> fmt::Display for ClientError<E> {
     }
 }
 
-impl<E: error::Error + 'static> error::Error for ClientError<E> {
+impl error::Error for ClientError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Refused(refused) => refused.source(),
-            Self::Service(failure) => Some(failure),
+            Self::Service(failure) => Some(failure.as_ref()),
         }
     }
 }
@@ -72,13 +78,14 @@ impl<E: error::Error + 'static> error::Error for ClientError<E> {
 /// Waits until `service` is ready, and sends `request`.
 ///
 /// # Errors
-/// Whatever the service fails with.
-pub async fn send<S>(service: &mut S, request: Request<Bytes>) -> Result<Response<Bytes>, S::Error>
+/// [`ClientError::Service`] with whatever the service fails with.
+pub async fn send<S>(service: &mut S, request: Request<Bytes>) -> Result<Response<Bytes>, ClientError>
 where
-    S: Service<Request<Bytes>, Response = Response<Bytes>>,
+    S: Service<Request<Bytes>, Response = Response<Bytes>, Error: Into<BoxError>>,
 {
-    poll_fn(|context| service.poll_ready(context)).await?;
-    service.call(request).await
+    let failed = |failure: S::Error| ClientError::Service(failure.into());
+    poll_fn(|context| service.poll_ready(context)).await.map_err(failed)?;
+    service.call(request).await.map_err(failed)
 }
 
 /// When the network answered, by the answer's own `Date`: a client has no clock, and needs none to read a

@@ -77,7 +77,8 @@ fn a_failed_service_is_told_from_a_refusal() {
     block_on(async {
         let mut broken = service_fn(|_: Request<Bytes>| async { Err::<Response<Bytes>, _>("reset") });
         let error = plain().lead(Origin::click(click_id())).send(&mut broken).await.unwrap_err();
-        assert!(matches!(error, ClientError::Service("reset")));
+        assert!(matches!(&error, ClientError::Service(cause) if cause.to_string() == "reset"));
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "reset");
     });
 }
 
