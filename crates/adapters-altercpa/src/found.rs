@@ -7,6 +7,7 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 use postback_core::{
     Error, ErrorKind, Found, FoundClick, FoundFlow, FoundOffer, LookUp, Result, Utm, Verdict, by_status,
+    client::answered_at,
 };
 use serde_json::{Map, Value};
 
@@ -171,7 +172,7 @@ fn unavailable(reason: &'static str, message: impl Into<String>) -> Error {
 
 fn without_words(answer: &Response<Bytes>) -> Error {
     let status = answer.status();
-    match by_status(answer, Timestamp::MAX) {
+    match by_status(answer, answered_at(answer)) {
         Some(Verdict::Misconfigured { reason }) => Error::precondition("NETWORK_AUTH", reason.message),
         Some(Verdict::Retry { after, reason }) => {
             let error = unavailable("NETWORK_UNAVAILABLE", reason.message);

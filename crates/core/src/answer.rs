@@ -31,14 +31,14 @@ pub fn by_status(answer: &Response<Bytes>, now: Timestamp) -> Option<Verdict> {
     }
 }
 
-/// Reads `Retry-After`, in seconds or as a date. A date in the past is no wait.
+/// Reads `Retry-After`, in seconds or as a date. A date that is not after `now` says nothing.
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse::<u32>() {
         return Some(Duration::from_secs(seconds.into()));
     }
     let date = rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
-    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+    Duration::try_from(date.duration_since(now)).ok().filter(|wait| !wait.is_zero())
 }
 
 /// The first [`ANSWER_KEPT`] bytes of a network's words, without what they repeat of what is private; a control character
@@ -131,8 +131,9 @@ mod tests {
     fn retry_after_is_read_in_seconds_and_as_a_date() {
         assert_eq!(wait("120"), Some(Duration::from_secs(120)));
         assert_eq!(wait("Thu, 01 Jan 2026 00:01:00 GMT"), Some(Duration::from_secs(60)));
-        assert_eq!(wait("Wed, 31 Dec 2025 00:00:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(wait("soon"), None);
+        for nothing in ["Wed, 31 Dec 2025 00:00:00 GMT", "Thu, 01 Jan 2026 00:00:00 GMT", "soon"] {
+            assert_eq!(wait(nothing), None, "{nothing}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! AC-14 to AC-17: what the network can be asked.
 
+use std::time::Duration;
+
 use postback_adapters_altercpa::{AlterCpa, Settings};
 use postback_core::{
     Adapter, BaseUrl, Call, ClickId, Error, ErrorKind, Found, FoundClick, FoundFlow, FoundOffer, LookUp,
@@ -266,4 +268,15 @@ fn an_answer_that_cannot_be_read_is_unavailable_and_http_errors_keep_their_meani
     assert_eq!(kind(403), ErrorKind::FailedPrecondition);
     assert_eq!(kind(404), ErrorKind::FailedPrecondition);
     assert_eq!(kind(503), ErrorKind::Unavailable);
+}
+
+#[test]
+fn a_wait_until_a_date_is_read_against_the_answers_own_clock() {
+    let busy =
+        || http::Response::builder().status(503).header("retry-after", "Thu, 01 Jan 2026 00:01:00 GMT");
+    let wait = |answer: http::response::Builder| {
+        plain().found(&any_click(), &answer.body(bytes::Bytes::new()).unwrap()).unwrap_err().wait()
+    };
+    assert_eq!(wait(busy().header("date", "Thu, 01 Jan 2026 00:00:00 GMT")), Some(Duration::from_secs(60)));
+    assert_eq!(wait(busy()), None);
 }
