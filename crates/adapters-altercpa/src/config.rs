@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use http::Uri;
 use postback_core::{BaseUrl, Error, Result};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -92,7 +91,6 @@ impl AlterCpa {
     /// # Errors
     /// `InvalidArgument` that names the setting; the token is never shown.
     pub fn new(settings: Settings) -> Result<Self> {
-        check_address(&settings.base_url)?;
         check_token(settings.token.expose_secret())?;
         settings.words.check()?;
         let lists = Lists {
@@ -120,12 +118,6 @@ impl AlterCpa {
         let (site, key) = self.token.expose_secret().split_once('-').unwrap_or_default();
         site.is_empty() || key.is_empty() || !site.bytes().all(|b| b.is_ascii_digit())
     }
-}
-
-fn check_address(base_url: &BaseUrl) -> Result<()> {
-    let parsed = base_url.join("/").parse::<Uri>();
-    parsed.map_err(|cause| Error::invalid("base_url", "cannot be called").caused_by(cause))?;
-    Ok(())
 }
 
 fn check_token(token: &str) -> Result<()> {

@@ -1,7 +1,6 @@
 //! An account's settings: where Powerspace is, and what it is told that an order is worth.
 
-use http::Uri;
-use postback_core::{BaseUrl, Currency, Error, OnAmbiguous, Result};
+use postback_core::{BaseUrl, Currency, OnAmbiguous};
 use serde::Deserialize;
 
 /// One account at Powerspace, as the config gives it. Everything has a default; unknown keys are refused.
@@ -62,16 +61,8 @@ pub struct Powerspace {
 
 impl Powerspace {
     /// An account with these settings.
-    ///
-    /// # Errors
-    /// `InvalidArgument` at `base_url` where no call could be made to it.
-    pub fn new(settings: Settings) -> Result<Self> {
-        settings
-            .base_url
-            .join("/")
-            .parse::<Uri>()
-            .map_err(|cause| Error::invalid("base_url", "cannot be called").caused_by(cause))?;
-        Ok(Self { settings })
+    pub fn new(settings: Settings) -> Self {
+        Self { settings }
     }
 
     /// The settings.

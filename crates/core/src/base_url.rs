@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use http::Uri;
 use serde::{Deserialize, Deserializer, de};
 use url::{Host, Url};
 
@@ -38,7 +39,13 @@ impl BaseUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refuse("has a query or fragment; want none"));
         }
-        Ok(Self(url))
+        let base = Self(url);
+        match base.join("/").parse::<Uri>() {
+            Ok(_) => Ok(base),
+            Err(cause) => {
+                Err(refuse("cannot be called; want an address such as https://example.com").caused_by(cause))
+            }
+        }
     }
 
     /// Whether calls are encrypted.
@@ -94,6 +101,8 @@ mod tests {
             "https://a.example/?q",
             "https://a.example/#f",
             "https://",
+            "https://{domain}.com",
+            &format!("https://a.example/{}", "x".repeat(70_000)),
         ] {
             assert!(BaseUrl::parse(url).is_err(), "{url}");
         }

@@ -47,10 +47,3 @@ fn an_empty_token_is_missing() {
     let altercpa = AlterCpa::new(Settings::new(base_url, "".into()));
     assert_eq!(refused(altercpa).to_string(), "token: is empty; want SITE-KEY or a global key");
 }
-
-#[test]
-fn an_address_that_cannot_be_called_is_refused() {
-    let base_url = BaseUrl::parse(&format!("https://cpa.example/{}", "x".repeat(70_000))).unwrap();
-    let altercpa = AlterCpa::new(Settings::new(base_url, TOKEN.into()));
-    assert_eq!(refused(altercpa).to_string(), "base_url: cannot be called");
-}

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 /// The account that these settings make, in TOML.
 fn powerspace(settings: &str) -> Powerspace {
-    Powerspace::new(toml::from_str(settings).unwrap()).unwrap()
+    Powerspace::new(toml::from_str(settings).unwrap())
 }
 
 fn click(id: &str) -> Source {

@@ -47,6 +47,10 @@ fn a_wrong_setting_is_refused_in_words() {
         with("base_url = 'http://tsyndicate.com'"),
         "`http://tsyndicate.com` is http; want https, or http on this machine alone"
     );
+    assert_eq!(
+        with("base_url = 'https://{domain}.com'"),
+        "`https://{domain}.com` cannot be called; want an address such as https://example.com"
+    );
     assert_eq!(with("key = ''"), "key: is empty; want the account's secret, or no key");
     let canary = "key: is not valid; want 1 to 256 visible ASCII characters";
     assert_eq!(with("key = 'canary with a space'"), canary);

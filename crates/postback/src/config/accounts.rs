@@ -23,7 +23,7 @@ use super::{
 pub(super) const NETWORKS: [(&str, Build); 3] = [
     ("altercpa", |node, path, problems| build(read(node, path, problems)?, AlterCpa::new, path, problems)),
     ("powerspace", |node, path, problems| {
-        build(read(node, path, problems)?, Powerspace::new, path, problems)
+        build(read(node, path, problems)?, |settings| Ok(Powerspace::new(settings)), path, problems)
     }),
     ("trafficstars", |node, path, problems| {
         build(read(node, path, problems)?, TrafficStars::new, path, problems)
