@@ -13,6 +13,7 @@ pub(crate) fn call(altercpa: &AlterCpa, postback: &Postback<'_>) -> Result<Call>
         Event::Created => created(lead, conversion),
         Event::Changed(change) => changed(lead, change),
     }
+    .map_err(|error| if error.field() == Some("exto") { error.at("fields.exto") } else { error })
 }
 
 /// The advertiser's id of the lead: what the caller named, else the conversion's own key (AC-3).

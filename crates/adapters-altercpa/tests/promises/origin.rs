@@ -94,6 +94,13 @@ fn ac_3_an_exto_of_the_callers_own_is_kept() {
 }
 
 #[test]
+fn ac_3_a_wrong_exto_of_the_callers_own_is_refused_where_it_was_given() {
+    for wrong in ["", "a\nb", &"x".repeat(129)] {
+        assert_eq!(fault(with_fields(&plain(), &[("exto", wrong)])), "fields.exto");
+    }
+}
+
+#[test]
 fn ac_3_a_change_names_the_lead_as_its_creation_did() {
     let sources =
         [click("abc"), Source::Flow("12".parse().unwrap()), Source::FlowCode("5F".parse().unwrap())];
