@@ -4,6 +4,9 @@ use postback_core::{Call, Change, Conversion, Error, Event, Kind, Postback, Resu
 
 use crate::{AlterCpa, action::Action, lead::Lead, origin::Origin};
 
+/// What names the customer at the network; a [`Change`] has none.
+const CUSTOMER: [&str; 4] = ["name", "phone", "email", "country"];
+
 /// The call that tells a conversion or a change of it. `exto` is always set, so a repeat is always safe.
 pub(crate) fn call(altercpa: &AlterCpa, postback: &Postback<'_>) -> Result<Call> {
     let conversion = postback.conversion;
@@ -52,6 +55,10 @@ fn created(mut lead: Lead<'_>, conversion: &Conversion) -> Result<Call> {
 }
 
 fn changed(mut lead: Lead<'_>, change: &Change) -> Result<Call> {
+    if let Some(name) = CUSTOMER.iter().find(|name| change.fields.contains_key(**name)) {
+        let message = "is not a field; the customer is told at creation only";
+        return Err(Error::invalid(format!("fields.{name}"), message).because("UNKNOWN_FIELD"));
+    }
     if let Some(status) = &change.status {
         lead = lead.status(status.clone());
     }

@@ -176,3 +176,13 @@ fn what_is_said_elsewhere_is_no_field_and_the_refusal_says_where() {
         assert_eq!(refusal.to_string(), format!("fields.{name}: is not a field; it is said by {place}"));
     }
 }
+
+#[test]
+fn ac_11_a_change_has_no_customer_and_its_refusal_says_so() {
+    for name in ["name", "phone", "email", "country"] {
+        let change = Change { fields: map(&[(name, "CANARY")]), ..Change::default() };
+        let refusal = refused(changed(&plain(), change));
+        let want = format!("fields.{name}: is not a field; the customer is told at creation only");
+        assert_eq!((refusal.to_string(), refusal.reason()), (want, "UNKNOWN_FIELD"));
+    }
+}
