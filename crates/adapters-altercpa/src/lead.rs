@@ -136,11 +136,12 @@ impl<'a> Lead<'a> {
 
     /// A lead is named once: an `exto` among the fields says the same as the origin.
     fn check_exto(&self, field: Option<String>) -> Result<()> {
+        let why = match self.action {
+            Action::Create => "does not name the lead; want it as `Origin::exto`",
+            Action::Change => "is not the one that names this lead; a lead is changed by what created it",
+        };
         match field {
-            Some(exto) if self.origin.own_id() != Some(&exto) => Err(Error::invalid(
-                "fields.exto",
-                "is not the one that names this lead; a lead is changed by what created it",
-            )),
+            Some(exto) if self.origin.own_id() != Some(&exto) => Err(Error::invalid("fields.exto", why)),
             _ => Ok(()),
         }
     }

@@ -58,7 +58,10 @@ fn ac_2_other_combinations_are_refused_before_anything_is_sent() {
     assert_eq!(fault(create(by_click().exto("x".repeat(129)))), "exto");
     assert_eq!(fault(create(Origin::click(ClickId::parse("{click}").unwrap()))), "click_id");
     assert_eq!(fault(plain().lead(by_click()).field("flow", "1234").call()), "fields.flow");
-    assert_eq!(fault(plain().lead(by_click()).field("exto", "A-1").call()), "fields.exto");
+    for origin in [by_click(), by_click().exto("B-2")] {
+        let refusal = refused(plain().lead(origin).field("exto", "A-1").call());
+        assert_eq!(refusal.to_string(), "fields.exto: does not name the lead; want it as `Origin::exto`");
+    }
 }
 
 #[test]
