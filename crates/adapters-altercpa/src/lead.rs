@@ -1,6 +1,6 @@
 //! A lead to create or to change: everything that one postback can tell.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use postback_core::{COMMENT, Call, Customer, Error, Goal, Money, Result, Status};
@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// A lead to create or to change; made by [`AlterCpa::lead`] and [`AlterCpa::change`]. Nothing is checked before
-/// [`Lead::call`], and nothing is sent before [`Lead::send`].
-#[derive(Clone, Debug)]
+/// [`Lead::call`], and nothing is sent before [`Lead::send`]. Debug names the fields and does not show them.
+#[derive(Clone)]
 #[must_use = "a lead does nothing until it is sent"]
 pub struct Lead<'a> {
     altercpa: &'a AlterCpa,
@@ -31,6 +31,17 @@ pub struct Lead<'a> {
     customer: Customer,
     created_at: Option<Timestamp>,
     fields: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Lead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lead")
+            .field("action", &self.action)
+            .field("origin", &self.origin)
+            .field("status", &self.status)
+            .field("fields", &self.fields.keys())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Lead<'a> {

@@ -172,8 +172,8 @@ impl fmt::Debug for Customer {
 /// others are ids, words and numbers without which a call would be another one.
 pub const COMMENT: &str = "comment";
 
-/// What is told of a conversion.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is told of a conversion. Debug names the fields and does not show them.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Details {
     /// Lead, order or goal.
     pub kind: Kind,
@@ -215,8 +215,25 @@ impl Details {
     }
 }
 
-/// A later word on a conversion: its status, its goal or its money changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+impl fmt::Debug for Details {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Details")
+            .field("kind", &self.kind)
+            .field("goal", &self.goal)
+            .field("value", &self.value)
+            .field("shipping", &self.shipping)
+            .field("tax", &self.tax)
+            .field("payout", &self.payout)
+            .field("transaction_id", &self.transaction_id)
+            .field("status", &self.status)
+            .field("customer", &self.customer)
+            .field("fields", &self.fields.keys())
+            .finish()
+    }
+}
+
+/// A later word on a conversion: its status, its goal or its money changed. Debug as of [`Details`].
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Change {
     /// The new state.
     pub status: Option<Status>,
@@ -228,6 +245,18 @@ pub struct Change {
     pub payout: Option<Money>,
     /// What this network alone knows, by the network's parameter name.
     pub fields: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Change")
+            .field("status", &self.status)
+            .field("goal", &self.goal)
+            .field("value", &self.value)
+            .field("payout", &self.payout)
+            .field("fields", &self.fields.keys())
+            .finish()
+    }
 }
 
 /// A conversion, recorded.
@@ -324,5 +353,19 @@ impl Fingerprint {
     /// The fingerprint's bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_in_debug_names_its_fields_and_shows_none() {
+        let fields = BTreeMap::from([(COMMENT.to_owned(), "CANARY".to_owned())]);
+        let details = Details { fields: fields.clone(), ..Details::new(Kind::Lead) };
+        for debug in [format!("{details:?}"), format!("{:?}", Change { fields, ..Change::default() })] {
+            assert!(debug.contains(COMMENT) && !debug.contains("CANARY"), "{debug}");
+        }
     }
 }

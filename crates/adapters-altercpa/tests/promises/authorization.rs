@@ -83,3 +83,11 @@ fn a_shown_call_hides_the_customer_and_keeps_the_rest() {
          &country=FR&time=1767225600&comment=***"
     );
 }
+
+#[test]
+fn a_lead_in_debug_names_its_fields_and_shows_none() {
+    let altercpa = plain();
+    let origin = postback_adapters_altercpa::Origin::order("1234");
+    let debug = format!("{:?}", altercpa.change(origin).field("comment", "CANARY"));
+    assert!(debug.contains("comment") && !debug.contains("CANARY"), "{debug}");
+}
