@@ -31,7 +31,10 @@ pub(crate) fn order_value(
         [("shipping", rules.shipping, details.shipping), ("tax", rules.tax, details.tax)]
     {
         match (rule, part) {
-            (Part::Include, _) => {}
+            (Part::Include, None) => {}
+            (Part::Include, Some(part)) => {
+                total.less(field, part)?;
+            }
             (Part::Exclude, Some(part)) => rest = rest.less(field, part)?,
             (Part::Exclude, None) => warnings.push(format!(
                 "{field}: is missing, though the account's settings take it out of the value; nothing is taken out"

@@ -67,11 +67,10 @@ impl Money {
     /// An amount of a currency.
     ///
     /// # Errors
-    /// `InvalidArgument` for a negative amount or one above [`Money::MOST`].
+    /// `InvalidArgument` for a negative amount, minus zero too, one above [`Money::MOST`], or one of more than 9
+    /// digits after the point.
     pub fn new(amount: Decimal, currency: Currency) -> Result<Self> {
-        if amount.is_sign_negative() && !amount.is_zero() {
-            return Err(Error::invalid("amount", format!("`{amount}` is negative")));
-        }
+        check("amount", amount)?;
         if amount > Decimal::from(Self::MOST) {
             return Err(Error::invalid("amount", format!("`{amount}` is above {}", Self::MOST)));
         }
@@ -100,11 +99,9 @@ impl Money {
     /// What is left of a value without `part` of it, such as its shipping; `field` names the part in errors.
     ///
     /// # Errors
-    /// `InvalidArgument` at `field` where `part` is negative or more than this amount.
+    /// `InvalidArgument` at `field` where `part` could be no amount by itself, or is more than this one.
     pub fn less(&self, field: &'static str, part: Decimal) -> Result<Self> {
-        if part < Decimal::ZERO {
-            return Err(Error::invalid(field, format!("`{part}` is negative")));
-        }
+        check(field, part)?;
         if part > self.amount {
             let message = format!("`{part}` is more than what is left of the value, `{self}`");
             return Err(Error::invalid(field, message));
@@ -113,13 +110,28 @@ impl Money {
     }
 }
 
+/// How many digits an amount has after the point at most.
+const SCALE: u32 = 9;
+
+/// Refuses what no caller could write as a plain decimal.
+fn check(field: &'static str, amount: Decimal) -> Result<()> {
+    if amount.is_sign_negative() {
+        return Err(Error::invalid(field, format!("`{amount}` is negative")));
+    }
+    if amount.scale() > SCALE {
+        let message = format!("`{amount}` has more than {SCALE} digits after the point");
+        return Err(Error::invalid(field, message));
+    }
+    Ok(())
+}
+
 /// Reads a plain, non-negative decimal such as `49.99`.
 pub(crate) fn decimal(value: &str) -> Result<Decimal> {
     let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
     let digits = |text: &str, most: usize| {
         !text.is_empty() && text.len() <= most && text.bytes().all(|b| b.is_ascii_digit())
     };
-    if !digits(whole, 18) || !digits(fraction, 9) {
+    if !digits(whole, 18) || !digits(fraction, SCALE as usize) {
         let what =
             if value.is_empty() { "is empty".into() } else { format!("`{}` is not a decimal", shown(value)) };
         return Err(Error::invalid("amount", format!("{what}; want digits and a point such as 49.99")));
@@ -155,9 +167,21 @@ mod tests {
         let value = Money::parse("10.50", "EUR").unwrap();
         let less = |part: &str| value.less("tax", part.parse().unwrap()).map_err(|error| error.to_string());
         assert_eq!(less("10.5").unwrap().to_string(), "0.00 EUR");
-        assert_eq!(less("-0").unwrap(), value);
+        assert_eq!(value.less("tax", -Decimal::ZERO).unwrap_err().to_string(), "tax: `-0` is negative");
+        assert_eq!(
+            less("1.0000000001").unwrap_err(),
+            "tax: `1.0000000001` has more than 9 digits after the point"
+        );
         assert_eq!(less("11").unwrap_err(), "tax: `11` is more than what is left of the value, `10.50 EUR`");
         assert_eq!(less("-1").unwrap_err(), "tax: `-1` is negative");
+    }
+
+    #[test]
+    fn an_amount_that_cannot_be_written_as_one_is_none() {
+        let most = Decimal::from(Money::MOST);
+        for wrong in [-Decimal::ONE, -Decimal::ZERO, Decimal::new(1, 10), most + Decimal::new(1, 9)] {
+            assert!(Money::new(wrong, "EUR".parse().unwrap()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

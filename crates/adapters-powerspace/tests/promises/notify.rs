@@ -143,7 +143,13 @@ fn ps_8_a_part_larger_than_the_rest_of_the_total_is_refused() {
         ..order("10")
     };
     assert_eq!(refusal(both, parts("6", "5")), "tax: `5` is more than what is left of the value, `4 EUR`");
-    assert_eq!(refusal(both, parts("-1", "5")), "shipping: `-1` is negative");
+    for settings in [both, ""] {
+        assert_eq!(refusal(settings, parts("-1", "5")), "shipping: `-1` is negative");
+        assert_eq!(
+            refusal(settings, parts("4", "1.0000000001")),
+            "tax: `1.0000000001` has more than 9 digits after the point"
+        );
+    }
     assert_eq!(url(parts("4", "6")), "https://a.pwspace.com/ord?qci=abc123xyz789&ov=10");
 }
 
