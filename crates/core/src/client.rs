@@ -1,14 +1,16 @@
 //! One call through any [`Service`]: for teams that use an adapter crate alone.
 //!
-//! The service takes a request of bytes and answers with bytes. Of hyper's client it is made so, with an end to how long a
-//! call and how large an answer may be:
+//! The service takes a request of bytes and answers with bytes. Of hyper's client it is made so, with an end to
+//! how long a call and how large an answer may be. An answer that is too large, or breaks off, is judged by what
+//! was read of it: an error would hide that the network has answered. It needs http-body-util, hyper-util with
+//! `client-legacy`, `http1` and `tokio`, and tower with `timeout` and `util`.
 //!
 //! ```no_run
 //! use std::time::Duration;
 //!
 //! use bytes::Bytes;
 //! use http::{Request, Response};
-//! use http_body_util::{BodyExt, Full, Limited};
+//! use http_body_util::{BodyExt, Full};
 //! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 //! use tower::{BoxError, service_fn, timeout::Timeout};
 //!
@@ -18,9 +20,12 @@
 //! let bytes = service_fn(move |request: Request<Bytes>| {
 //!     let answer = hyper.request(request.map(Full::new));
 //!     async move {
-//!         let (head, body) = answer.await?.into_parts();
-//!         let body = Limited::new(body, 64 * 1024).collect().await?.to_bytes();
-//!         Ok::<_, BoxError>(Response::from_parts(head, body))
+//!         let (head, mut body) = answer.await?.into_parts();
+//!         let mut read = Vec::new();
+//!         while read.len() < 64 * 1024 && let Some(Ok(frame)) = body.frame().await {
+//!             read.extend(frame.into_data().unwrap_or_default());
+//!         }
+//!         Ok::<_, BoxError>(Response::from_parts(head, read.into()))
 //!     }
 //! });
 //! let mut service = Timeout::new(bytes, Duration::from_secs(5));
