@@ -120,6 +120,8 @@ impl fmt::Display for NoClick {
     }
 }
 
+impl std::error::Error for NoClick {}
+
 /// A call that is ready to be sent. Debug shows it as people may see it.
 pub struct Call {
     /// The request, with an absolute URI.
