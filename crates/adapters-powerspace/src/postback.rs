@@ -2,26 +2,19 @@
 
 use bytes::Bytes;
 use http::Request;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use postback_core::{Call, ClickId, Details, Error, Event, Kind, Postback, Repeat, Result, Source, Status};
+use postback_core::{Call, ClickId, Details, Error, Kind, Postback, Repeat, Result, Source, percent_encoded};
 
 use crate::{click, config::Settings, value::order_value};
 
-/// Everything but RFC 3986's unreserved characters (PS-6).
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// The call that tells a recorded conversion.
 pub(crate) fn call(settings: &Settings, postback: &Postback<'_>) -> Result<Call> {
-    if let Event::Changed(_) = postback.event {
-        let message = "Powerspace takes no changes: what it was told once stays";
-        return Err(Error::precondition("NO_STATUS_CHANGES", message));
-    }
-    match &postback.conversion.source {
-        Source::Click(click) => notice(settings, click, &postback.conversion.details),
-        Source::Flow(_) | Source::FlowCode(_) => {
-            Err(Error::invalid("source", "is a flow; Powerspace knows clicks alone"))
-        }
-    }
+    let waits = postback.counts_at_once("Powerspace")?;
+    let Source::Click(click) = &postback.conversion.source else {
+        return Err(Error::invalid("source", "is a flow; Powerspace knows clicks alone"));
+    };
+    let mut call = notice(settings, click, &postback.conversion.details)?;
+    call.warnings.extend(waits);
+    Ok(call)
 }
 
 /// The call that tells `details` of `click`.
@@ -33,8 +26,7 @@ pub(crate) fn notice(settings: &Settings, click: &ClickId, details: &Details) ->
             .because("UNKNOWN_FIELD"));
     }
     let mut warnings = untold(details);
-    check_status(details.status.as_ref(), &mut warnings)?;
-    let id = utf8_percent_encode(click.as_str(), ESCAPED);
+    let id = percent_encoded(click.as_str());
     let path = match details.kind {
         Kind::Lead => format!("/ld?qci={id}"),
         Kind::Order => match order_value(settings, details, &mut warnings)? {
@@ -60,20 +52,4 @@ fn untold(details: &Details) -> Vec<String> {
     ];
     let said = untold.into_iter().filter(|(_, said)| *said);
     said.map(|(field, _)| format!("{field}: is not told; Powerspace has no parameter for it here")).collect()
-}
-
-/// Powerspace counts whatever it is told, so what does not count must not be told.
-fn check_status(status: Option<&Status>, warnings: &mut Vec<String>) -> Result<()> {
-    match status {
-        None | Some(Status::New | Status::Approved) => Ok(()),
-        Some(status @ (Status::Processing | Status::Hold)) => {
-            warnings
-                .push(format!("status: `{status}` is not told; Powerspace counts the conversion at once"));
-            Ok(())
-        }
-        Some(status @ (Status::Cancelled | Status::Trash | Status::Own(_))) => {
-            let message = format!("`{status}` cannot be told; Powerspace would count the conversion as won");
-            Err(Error::precondition("NO_STATUSES", message).at("status"))
-        }
-    }
 }

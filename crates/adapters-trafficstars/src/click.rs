@@ -1,12 +1,8 @@
 //! Which click is this: Traffic Stars' click id in a landing query.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use postback_core::{ClickId, LandingQuery, NoClick};
+use postback_core::{ClickId, LandingQuery, NoClick, percent_encoded};
 
 use crate::config::ClickIdForm;
-
-/// Everything but RFC 3986's unreserved characters.
-pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Reads the click id from `parameter`, whose name is the advertiser's own (TS-1).
 pub(crate) fn click_id(
@@ -41,5 +37,5 @@ fn is_dots(id: &str) -> bool {
 
 /// The query that a campaign's link carries: the network replaces `{click_id}` (TS-1).
 pub(crate) fn link_query(parameter: &str) -> String {
-    format!("{}={{click_id}}", utf8_percent_encode(parameter, ESCAPED))
+    format!("{}={{click_id}}", percent_encoded(parameter))
 }

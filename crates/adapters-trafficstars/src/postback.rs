@@ -4,15 +4,13 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
-use percent_encoding::utf8_percent_encode;
 use postback_core::{
-    Call, ClickId, Details, Error, Event, Goal, Kind, Money, NoClick, Postback, Repeat, Result, Source,
-    Status,
+    Call, ClickId, Error, Goal, Kind, Money, NoClick, Postback, Repeat, Result, Source, percent_encoded,
 };
 use secrecy::ExposeSecret;
 
 use crate::{
-    click::{self, ESCAPED},
+    click,
     config::{ClickIdForm, Form, Settings},
     money::amount,
 };
@@ -35,10 +33,7 @@ pub(crate) struct Action<'a> {
 
 /// The call that tells a recorded conversion. Its `lead_code` is the caller's, else made of its id (TS-11).
 pub(crate) fn call(settings: &Settings, postback: &Postback<'_>) -> Result<Call> {
-    if let Event::Changed(_) = postback.event {
-        let message = "Traffic Stars takes no changes: what it was told once stays";
-        return Err(Error::precondition("NO_STATUS_CHANGES", message));
-    }
+    let waits = postback.counts_at_once("Traffic Stars")?;
     let conversion = postback.conversion;
     let Source::Click(click) = &conversion.source else {
         return Err(Error::invalid("source", "is a flow; Traffic Stars knows clicks alone"));
@@ -54,7 +49,6 @@ pub(crate) fn call(settings: &Settings, postback: &Postback<'_>) -> Result<Call>
     if details.kind == Kind::Goal && details.goal.is_none() {
         return Err(Error::invalid("goal", "is missing; want the goal's number").because("MISSING"));
     }
-    let waits = check_status(details)?;
     let given = details.fields.get("lead_code").map(|code| Cow::Borrowed(code.as_str()));
     let action = Action {
         click: Cow::Borrowed(click),
@@ -70,21 +64,6 @@ pub(crate) fn call(settings: &Settings, postback: &Postback<'_>) -> Result<Call>
     call.warnings
         .extend(parts.map(|(field, _)| format!("{field}: is not told; Traffic Stars takes the total alone")));
     Ok(call)
-}
-
-/// Traffic Stars counts whatever it is told, so what does not count must not be told. Returns a warning.
-fn check_status(details: &Details) -> Result<Option<String>> {
-    match &details.status {
-        None | Some(Status::New | Status::Approved) => Ok(None),
-        Some(status @ (Status::Processing | Status::Hold)) => {
-            Ok(Some(format!("status: `{status}` is not told; Traffic Stars counts the conversion at once")))
-        }
-        Some(status @ (Status::Cancelled | Status::Trash | Status::Own(_))) => {
-            let message =
-                format!("`{status}` cannot be told; Traffic Stars would count the conversion as won");
-            Err(Error::precondition("NO_STATUSES", message).at("status"))
-        }
-    }
 }
 
 /// A conversion has a payout where the network has a price, and its lead code among its fields.
@@ -133,7 +112,7 @@ impl Action<'_> {
         match settings.form {
             Form::Path => {
                 url.push('/');
-                url.extend(utf8_percent_encode(click, ESCAPED));
+                url.extend(percent_encoded(click));
             }
             Form::Query => url = add(url, "clickid", click),
         }
@@ -155,7 +134,7 @@ impl Action<'_> {
 fn add(mut url: String, name: &str, value: &str) -> String {
     url.push(if url.contains('?') { '&' } else { '?' });
     url.extend([name, "="]);
-    url.extend(utf8_percent_encode(value, ESCAPED));
+    url.extend(percent_encoded(value));
     url
 }
 

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::{
-    BaseUrl, CODE_KEPT, ClickId, Conversion, Error, Event, Found, LandingQuery, LookUp, Reason, Result, shown,
+    BaseUrl, CODE_KEPT, ClickId, Conversion, Error, Event, Found, LandingQuery, LookUp, Reason, Result,
+    Status, shown,
 };
 
 /// One account at one network: its settings, and the network's dialect. Pure: bytes in, bytes out.
@@ -84,6 +85,31 @@ pub struct Postback<'a> {
     pub conversion: &'a Conversion,
     /// Its creation or a change.
     pub event: &'a Event,
+}
+
+impl Postback<'_> {
+    /// For a network that counts whatever it is told, at once and for good: what would not count must not be told.
+    /// Returns a warning of a status that is left out.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` for a change, and at `status` for one that would not count.
+    pub fn counts_at_once(&self, network: &str) -> Result<Option<String>> {
+        if let Event::Changed(_) = self.event {
+            let message = format!("{network} takes no changes: what it was told once stays");
+            return Err(Error::precondition("NO_STATUS_CHANGES", message));
+        }
+        match &self.conversion.details.status {
+            None | Some(Status::New | Status::Approved) => Ok(None),
+            Some(status @ (Status::Processing | Status::Hold)) => {
+                Ok(Some(format!("status: `{status}` is not told; {network} counts the conversion at once")))
+            }
+            Some(status @ (Status::Cancelled | Status::Trash | Status::Own(_))) => {
+                let message =
+                    format!("`{status}` cannot be told; {network} would count the conversion as won");
+                Err(Error::precondition("NO_STATUSES", message).at("status"))
+            }
+        }
+    }
 }
 
 /// Why a landing query brings no click.

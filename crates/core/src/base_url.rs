@@ -3,6 +3,7 @@
 use std::fmt;
 
 use http::Uri;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, de};
 use url::{Host, Url};
 
@@ -57,6 +58,12 @@ impl BaseUrl {
     pub fn join(&self, path: &str) -> String {
         [self.0.as_str().trim_end_matches('/'), path].concat()
     }
+}
+
+/// A text as a part of a URL: all but RFC 3986's unreserved characters is percent-encoded.
+pub fn percent_encoded(text: &str) -> PercentEncode<'_> {
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, ESCAPED)
 }
 
 impl fmt::Display for BaseUrl {

@@ -30,7 +30,7 @@ mod trace;
 pub use account::{Account, Accounts};
 pub use adapter::{Adapter, Call, NoClick, OnAmbiguous, Postback, Repeat, Verdict};
 pub use answer::{by_status, retry_after, shown};
-pub use base_url::BaseUrl;
+pub use base_url::{BaseUrl, percent_encoded};
 pub use click::{CLICK_LIFE, Click, ClickRef, Flags, IpNetwork, Utm, VisitorIp, is_life_over};
 pub use conversion::{
     COMMENT, Change, Conversion, ConversionKey, Customer, Details, Fingerprint, Kind, Source, Status,
