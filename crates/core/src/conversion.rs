@@ -132,7 +132,8 @@ impl fmt::Display for Status {
     }
 }
 
-/// The customer behind a lead. Erased from the record once its deliveries are settled; never in Debug.
+/// The customer behind a lead. Erased from the record once its deliveries were delivered, or are dead and cannot be
+/// replayed any more; never in Debug.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Customer {
     /// Name.

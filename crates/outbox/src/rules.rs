@@ -145,6 +145,16 @@ pub(crate) fn ends(reservation: &Reservation) -> i64 {
     millis(reservation.at.saturating_add(KEYS_KEPT).unwrap_or(Timestamp::MAX))
 }
 
+/// Whether a delivery may still tell its conversion's customer: it is to be told, or is a dead letter that can be
+/// replayed.
+pub(crate) fn needs_customer(delivery: &Delivery, now: Timestamp) -> bool {
+    match delivery.state {
+        DeliveryState::Delivered => false,
+        DeliveryState::Dead(_) => now < delivery.expires_at,
+        DeliveryState::Pending | DeliveryState::Waiting | DeliveryState::InDoubt(_) => true,
+    }
+}
+
 /// Whether a dead letter died because its conversion's own delivery did.
 pub(crate) fn died_with_its_lead(delivery: &Delivery) -> bool {
     matches!(&delivery.state, DeliveryState::Dead(reason) if reason.code == LEAD_NOT_DELIVERED)

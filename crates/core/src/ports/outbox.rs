@@ -333,9 +333,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// Removes the same from all conversions that were attributed by this user. Returns how many it touched.
     async fn erase_user(&self, user: &UserId) -> Result<usize>;
 
-    /// Lets waiting changes die whose conversion never came, and removes what is past its retention; a bounded
-    /// piece at a time. A lane that is due later than [`LONGEST`](crate::schedule::LONGEST) from now was put off by
-    /// a clock that was wrong: it is due at once.
+    /// Lets waiting changes die whose conversion never came, forgets customers whom only dead letters kept that cannot be
+    /// replayed any more, and removes what is past its retention; a bounded piece at a time. A lane that is due later
+    /// than [`LONGEST`](crate::schedule::LONGEST) from now was put off by a clock that was wrong: it is due at once.
     async fn sweep(&self) -> Result<Swept>;
 
     /// Whether the store answers.

@@ -8,7 +8,7 @@ use postback_core::{
 
 use super::{
     Bench,
-    bench::{DELIVERED, MINUTE, days, dead, in_doubt, words},
+    bench::{DELIVERED, MINUTE, SECOND, days, dead, in_doubt, words},
     recording::full,
 };
 
@@ -22,13 +22,47 @@ pub async fn a_customer_is_forgotten_once_all_is_settled(bench: &Bench) {
     assert_eq!(customer().await, lead.details.customer);
     assert_eq!(bench.claim_of(two).await.conversion, lead);
     bench.clock.advance(MINUTE);
-    bench.end(two, dead("bad_status")).await;
+    bench.end(two, DELIVERED).await;
     assert_eq!(customer().await, Customer { country: Some("FR".into()), ..Customer::default() });
     let kept = bench.store.story(lead.id).await.unwrap().unwrap().conversion;
     assert_eq!((&kept.user, &kept.details.fields), (&lead.user, &lead.details.fields));
+}
 
-    bench.store.replay(two).await.unwrap();
-    assert!(bench.claim_of(two).await.conversion.details.customer.is_anonymous());
+/// A dead letter may be replayed as long as its click lives, and tells the customer then.
+pub async fn a_customer_is_kept_as_long_as_a_dead_letter_may_be_replayed(bench: &Bench) {
+    let lead = full(bench, "c1");
+    let one = bench.record(&lead).await;
+    let two = bench.changed(&lead, Status::Hold).await;
+    bench.end(one, dead("bad-id")).await;
+    bench.clock.advance(days(30) - MINUTE);
+    bench.end(two, DELIVERED).await;
+    bench.sweep().await;
+    bench.store.replay(one).await.unwrap();
+    assert_eq!(bench.claim_of(one).await.conversion, lead);
+    bench.clock.advance(SECOND * 31);
+    bench.end(one, dead("bad-id")).await;
+
+    let customer = async || bench.store.story(lead.id).await.unwrap().unwrap().conversion.details.customer;
+    assert_eq!(customer().await, lead.details.customer);
+    let was = bench.stands(one).await;
+    bench.clock.advance(MINUTE);
+    bench.sweep().await;
+    assert!(customer().await.is_anonymous());
+    assert_eq!(bench.stands(one).await, was);
+}
+
+/// What dies after its click's life needs no customer; what is open then still does.
+pub async fn a_dead_letter_of_a_click_that_is_over_keeps_no_customer(bench: &Bench) {
+    let lead = full(bench, "c1");
+    let one = bench.record(&lead).await;
+    let two = bench.changed(&lead, Status::Hold).await;
+    let customer = async || bench.store.story(lead.id).await.unwrap().unwrap().conversion.details.customer;
+    bench.end(one, dead("bad-id")).await;
+    bench.clock.advance(days(31));
+    bench.sweep().await;
+    assert_eq!(customer().await, lead.details.customer);
+    bench.end(two, dead("expired")).await;
+    assert!(customer().await.is_anonymous());
 }
 
 /// A change that came before its conversion needs the customer as well, and so does one in doubt.
@@ -78,6 +112,16 @@ pub async fn erasing_a_click_leaves_nothing_of_a_person(bench: &Bench) {
 
     let repeat = bench.store.record(lead.clone(), bench.delivery(&lead), words("first")).await.unwrap();
     assert!(!repeat.fresh, "an erased conversion is still known");
+}
+
+/// A dead letter keeps its customer, and not from a person who asked to be forgotten.
+pub async fn erasing_a_click_reaches_what_a_dead_letter_keeps(bench: &Bench) {
+    let lead = full(bench, "c1");
+    let one = bench.record(&lead).await;
+    bench.end(one, dead("bad-id")).await;
+    assert_eq!(bench.store.erase_click(&lead.account, &"c1".parse().unwrap()).await.unwrap(), 1);
+    bench.store.replay(one).await.unwrap();
+    assert!(bench.claim_of(one).await.conversion.details.customer.is_anonymous());
 }
 
 /// A change may come before its conversion, and bring words about a person.

@@ -23,6 +23,10 @@ pub(super) fn sweep(tables: &mut Tables<'_>, now: Timestamp, retention: SignedDu
     let Swept { mut touched, mut dead } = Swept::default();
     for (at, id) in until(&tables.waiting, ago(SignedDuration::ZERO))? {
         match readable(tables.named(DeliveryId::from_bytes(id)))? {
+            Some(before) if before.state.is_settled() => {
+                tables.waiting.remove((at, id))?;
+                readable(tables.forget_customer(before.conversion, now))?;
+            }
             Some(before) => {
                 let state = DeliveryState::Dead(rules::never_came());
                 tables.put(Some(&before), &mut Delivery { state, ..before.clone() }, now)?;

@@ -44,7 +44,7 @@ pub(super) const BY_STATE: TableDefinition<'_, (&str, &str, Id), ()> =
 pub(super) const COUNTS: TableDefinition<'_, (&str, &str), u64> = TableDefinition::new("counts");
 /// When deliveries changed.
 pub(super) const CHANGES: Times = TableDefinition::new("changes");
-/// When waiting deliveries expire.
+/// When waiting deliveries expire, and when dead ones can no longer be replayed.
 pub(super) const WAITING: Times = TableDefinition::new("waiting");
 /// When conversions were settled.
 pub(super) const SETTLED: Times = TableDefinition::new("settled");
@@ -237,7 +237,8 @@ impl Tables<'_> {
         self.deliveries.insert(&id, record.as_slice())?;
         self.by_state.insert((account, after.state.as_str(), id), ())?;
         self.changes.insert((rules::millis(now), id), ())?;
-        if after.state == DeliveryState::Waiting {
+        let may_be_replayed = after.state.is_settled() && rules::needs_customer(after, now);
+        if after.state == DeliveryState::Waiting || may_be_replayed {
             self.waiting.insert((rules::millis(after.expires_at), id), ())?;
         }
         self.count(&after.account, after.state.as_str(), 1)?;
@@ -276,21 +277,28 @@ impl Tables<'_> {
             self.settled.remove((settled, *id.as_bytes()))?;
         }
         if folder.open == 0 {
-            let now = rules::millis(now);
-            folder.settled = Some(now);
-            self.settled.insert((now, *id.as_bytes()), ())?;
-            self.forget_customer(id)?;
+            let settled = rules::millis(now);
+            folder.settled = Some(settled);
+            self.settled.insert((settled, *id.as_bytes()), ())?;
         }
-        self.put_folder(id, &folder)
+        self.put_folder(id, &folder)?;
+        if folder.open == 0 { self.forget_customer(id, now) } else { Ok(()) }
     }
 
-    fn forget_customer(&mut self, id: ConversionId) -> Step<()> {
-        match self.conversion(id)? {
-            Some(mut conversion) if !conversion.details.customer.is_anonymous() => {
-                conversion.details.customer.erase();
-                self.put_conversion(&conversion)
-            }
-            _ => Ok(()),
+    /// Forgets a conversion's customer, unless something that was told of it still needs one.
+    pub(super) fn forget_customer(&mut self, id: ConversionId, now: Timestamp) -> Step<()> {
+        let Some(mut conversion) = self.conversion(id)? else { return Ok(()) };
+        if conversion.details.customer.is_anonymous() {
+            return Ok(());
         }
+        for told in self.folder(id)?.unwrap_or_default().told() {
+            match self.delivery(told) {
+                Ok(Some(told)) if !rules::needs_customer(&told, now) => {}
+                Ok(_) | Err(Failure::Broken(_)) => return Ok(()),
+                Err(failure) => return Err(failure),
+            }
+        }
+        conversion.details.customer.erase();
+        self.put_conversion(&conversion)
     }
 }

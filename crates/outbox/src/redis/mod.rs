@@ -18,7 +18,7 @@
 //! | `conversions:ACCOUNT`, `user:KEY` | sorted sets | conversions, for lists and for erasing |
 //! | `pending:ACCOUNT` and so on for each state | sorted sets | deliveries, for lists |
 //! | `accounts` | set | which accounts there are |
-//! | `waiting`, `reserved` | sorted sets | what a sweep looks at, by time |
+//! | `waiting`, `reserved` | sorted sets | what a sweep looks at, by time; dead letters with a customer wait as well |
 //! | `changes` | sorted set | the feed of changes: deliveries that changed together, by time |
 //! | `lease`, `beat` | strings | the last lease's number, what `WAIT` waits for |
 //! | `layout` | string | in the first partition: how all of this lies, see `layout.rs` |

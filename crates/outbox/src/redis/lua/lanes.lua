@@ -5,9 +5,12 @@ local SETTLED, RELEASED = 1, 2
 -- The parts of the schedule.
 local CLASSES = {'fresh', 'retry'}
 
--- Forgets a conversion's customer where a delivery that is over was the last one that needed it.
+-- Forgets a conversion's customer where a delivery that was delivered or died was the last one that needed it. A sweep
+-- does so for one that may be replayed until then.
 local function forget_customer(d)
   if d.customer == 0 then return end
+  local ends = d.expires or struct.unpack('<d', d.rest, 49)
+  if d.state == 'dead' and now < ends then return place(only('waiting'), d.id, whole(ends)) end
   local c = conversion(d.conversion or sub(d.rest, 1, 16))
   if not c or c.customer == '' then return end
   for _, one in ipairs(each(c.told)) do
@@ -39,7 +42,7 @@ local function move(d, account, state)
   if was == state then return end
   place(key(was, account), d.id, false)
   place(key(state, account), d.id, '0')
-  if was == 'waiting' then place(only('waiting'), d.id, false) end
+  if was == 'waiting' or was == 'dead' then place(only('waiting'), d.id, false) end
   if NUMBERS[state] >= NUMBERS.delivered then forget_customer(d) end
 end
 

@@ -1,4 +1,4 @@
--- Lets changes die whose conversion never came, and removes what is past its time.
+-- Lets changes die whose conversion never came, and removes what is past its time, or forgets the customer there.
 -- What is settled is found by the feed of changes: by the last change of what was told of it.
 -- Mends what was dated by a clock that ran ahead and was set right. Returns what was the matter with the first record
 -- that cannot be read, which stays where it is and stops no other; how many others all that were; and the accounts of
@@ -38,6 +38,7 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
     for at, told in ipairs(each(c.told)) do all[at] = read(delivery(told)) end
     for _, d in ipairs(all) do
       place(key(d.state, d.account), d.id, false)
+      place(only('waiting'), d.id, false)
       call('DEL', key('d', d.id))
       lane, touched = d.lane, touched + 1
     end
@@ -58,10 +59,15 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
 
   each_of(past('waiting', now), function(id)
     local d = read(delivery(id))
-    d.due, d.code, d.message = 0, code, message
-    move(d, d.account, 'dead')
-    save(d)
-    table.insert(dead, d.account)
+    if d.state == 'waiting' then
+      d.due, d.code, d.message = 0, code, message
+      move(d, d.account, 'dead')
+      save(d)
+      table.insert(dead, d.account)
+    else
+      place(only('waiting'), id, false)
+      forget_customer(d)
+    end
     touched = touched + 1
   end)
   each_of(past('changes', settled), function(feed)
