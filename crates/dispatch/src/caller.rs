@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -34,11 +34,14 @@ pub struct NetworkCaller {
     accounts: watch::Receiver<Accounts>,
     timeout: Duration,
     network: Leaf,
-    stacks: Mutex<HashMap<AccountId, (Account, Stack)>>,
+    stacks: Arc<Stacks>,
 }
 
+type Stacks = Mutex<HashMap<AccountId, (Account, Stack)>>;
+
 impl NetworkCaller {
-    /// A caller for these accounts. `timeout` bounds one call in all, and the wait for the limits before it.
+    /// A caller for these accounts. `timeout` bounds one call in all, and the wait for the limits before it. Wants a
+    /// tokio runtime around it.
     ///
     /// # Errors
     /// `Internal` where TLS cannot be set up.
@@ -47,17 +50,18 @@ impl NetworkCaller {
     }
 
     pub(crate) fn over(accounts: watch::Receiver<Accounts>, timeout: Duration, network: Leaf) -> Self {
-        Self { accounts, timeout, network, stacks: Mutex::default() }
+        let stacks = Arc::default();
+        tokio::spawn(follow(accounts.clone(), Arc::downgrade(&stacks)));
+        Self { accounts, timeout, network, stacks }
     }
 
-    /// The account's stack, made anew where the account's limits changed; those of accounts that are gone go too.
+    /// The account's stack, made anew where the account's limits changed.
     fn stack(&self, id: &AccountId) -> Result<(Account, Stack)> {
         let accounts = self.accounts.borrow();
         let account = accounts.get(id).ok_or_else(|| {
             Error::not_found("ACCOUNT_NOT_FOUND", format!("no account `{id}`")).at("account")
         })?;
-        let mut stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
-        stacks.retain(|id, _| accounts.contains_key(id));
+        let mut stacks = lock(&self.stacks);
         let limits = |account: &Account| (account.concurrency, account.per_second);
         if let Some((known, stack)) = stacks.get(id)
             && limits(known) == limits(account)
@@ -69,6 +73,19 @@ impl NetworkCaller {
         stacks.insert(id.clone(), (account.clone(), stack.clone()));
         Ok((account.clone(), stack))
     }
+}
+
+/// Lets go of the stacks of accounts that are gone.
+async fn follow(mut accounts: watch::Receiver<Accounts>, stacks: Weak<Stacks>) {
+    while accounts.changed().await.is_ok() {
+        let Some(stacks) = stacks.upgrade() else { return };
+        let known = accounts.borrow_and_update();
+        lock(&stacks).retain(|id, _| known.contains_key(id));
+    }
+}
+
+fn lock(stacks: &Stacks) -> MutexGuard<'_, HashMap<AccountId, (Account, Stack)>> {
+    stacks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]

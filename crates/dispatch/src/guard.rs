@@ -70,6 +70,7 @@ impl Switch {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.breakers.closed(&self.account);
+        meter::breaker(&self.account, self.what, false);
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use postback_core::{AccountId, Call, ErrorKind, ports::Caller};
 use tokio::{sync::watch, time::Instant};
 
@@ -72,6 +73,23 @@ async fn look_ups_at_a_network_that_fails_again_and_again_are_refused_at_once() 
     assert!(refused.to_string().contains("given a rest"), "{refused}");
     assert!(refused.wait().is_some());
     assert_eq!(network.calls().len(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_removed_leaves_no_breaker_of_look_ups_open() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let open = r#"postback_breaker_open{account="main",calls="look-ups"} "#;
+    let known = watch::Sender::new(accounts([account(MAIN, "https://a.example", keyed())]));
+    let network = TestNetwork::always(Answer::Says(500, "", Duration::ZERO));
+    let caller = NetworkCaller::over(known.subscribe(), TIMEOUT, network.leaf());
+    for _ in 0..7 {
+        caller.call(&main_account(), ask()).await.unwrap();
+    }
+    assert!(recorder.handle().render().contains(&format!("{open}1")));
+    known.send_replace(accounts([]));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(recorder.handle().render().contains(&format!("{open}0")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use super::{
     adapter::{CANARY, HOLD, keyed},
     leaf::{Answer, TestNetwork, WELL},
     log::Log,
-    rig::{MAIN, Rig, account, lead},
+    rig::{MAIN, Rig, account, accounts, lead},
 };
 
 #[tokio::test(start_paused = true)]
@@ -97,6 +97,21 @@ async fn the_numbers_say_what_was_delivered_and_how_long_it_took() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     assert!(!text.contains(CANARY));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_removed_leaves_no_breaker_open() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let open = r#"postback_breaker_open{account="main",calls="deliveries"} "#;
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]);
+    let rig = rig.leads(MAIN, (0..8).map(|n| format!("c{n}")));
+    let rig = rig.run(TestNetwork::always(Answer::Says(500, "", Duration::ZERO)).leaf());
+    rig.outbox.until(|state| state.lanes.iter().all(|lane| !lane.delivery.attempts.is_empty())).await;
+    assert!(recorder.handle().render().contains(&format!("{open}1")));
+    rig.accounts.send_replace(accounts([]));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(recorder.handle().render().contains(&format!("{open}0")));
 }
 
 #[tokio::test(start_paused = true)]
