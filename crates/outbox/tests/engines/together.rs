@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use postback_core::{
     ErrorKind, Fingerprint,
-    ports::{Claim, Settlement},
+    ports::{Claim, ConversionFilter, Settlement},
 };
 use postback_outbox::{RedisSettings, conformance::Bench};
 use postback_redis_link::testing::RedisServer;
@@ -147,4 +147,24 @@ fn a_task_that_is_cut_short_leaves_nobody_waiting_for_it() {
     });
     drop(cut_short);
     assert!(runtime().block_on(record()).unwrap().fresh);
+}
+
+#[tokio::test]
+async fn a_sweep_writes_once_which_conversions_of_a_click_are_left() {
+    let server = RedisServer::start();
+    let bench = bench_with(&RedisSettings { urls: vec![server.url()], ..RedisSettings::default() });
+    for _ in 0..10 {
+        bench.recorded("c1").await;
+        let fence = claim(&bench).await.remove(0).fence;
+        let delivered = Settlement::Delivered { remote_id: None };
+        assert!(bench.store.settle(&fence, None, delivered).await.unwrap());
+    }
+    bench.clock.advance(SignedDuration::from_hours(24 * 89));
+    let (left, _) = bench.recorded("c1").await;
+    bench.clock.advance(SignedDuration::from_hours(24 * 2));
+    let before = runs(&server, "mset");
+    while bench.store.sweep().await.unwrap() > 0 {}
+    assert_eq!(runs(&server, "mset") - before, 1);
+    let lane = ConversionFilter { lane: Some(left.lane), ..ConversionFilter::default() };
+    assert_eq!(bench.store.conversions(&lane, 10, None).await.unwrap().items, [left]);
 }

@@ -20,11 +20,11 @@ local function each(text)
   return all
 end
 
--- The same ids without one.
-local function without(text, id)
-  local left = each(text)
-  for at = #left, 1, -1 do
-    if left[at] == id then table.remove(left, at) end
+-- The same ids without those that are `gone`.
+local function without(text, gone)
+  local left = {}
+  for _, id in ipairs(each(text)) do
+    if not gone[id] then left[#left + 1] = id end
   end
   return table.concat(left)
 end

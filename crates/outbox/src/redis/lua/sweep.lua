@@ -33,6 +33,9 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
     return true
   end
 
+  -- The lanes of which conversions are removed, and by lane which those are: a click may have very many.
+  local lanes, gone = {}, {}
+
   local function remove(c)
     local lane, all = c.lane, {}
     for at, told in ipairs(each(c.told)) do all[at] = read(delivery(told)) end
@@ -43,16 +46,12 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
       lane, touched = d.lane, touched + 1
     end
     if c.made ~= NONE then place(key('conversions', c.account), c.id, false) end
-    local left = without(conversions_of(lane), c.id)
-    if left == '' then
-      call('DEL', key('of', lane))
-    else
-      put('of', lane, left)
-    end
+    if not gone[lane] then lanes[#lanes + 1], gone[lane] = lane, {} end
+    gone[lane][c.id] = true
     if c.user ~= '' then place(key('user', c.user), c.id, false) end
     if c.name ~= '' then call('DEL', key('k', c.name)) end
     call('DEL', key('c', c.id))
-    -- The next one may be of the same lane.
+    -- The next one may be damaged.
     write()
     touched = touched + 1
   end
@@ -79,6 +78,14 @@ function steps.sweep(retention, changes_kept, most, code, message, ahead, longes
     end
     place(only('changes'), feed, false)
     touched = touched + 1
+  end)
+  each_of(lanes, function(lane)
+    local left = without(conversions_of(lane), gone[lane])
+    if left == '' then
+      call('DEL', key('of', lane))
+    else
+      put('of', lane, left)
+    end
   end)
   for _, name in ipairs(past('reserved', now)) do
     place(only('reserved'), name, false)
