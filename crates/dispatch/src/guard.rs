@@ -49,6 +49,10 @@ impl Switch {
         self.lock().gate(self.now())
     }
 
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        self.0.clock.clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Breaker> {
         self.0.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -30,6 +30,7 @@ use crate::{
     settings::Settings,
     spans,
     stack::{Leaf, Stack},
+    within::since,
 };
 
 /// What all accounts' work shares.
@@ -68,7 +69,9 @@ pub(crate) struct Sending {
     pub(crate) meter: Arc<Meter>,
     pub(crate) accepted: LastAccepted,
     pub(crate) claim: Claim,
-    /// When the lease ends.
+    /// When it was claimed.
+    pub(crate) claimed_at: Timestamp,
+    /// When the lease ends, where the machine is not suspended meanwhile.
     pub(crate) ends: Instant,
     pub(crate) stop: CancellationToken,
 }
@@ -109,7 +112,7 @@ impl Sending {
             begun = stack.begin(outgoing) => begun,
         };
         drop(turn);
-        if Instant::now() + self.shared.settings.timeout >= self.ends {
+        if self.is_nearly_over() {
             return Step::Release { at: self.now() };
         }
         // What is taken while this call is under way says nothing of it: a network may refuse now and then.
@@ -127,6 +130,12 @@ impl Sending {
         let step = judge::after(&trial, result.map(|answer| self.heard(&answer, now)));
         fail::fail_point!("answer-in");
         step
+    }
+
+    /// Whether less is left of the lease than an attempt may take.
+    fn is_nearly_over(&self) -> bool {
+        let Settings { timeout, lease, .. } = self.shared.settings;
+        Instant::now() + timeout >= self.ends || since(self.claimed_at, self.now()) + timeout >= lease
     }
 
     fn mark(&self, repeat: &Repeat) -> Option<Mark> {
@@ -202,8 +211,7 @@ impl Sending {
             Settlement::InDoubt(_) => self.count(Series::InDoubt(account)),
             Settlement::Dead(_) => self.count(Series::Dead(account)),
             Settlement::Delivered { .. } => {
-                let took = self.now().duration_since(self.claim.delivery.created_at);
-                let bin = LatencyBin::of(Duration::try_from(took).unwrap_or_default());
+                let bin = LatencyBin::of(since(self.claim.delivery.created_at, self.now()));
                 self.count(Series::Delivered(account.clone()));
                 self.count(Series::Latency(account, bin));
             }

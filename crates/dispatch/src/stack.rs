@@ -36,7 +36,7 @@ impl Stack {
             .concurrency_limit(account.concurrency.get())
             .option_layer(account.per_second.map(paced))
             .layer(layer_fn(|inner| Guard::new(inner, switch.clone())))
-            .layer(layer_fn(|inner| Within::new(inner, timeout)))
+            .layer(layer_fn(|inner| Within::new(inner, timeout, switch.clock())))
             .retry(Blips::default())
             .service(network);
         Self(Arc::new(Mutex::new(BoxService::new(service))))

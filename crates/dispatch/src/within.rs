@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -10,7 +11,8 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::Response;
 use http_body_util::BodyExt;
-use postback_core::Reason;
+use jiff::Timestamp;
+use postback_core::{Reason, ports::Clock};
 use tokio::time::{Instant, timeout_at};
 use tower::Service;
 
@@ -24,16 +26,23 @@ pub(crate) const BODY_READ: usize = 64 * 1024;
 
 /// Gives the inner service `timeout` for all: an answer whose head is in time is returned with what of its body
 /// is in time too. A call that has not left by then does not leave: its delivery may be another's.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Within<S> {
     inner: S,
     timeout: Duration,
+    clock: Arc<dyn Clock>,
 }
 
 impl<S> Within<S> {
-    pub(crate) fn new(inner: S, timeout: Duration) -> Self {
-        Self { inner, timeout }
+    pub(crate) fn new(inner: S, timeout: Duration, clock: Arc<dyn Clock>) -> Self {
+        Self { inner, timeout, clock }
     }
+}
+
+/// How long ago that was by a clock that goes on while the machine is suspended, as tokio's does not, and that may be
+/// set: nothing where it was set back.
+pub(crate) fn since(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(then)).unwrap_or_default()
 }
 
 impl<S> Service<Outgoing> for Within<S>
@@ -50,15 +59,16 @@ where
     }
 
     fn call(&mut self, outgoing: Outgoing) -> Self::Future {
-        let timeout = self.timeout;
-        let deadline = Instant::now() + timeout;
+        let (timeout, clock) = (self.timeout, self.clock.clone());
+        let (deadline, began) = (Instant::now() + timeout, clock.now());
         let (sent, mark) = (outgoing.sent.clone(), outgoing.mark.clone());
         let reply = self.inner.call(outgoing);
         Box::pin(async move {
             let mut reply = pin!(reply);
             // Where the process was frozen, a connection may stand before the timer is heard.
+            let is_late = || Instant::now() >= deadline || since(began, clock.now()) >= timeout;
             let in_time = poll_fn(|context| {
-                if !sent.get() && Instant::now() >= deadline {
+                if !sent.get() && is_late() {
                     return Poll::Ready(None);
                 }
                 reply.as_mut().poll(context).map(Some)

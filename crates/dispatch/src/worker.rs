@@ -121,7 +121,7 @@ impl Worker {
 
     async fn claim(&mut self, limit: usize) {
         let account = self.account.borrow().clone();
-        let ends = Instant::now() + self.shared.settings.lease;
+        let (claimed_at, ends) = (self.shared.clock.now(), Instant::now() + self.shared.settings.lease);
         match self.shared.outbox.claim(&account.id, limit, self.shared.settings.lease).await {
             Err(cause) => self.wait_for_outbox(&account, &cause).await,
             Ok(Claims { claims, next_due }) => {
@@ -132,7 +132,7 @@ impl Worker {
                 for claim in claims {
                     let (shared, account, stop) = (self.shared.clone(), account.clone(), self.stop.clone());
                     let (meter, accepted) = (self.meter.clone(), self.accepted.clone());
-                    self.send(Sending { shared, account, meter, accepted, claim, ends, stop });
+                    self.send(Sending { shared, account, meter, accepted, claim, claimed_at, ends, stop });
                 }
                 self.meter.in_flight(&account.id, self.under_way.len());
                 if all_claimed {

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
-use postback_core::{AccountId, DeliveryState, Outcome, Reason, ports::Outbox};
+use postback_core::{
+    AccountId, DeliveryState, Outcome, Reason,
+    ports::{Clock, Outbox},
+};
 use tokio::{task::yield_now, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -96,9 +99,9 @@ async fn claimed(rig: &Rig, network: &TestNetwork, left: Duration) -> (Sending, 
     let switch = Switch::new(account.id.clone(), "deliveries", clock, Breakers::default());
     let stack = Stack::new(&account, switch, shared.settings.timeout, network.leaf());
     let claim = rig.outbox.claim(&account.id, 1, shared.settings.lease).await.unwrap().claims.remove(0);
-    let ends = Instant::now() + left;
+    let (claimed_at, ends) = (Clock::now(rig.clock.as_ref()), Instant::now() + left);
     let (meter, accepted, stop) = (Arc::default(), LastAccepted::default(), CancellationToken::new());
-    (Sending { shared, account, meter, accepted, claim, ends, stop }, stack)
+    (Sending { shared, account, meter, accepted, claim, claimed_at, ends, stop }, stack)
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,6 +128,26 @@ async fn a_process_that_was_frozen_for_two_leases_sends_nothing_that_it_had_not_
     sending.await.unwrap();
     assert_eq!(network.most_at_once(), 0, "the connection that stands by now is not used");
     assert_eq!(rig.outbox.delivery("c").attempts, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_was_suspended_for_a_lease_sends_nothing_under_it() {
+    for is_connecting in [false, true] {
+        let network = TestNetwork::always(Answer::Connects(Duration::from_secs(3)));
+        let rig = Rig::new([]).leads(MAIN, ["c"]);
+        let lease = Settings::default().lease;
+        let (sending, stack) = claimed(&rig, &network, lease).await;
+        if !is_connecting {
+            rig.clock.suspend(lease);
+        }
+        let sending = tokio::spawn(async move { sending.run(stack, None).await });
+        yield_now().await;
+        assert_eq!(network.calls().len(), usize::from(is_connecting));
+        rig.clock.suspend(lease);
+        sending.await.unwrap();
+        assert_eq!(network.most_at_once(), 0, "connecting: {is_connecting}");
+        assert_eq!(rig.outbox.delivery("c").attempts, []);
+    }
 }
 
 #[tokio::test(start_paused = true)]
