@@ -2,7 +2,10 @@
 
 use std::{
     ops::ControlFlow,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -222,11 +225,17 @@ impl Sending {
         self.shared.tally.count(self.now(), series, 1);
     }
 
-    /// Pauses the account; of all its calls that fail so at once, one raises the alert.
+    /// Pauses the account; of all its calls that fail so at once, one raises the alert. Where a try was not heard, the
+    /// next one may find what that one did.
     async fn pause(&self, reason: Reason) {
-        let account = &self.account.id;
-        let pause = || self.shared.outbox.pause(account, reason.clone());
-        if self.insist("pause", pause).await == Some(true) {
+        let (account, unheard) = (&self.account.id, AtomicBool::new(false));
+        let pause = async || {
+            let paused = self.shared.outbox.pause(account, reason.clone()).await;
+            unheard.fetch_or(paused.is_err(), Ordering::Relaxed);
+            paused
+        };
+        let paused = self.insist("pause", pause).await;
+        if paused.is_some_and(|fresh| fresh || unheard.into_inner()) {
             meter::pause(account);
             meter::paused(account, true);
             let network = self.account.adapter.network();

@@ -219,11 +219,15 @@ impl Outbox for TestOutbox {
         }))
     }
 
+    /// One that fails has paused the account, and its answer is lost.
     async fn pause(&self, account: &AccountId, reason: Reason) -> Result<bool> {
-        let mut state = self.ask("pause")?;
-        let fresh = !state.paused.contains_key(account);
-        state.paused.entry(account.clone()).or_insert(Paused { since: self.clock.now(), reason });
-        Ok(fresh)
+        let paused = Paused { since: self.clock.now(), reason };
+        let mut fresh = false;
+        self.state().paused.entry(account.clone()).or_insert_with(|| {
+            fresh = true;
+            paused
+        });
+        self.ask("pause").map(|_| fresh)
     }
 
     async fn resume(&self, account: &AccountId) -> Result<bool> {

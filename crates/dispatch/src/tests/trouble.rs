@@ -237,6 +237,18 @@ async fn a_refused_account_is_paused_with_one_alert_and_nothing_is_burnt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_account_whose_pause_was_not_heard_is_paused_with_an_alert_all_the_same() {
+    let (log, _guard) = Log::catch();
+    let network = TestNetwork::always(Answer::Says(403, "wrong key", Duration::ZERO));
+    let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).leads(MAIN, ["c"]);
+    fails(&rig, "pause", 1);
+    let rig = rig.run(network.leaf());
+    rig.attempted("c", 1).await;
+    assert_eq!(rig.outbox.state().asked["pause"], 2);
+    assert_eq!(log.saying("account paused").len(), 1, "{}", log.text());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_is_refused_after_others_were_taken_is_dead_and_its_account_goes_on() {
     let (log, _guard) = Log::catch();
     let network = TestNetwork::new(|click, _| match click {
