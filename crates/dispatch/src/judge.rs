@@ -11,6 +11,8 @@ use postback_core::{
 
 use crate::outgoing::Failure;
 
+/// How far the clock of another hub, which may have made an earlier attempt, may be from this one's.
+const SKEW: Duration = Duration::from_mins(5);
 /// How long a delivery rests whose mark the outbox could not take.
 const UNMARKED_REST: SignedDuration = SignedDuration::from_secs(1);
 
@@ -184,7 +186,7 @@ impl Trial<'_> {
         let first = attempts.take_while(|attempt| attempt.outcome == Outcome::Misconfigured).last();
         first.zip(self.accepted_at).is_some_and(|(first, accepted_at)| {
             Duration::try_from(accepted_at.duration_since(first.started_at))
-                .is_ok_and(|later| later > first.duration)
+                .is_ok_and(|later| later > first.duration + SKEW)
         })
     }
 
