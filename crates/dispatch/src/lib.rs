@@ -16,6 +16,7 @@ mod dispatcher;
 mod guard;
 mod judge;
 mod meter;
+mod names;
 mod network;
 mod outgoing;
 mod sending;

@@ -21,7 +21,7 @@ use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
         Client,
-        connect::{HttpConnector, capture_connection},
+        connect::{HttpConnector, capture_connection, dns::GaiResolver},
     },
     rt::{TokioExecutor, TokioTimer},
 };
@@ -29,10 +29,13 @@ use postback_core::{Error, Reason, Result as CoreResult};
 use rustls::{ClientConfig, crypto::aws_lc_rs};
 use tower::{Service, ServiceExt};
 
-use crate::outgoing::{Failure, Mark, Outgoing, Reply, Sent};
+use crate::{
+    names::Names,
+    outgoing::{Failure, Mark, Outgoing, Reply, Sent},
+};
 
 #[cfg(not(feature = "failpoints"))]
-type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+type Connector = hyper_rustls::HttpsConnector<HttpConnector<Names>>;
 #[cfg(feature = "failpoints")]
 type Connector = crate::wire::Wired;
 
@@ -60,7 +63,7 @@ impl Network {
     }
 
     pub(crate) fn with_tls(tls: ClientConfig, timeout: Duration) -> Self {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Names::new(GaiResolver::new()));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(timeout));

@@ -15,13 +15,15 @@ use hyper_util::{
 use tokio::net::TcpStream;
 use tower::{ServiceExt, util::MapResponse};
 
+use crate::names::Names;
+
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// A connector whose connections are wires.
-pub(crate) type Wired = MapResponse<HttpsConnector<HttpConnector>, fn(Stream) -> Wire>;
+pub(crate) type Wired = MapResponse<HttpsConnector<HttpConnector<Names>>, fn(Stream) -> Wire>;
 
 /// The same connector, over wires.
-pub(crate) fn wired(connector: HttpsConnector<HttpConnector>) -> Wired {
+pub(crate) fn wired(connector: HttpsConnector<HttpConnector<Names>>) -> Wired {
     connector.map_response(Wire::over)
 }
 
