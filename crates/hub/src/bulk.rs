@@ -135,9 +135,11 @@ impl Hub {
         if decided.count > 0 {
             let count = decided.count;
             tracing::info!(%actor, ?deed, ?account, target, count, "deliveries were decided in bulk");
-            self.note(actor, Note { deed, account, target, count, reason: "" }).await;
+            self.note(actor, Note { deed, account, target: target.clone(), count, reason: "" }).await;
         }
-        failure.map_or(Ok(decided), Err)
+        let done = failure.map_or(Ok(decided), Err);
+        self.note_unheard(&done, actor, Note { deed, account, target, count: 0, reason: "" }).await;
+        done
     }
 
     /// Counts what a deed is for, after a reading that says when it stood so: what changes meanwhile is not counted,

@@ -57,10 +57,12 @@ impl Hub {
         let actor = actor.clone();
         let replay = async move |hub: Self| {
             hub.unchanged(id, seen).await?;
-            let delivery = hub.inner.outbox.replay(id).await.map_err(|error| error.at("delivery_id"))?;
+            let replayed = hub.inner.outbox.replay(id).await;
+            hub.note_unheard(&replayed, &actor, of_delivery(Deed::Replay, None, id)).await;
+            let delivery = replayed.map_err(|error| error.at("delivery_id"))?;
             hub.inner.wake.notify_one();
             tracing::info!(%actor, account = %delivery.account, delivery = %id, "a dead letter is replayed");
-            hub.note_one(&actor, Deed::Replay, &delivery).await;
+            hub.note(&actor, of_delivery(Deed::Replay, Some(&delivery.account), id)).await;
             Ok(delivery)
         };
         self.finish(replay).await
@@ -81,12 +83,13 @@ impl Hub {
         let actor = actor.clone();
         let resolve = async move |hub: Self| {
             hub.unchanged(id, seen).await?;
-            let resolved = hub.resolve_one(id, resolution).await;
+            let (resolved, deed) = (hub.resolve_one(id, resolution).await, Deed::Resolve(resolution));
+            hub.note_unheard(&resolved, &actor, of_delivery(deed, None, id)).await;
             let delivery = resolved.map_err(|error| error.at("delivery_id"))?;
             hub.inner.wake.notify_one();
             let account = &delivery.account;
             tracing::info!(%actor, %account, delivery = %id, ?resolution, "a delivery in doubt is resolved");
-            hub.note_one(&actor, Deed::Resolve(resolution), &delivery).await;
+            hub.note(&actor, of_delivery(deed, Some(account), id)).await;
             Ok(delivery)
         };
         self.finish(resolve).await
@@ -115,11 +118,6 @@ impl Hub {
         Ok(delivery)
     }
 
-    async fn note_one(&self, actor: &Actor, deed: Deed, delivery: &Delivery) {
-        let (account, target) = (Some(&delivery.account), delivery.id.to_string());
-        self.note(actor, Note { deed, account, target, count: 1, reason: "" }).await;
-    }
-
     /// Stops deliveries of an account; conversions are still recorded. Where it is paused, the first reason holds.
     ///
     /// # Errors
@@ -130,9 +128,11 @@ impl Hub {
         let words = if words.is_empty() { "paused by an operator".to_owned() } else { words };
         let (account, actor) = (account.clone(), actor.clone());
         let pause = async move |hub: Self| {
-            if hub.inner.outbox.pause(&account, Reason::new("operator", words.as_str())).await? {
+            let paused = hub.inner.outbox.pause(&account, Reason::new("operator", words.as_str())).await;
+            hub.note_unheard(&paused, &actor, of_account(Deed::Pause, &account, &words)).await;
+            if paused? {
                 tracing::info!(%actor, %account, "the account is paused");
-                hub.note_account(&actor, Deed::Pause, &account, &words).await;
+                hub.note(&actor, of_account(Deed::Pause, &account, &words)).await;
             }
             hub.standing_of(&account).await
         };
@@ -147,19 +147,16 @@ impl Hub {
         self.registry().account(account)?;
         let (account, actor) = (account.clone(), actor.clone());
         let resume = async move |hub: Self| {
-            if hub.inner.outbox.resume(&account).await? {
+            let resumed = hub.inner.outbox.resume(&account).await;
+            hub.note_unheard(&resumed, &actor, of_account(Deed::Resume, &account, "")).await;
+            if resumed? {
                 hub.inner.wake.notify_one();
                 tracing::info!(%actor, %account, "the account goes on");
-                hub.note_account(&actor, Deed::Resume, &account, "").await;
+                hub.note(&actor, of_account(Deed::Resume, &account, "")).await;
             }
             hub.standing_of(&account).await
         };
         self.finish(resume).await
-    }
-
-    async fn note_account(&self, actor: &Actor, deed: Deed, account: &AccountId, reason: &str) {
-        let target = "the account".to_owned();
-        self.note(actor, Note { deed, account: Some(account), target, count: 0, reason }).await;
     }
 
     /// Where the deliveries of each account stand, or of one.
@@ -192,4 +189,12 @@ impl Hub {
         let (stats, paused) = tokio::try_join!(outbox.stats(account), outbox.paused(account))?;
         Ok(AccountStanding { id: account.clone(), network, paused, stats })
     }
+}
+
+fn of_delivery(deed: Deed, account: Option<&AccountId>, id: DeliveryId) -> Note<'_> {
+    Note { deed, account, target: id.to_string(), count: 1, reason: "" }
+}
+
+fn of_account<'a>(deed: Deed, account: &'a AccountId, reason: &'a str) -> Note<'a> {
+    Note { deed, account: Some(account), target: "the account".to_owned(), count: 0, reason }
 }

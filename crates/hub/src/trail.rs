@@ -1,11 +1,14 @@
 //! The trail of what operators did.
 
 use postback_core::{
-    AccountId, Actor, Result,
+    AccountId, Actor, ErrorKind, Result,
     ports::{Action, Deed, Page},
 };
 
 use crate::{Hub, limits::PAGE};
+
+/// What is noted of an action that may have been done.
+const UNHEARD: &str = "may have been done: the store's answer was lost";
 
 /// What is noted of an action, beside who and when.
 pub(crate) struct Note<'a> {
@@ -23,6 +26,17 @@ impl Hub {
     /// The logbook's own.
     pub async fn actions(&self, limit: usize, after: Option<[u8; 16]>) -> Result<Page<Action>> {
         self.inner.logbook.actions(limit.clamp(1, PAGE), after).await
+    }
+
+    /// Notes an action where the store's answer to it was lost: it may be done, and then its repeat finds nothing to do.
+    pub(crate) async fn note_unheard<T>(&self, done: &Result<T>, actor: &Actor, note: Note<'_>) {
+        if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unavailable) {
+            let (deed, target) = (note.deed, &note.target);
+            tracing::warn!(%actor, ?deed, account = ?note.account, target, "an action {UNHEARD}");
+            let words = [note.reason, UNHEARD].into_iter().filter(|words| !words.is_empty());
+            let reason = words.collect::<Vec<_>>().join("; ");
+            self.note(actor, Note { reason: &reason, ..note }).await;
+        }
     }
 
     /// Notes an action that was done. Where that fails, the log has it alone.

@@ -68,7 +68,7 @@ pub struct Action {
     pub target: String,
     /// On how many.
     pub count: u64,
-    /// Why, where it was said.
+    /// Why, where it was said; that it may have been done, where the store's answer to it was lost.
     pub reason: String,
 }
 

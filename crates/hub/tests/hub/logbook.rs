@@ -180,6 +180,39 @@ async fn what_an_operator_does_is_noted_with_who_and_on_what() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_may_have_been_done_is_noted_though_the_stores_answer_was_lost() {
+    let house = house();
+    let (near, token) = (id("near"), house.token("a").await);
+    let delivery = house.record(report(token, lead())).await.delivery;
+    house.outbox.set(delivery, dead("rejected"), house.clock.now());
+    house.outbox.unheard(true);
+    house.hub.replay(delivery, None, &operator()).await.unwrap_err();
+    house.outbox.unheard(false);
+    let repeat = house.hub.replay(delivery, None, &operator()).await.unwrap_err();
+    assert_eq!(repeat.reason(), "NOT_DEAD");
+    house.outbox.set(delivery, doubt(), house.clock.now());
+    house.outbox.unheard(true);
+    house.hub.resolve(delivery, Resolution::Delivered, None, &operator()).await.unwrap_err();
+    house.hub.pause(&near, "new key", &operator()).await.unwrap_err();
+    house.hub.resume(&near, &operator()).await.unwrap_err();
+    house.outbox.set(delivery, dead("rejected"), house.clock.now());
+    let all = Selection::default();
+    let all = as_in(house.hub.replay_all(&all, true, &operator()).await.unwrap(), &all);
+    house.hub.replay_all(&all, false, &operator()).await.unwrap_err();
+    let noted = house.logbook.noted();
+    let said = |reason: &str| format!("{reason}may have been done: the store's answer was lost");
+    let want = [
+        (Deed::Replay, delivery.to_string(), said("")),
+        (Deed::Resolve(Resolution::Delivered), delivery.to_string(), said("")),
+        (Deed::Pause, "the account".to_owned(), said("new key; ")),
+        (Deed::Resume, "the account".to_owned(), said("")),
+        (Deed::Replay, "all".to_owned(), said("")),
+    ];
+    let noted: Vec<_> = noted.into_iter().map(|action| (action.deed, action.target, action.reason)).collect();
+    assert_eq!(noted, want);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_action_that_cannot_be_noted_is_done_all_the_same() {
     let house = house();
     house.logbook.away(true);

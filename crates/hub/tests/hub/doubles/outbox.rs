@@ -43,6 +43,7 @@ struct Kept {
     paused: BTreeMap<AccountId, Paused>,
     away: bool,
     loses: bool,
+    unheard: bool,
 }
 
 impl Ledger {
@@ -81,8 +82,15 @@ impl Ledger {
         self.silent.send_replace(silent);
     }
 
-    async fn answer(&self) {
+    /// Whether it is set to do what it is told, and to lose the answer.
+    pub(crate) fn unheard(&self, unheard: bool) {
+        self.kept.lock().unwrap().unheard = unheard;
+    }
+
+    async fn answer(&self) -> Result<()> {
         let _ = self.silent.subscribe().wait_for(|silent| !silent).await;
+        let unheard = self.kept.lock().unwrap().unheard;
+        if unheard { Err(Error::unavailable("the answer was lost")) } else { Ok(()) }
     }
 
     /// What a dispatcher would have done.
@@ -187,7 +195,7 @@ impl Outbox for Ledger {
         // Others may come between.
         tokio::task::yield_now().await;
         let recorded = self.kept()?.record(conversion, delivery, print);
-        self.answer().await;
+        self.answer().await?;
         recorded
     }
 
@@ -226,13 +234,13 @@ impl Outbox for Ledger {
 
     async fn resolve(&self, id: DeliveryId, resolution: Resolution) -> Result<Delivery> {
         let resolved = self.kept()?.resolve(id, resolution);
-        self.answer().await;
+        self.answer().await?;
         resolved
     }
 
     async fn replay(&self, id: DeliveryId) -> Result<Delivery> {
         let replayed = self.kept()?.replay(id);
-        self.answer().await;
+        self.answer().await?;
         replayed
     }
 
@@ -243,13 +251,13 @@ impl Outbox for Ledger {
             kept.paused.entry(account.clone()).or_insert(Paused { since, reason });
             first
         };
-        self.answer().await;
+        self.answer().await?;
         Ok(first)
     }
 
     async fn resume(&self, account: &AccountId) -> Result<bool> {
         let resumed = self.kept()?.paused.remove(account).is_some();
-        self.answer().await;
+        self.answer().await?;
         Ok(resumed)
     }
 
@@ -326,7 +334,7 @@ impl Outbox for Ledger {
 
     async fn erase_user(&self, user: &UserId) -> Result<usize> {
         let erased = self.erase(|conversion| conversion.user.as_ref() == Some(user));
-        self.answer().await;
+        self.answer().await?;
         erased
     }
 
