@@ -16,7 +16,6 @@ const ATTEMPTS: &str = "postback_attempts_total";
 const DELIVERIES: &str = "postback_deliveries_total";
 const SECONDS: &str = "postback_delivery_seconds";
 const IN_FLIGHT: &str = "postback_deliveries_in_flight";
-const PAUSED: &str = "postback_account_paused";
 const PAUSES: &str = "postback_account_pauses_total";
 const BREAKER: &str = "postback_breaker_open";
 const LEASES_LOST: &str = "postback_leases_lost_total";
@@ -42,7 +41,6 @@ pub(crate) fn describe() {
         "How long one call to a network took, body included, by account and what it came to"
     );
     describe_gauge!(IN_FLIGHT, Unit::Count, "Deliveries being sent or settled, by account");
-    describe_gauge!(PAUSED, Unit::Count, "1 while the account is paused, else 0");
     describe_counter!(PAUSES, Unit::Count, "How often a network's refusal of the account paused it");
     describe_gauge!(
         BREAKER,
@@ -118,10 +116,6 @@ impl Meter {
         let gauge = || gauge!(IN_FLIGHT, "account" => account.to_string());
         self.in_flight.get_or_init(gauge).set(deliveries as f64);
     }
-}
-
-pub(crate) fn paused(account: &AccountId, paused: bool) {
-    gauge!(PAUSED, "account" => account.to_string()).set(f64::from(u8::from(paused)));
 }
 
 pub(crate) fn pause(account: &AccountId) {

@@ -237,7 +237,6 @@ impl Sending {
         let paused = self.insist("pause", pause).await;
         if paused.is_some_and(|fresh| fresh || unheard.into_inner()) {
             meter::pause(account);
-            meter::paused(account, true);
             let network = self.account.adapter.network();
             error!(%account, network, %reason, "account paused: the network refuses it; mend it and resume");
         }

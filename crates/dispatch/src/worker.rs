@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use postback_core::{Account, Error, LaneId, Result, ports::Claims};
+use postback_core::{Account, Error, LaneId, ports::Claims};
 use tokio::{
     sync::{Notify, Semaphore, watch},
     task::{JoinError, JoinSet},
@@ -21,8 +21,6 @@ use crate::{
     stack::Stack,
 };
 
-/// How often an idle worker looks whether its account is paused.
-const LOOK: Duration = Duration::from_secs(5);
 /// How long what is under way may take to be settled after the dispatcher was told to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -43,8 +41,6 @@ pub(crate) struct Worker {
     /// Of each lane under way, what is cancelled when its latest call has ended.
     lanes: HashMap<LaneId, CancellationToken>,
     outbox: Away,
-    paused: bool,
-    looked: Option<Instant>,
 }
 
 /// What the worker may do now.
@@ -88,8 +84,6 @@ impl Worker {
             under_way,
             lanes: HashMap::new(),
             outbox,
-            paused: false,
-            looked: None,
         }
     }
 
@@ -136,7 +130,6 @@ impl Worker {
                 }
                 self.meter.in_flight(&account.id, self.under_way.len());
                 if all_claimed {
-                    self.look(&account).await;
                     self.idle(self.until(next_due)).await;
                 }
             }
@@ -196,22 +189,6 @@ impl Worker {
 
     fn until(&self, due: Option<Timestamp>) -> Duration {
         nap(due, self.shared.clock.now(), self.shared.settings.poll)
-    }
-
-    /// Keeps the gauge true where another process or a person paused or resumed the account.
-    async fn look(&mut self, account: &Account) {
-        if self.looked.is_some_and(|at| at.elapsed() < LOOK) {
-            return;
-        }
-        self.looked = Some(Instant::now());
-        let found: Result<_> = self.shared.outbox.paused(&account.id).await;
-        let Ok(paused) = found.map(|paused| paused.is_some()) else { return };
-        meter::paused(&account.id, paused);
-        if paused != self.paused {
-            self.paused = paused;
-            let standing = if paused { "is paused" } else { "goes on" };
-            info!(account = %account.id, "the account {standing}");
-        }
     }
 
     fn reap(&mut self) {

@@ -92,7 +92,6 @@ async fn the_numbers_say_what_was_delivered_and_how_long_it_took() {
         r#"postback_attempts_total{account="main",outcome="ambiguous"} 1"#,
         r#"postback_delivery_seconds_count{account="main",outcome="ambiguous"} 1"#,
         r#"postback_breaker_open{account="main",calls="deliveries"} 0"#,
-        r#"postback_account_paused{account="main"} 0"#,
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }

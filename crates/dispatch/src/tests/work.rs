@@ -177,7 +177,7 @@ async fn a_new_delivery_is_sent_when_its_worker_is_woken_and_not_at_the_next_pol
         Rig::new([account(MAIN, "https://a.example", HOLD), account("other", "https://b.example", HOLD)])
             .with_poll(Duration::from_secs(3_600))
             .run(network.leaf());
-    rig.outbox.until(|state| state.asked.get("paused") == Some(&2)).await;
+    rig.outbox.until(|state| state.asked.get("claim") == Some(&2)).await;
     for (click, all) in [("one", false), ("two", true), ("three", false)] {
         rig.add(MAIN, click);
         if all {
@@ -207,7 +207,7 @@ async fn no_wake_up_is_lost_while_a_worker_is_busy() {
 async fn an_idle_worker_looks_again_after_its_poll_where_nobody_wakes_it() {
     let network = TestNetwork::always(WELL);
     let rig = Rig::new([account(MAIN, "https://a.example", HOLD)]).run(network.leaf());
-    rig.outbox.until(|state| state.asked.contains_key("paused")).await;
+    rig.outbox.until(|state| state.asked.contains_key("claim")).await;
     rig.add(MAIN, "c");
     rig.settled().await;
     assert_eq!(network.calls()[0].1, Duration::from_millis(250));
