@@ -32,6 +32,7 @@ use crate::{
 /// deliveries, so that neither waits for the other.
 pub struct NetworkCaller {
     accounts: watch::Receiver<Accounts>,
+    clock: Arc<dyn Clock>,
     timeout: Duration,
     network: Leaf,
     stacks: Arc<Stacks>,
@@ -45,14 +46,23 @@ impl NetworkCaller {
     ///
     /// # Errors
     /// `Internal` where TLS cannot be set up.
-    pub fn new(accounts: watch::Receiver<Accounts>, timeout: Duration) -> Result<Self> {
-        Ok(Self::over(accounts, timeout, Leaf::new(Network::new(timeout)?)))
+    pub fn new(
+        accounts: watch::Receiver<Accounts>,
+        clock: Arc<dyn Clock>,
+        timeout: Duration,
+    ) -> Result<Self> {
+        Ok(Self::over(accounts, clock, timeout, Leaf::new(Network::new(timeout)?)))
     }
 
-    pub(crate) fn over(accounts: watch::Receiver<Accounts>, timeout: Duration, network: Leaf) -> Self {
+    pub(crate) fn over(
+        accounts: watch::Receiver<Accounts>,
+        clock: Arc<dyn Clock>,
+        timeout: Duration,
+        network: Leaf,
+    ) -> Self {
         let stacks = Arc::default();
         tokio::spawn(follow(accounts.clone(), Arc::downgrade(&stacks)));
-        Self { accounts, timeout, network, stacks }
+        Self { accounts, clock, timeout, network, stacks }
     }
 
     /// The account's stack, made anew where the account's limits changed.
@@ -68,7 +78,7 @@ impl NetworkCaller {
         {
             return Ok((account.clone(), stack.clone()));
         }
-        let switch = Switch::new(id.clone(), "look-ups", Arc::new(MachineClock), Breakers::default());
+        let switch = Switch::new(id.clone(), "look-ups", self.clock.clone(), Breakers::default());
         let stack = Stack::new(account, switch, self.timeout, self.network.clone());
         stacks.insert(id.clone(), (account.clone(), stack.clone()));
         Ok((account.clone(), stack))
@@ -106,15 +116,15 @@ impl Caller for NetworkCaller {
         let duration_ms = began.elapsed().as_millis() as u64;
         let status = result.as_ref().ok().map(|answer| answer.status().as_u16());
         info!(account = %id, network, duration_ms, status, call = call.shown, "look-up");
-        result.map_err(|failure| unavailable(failure, network))
+        result.map_err(|failure| unavailable(failure, network, self.clock.now()))
     }
 }
 
-fn unavailable(failure: Failure, network: &str) -> Error {
+fn unavailable(failure: Failure, network: &str, now: Timestamp) -> Error {
     let (why, wait) = match failure {
         Failure::NotSent { reason, .. } | Failure::Lost(reason) => (reason.message, None),
         Failure::Shut { until } => {
-            let wait = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+            let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
             ("it failed again and again, and is given a rest".to_owned(), Some(wait))
         }
         Failure::LeaseLost | Failure::Unmarked => ("the call was not made".to_owned(), None),
@@ -123,14 +133,5 @@ fn unavailable(failure: Failure, network: &str) -> Error {
     match wait {
         Some(wait) => error.retry_after(wait),
         None => error,
-    }
-}
-
-/// The machine's own clock.
-struct MachineClock;
-
-impl Clock for MachineClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
     }
 }

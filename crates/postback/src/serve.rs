@@ -71,7 +71,7 @@ impl House {
         let stores = Stores::open(&config.store, clock.clone()).await?;
         let (accounts, seen) = watch::channel(Accounts::new());
         let (tally, wake) = (Arc::<Tally>::default(), Arc::new(Notify::new()));
-        let caller = NetworkCaller::new(seen.clone(), config.dispatch.timeout())?;
+        let caller = NetworkCaller::new(seen.clone(), clock.clone(), config.dispatch.timeout())?;
         let hub = Hub::new(postback_hub::Parts {
             clicks: stores.clicks.clone(),
             outbox: stores.outbox.clone(),

@@ -1,6 +1,6 @@
 //! Look-ups: bounded as deliveries are, and apart from them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
@@ -10,6 +10,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     adapter::{CANARY, keyed},
+    clock::TestClock,
     leaf::{Answer, TestNetwork, WELL},
     log::Log,
     rig::{MAIN, account, accounts, limited},
@@ -20,7 +21,12 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 fn caller(network: &TestNetwork) -> NetworkCaller {
     let only = limited(account(MAIN, "https://a.example", keyed()), 1, None);
-    NetworkCaller::over(watch::Sender::new(accounts([only])).subscribe(), TIMEOUT, network.leaf())
+    NetworkCaller::over(
+        watch::Sender::new(accounts([only])).subscribe(),
+        Arc::new(TestClock::new()),
+        TIMEOUT,
+        network.leaf(),
+    )
 }
 
 fn ask() -> Call {
@@ -82,7 +88,7 @@ async fn an_account_that_is_removed_leaves_no_breaker_of_look_ups_open() {
     let open = r#"postback_breaker_open{account="main",calls="look-ups"} "#;
     let known = watch::Sender::new(accounts([account(MAIN, "https://a.example", keyed())]));
     let network = TestNetwork::always(Answer::Says(500, "", Duration::ZERO));
-    let caller = NetworkCaller::over(known.subscribe(), TIMEOUT, network.leaf());
+    let caller = NetworkCaller::over(known.subscribe(), Arc::new(TestClock::new()), TIMEOUT, network.leaf());
     for _ in 0..7 {
         caller.call(&main_account(), ask()).await.unwrap();
     }
