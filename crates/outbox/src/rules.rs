@@ -8,6 +8,8 @@ use postback_core::{
     LaneId, Reason, Result, Shard, UserId,
     ports::{ConversionFilter, DeliveryFilter, RequestKey, Reservation, Resolution, Settlement},
 };
+use postback_proto::v1;
+use prost::Message;
 
 /// The words of the states, as [`DeliveryState::as_str`] has them: under each an account's deliveries are listed.
 pub(crate) const STATES: [&str; 5] = ["pending", "waiting", "in_doubt", "delivered", "dead"];
@@ -122,14 +124,8 @@ pub(crate) fn resolve(delivery: &mut Delivery, resolution: Resolution, now: Time
     delivery.started_at = None;
     match resolution {
         Resolution::Delivered => delivery.state = DeliveryState::Delivered,
-        Resolution::Resend => await_turn(delivery, Some(now)),
+        Resolution::Resend => (delivery.state, delivery.due_at) = (DeliveryState::Pending, Some(now)),
     }
-}
-
-/// Puts a delivery into its lane; `due` once it is the head.
-pub(crate) fn await_turn(delivery: &mut Delivery, due: Option<Timestamp>) {
-    delivery.state = DeliveryState::Pending;
-    delivery.due_at = due;
 }
 
 /// Makes a delivery the head of its lane; returns when it is due, in milliseconds. One that was never put off is due
@@ -205,6 +201,25 @@ pub(crate) fn left_out(error: &Error) {
         error = error as &dyn std::error::Error,
         "a record cannot be read, and is left out of a list"
     );
+}
+
+pub(crate) fn damaged() -> Error {
+    Error::internal("a stored record cannot be read")
+}
+
+/// A record that can be decoded and says nothing sensible.
+pub(crate) fn unreadable(error: Error) -> Error {
+    damaged().caused_by(error)
+}
+
+/// Reads a record.
+pub(crate) fn read<M: Message + Default>(bytes: &[u8]) -> Result<M> {
+    M::decode(bytes).map_err(|error| damaged().caused_by(error))
+}
+
+/// Reads a reservation.
+pub(crate) fn reservation(bytes: &[u8]) -> Result<Reservation> {
+    Reservation::try_from(read::<v1::ReservationRecord>(bytes)?).map_err(unreadable)
 }
 
 pub(crate) fn no_conversion(id: ConversionId) -> Error {

@@ -143,8 +143,7 @@ pub(super) fn enter(
     let id: LaneId = delivery.lane;
     let mut lane = tables.lane(id)?.unwrap_or_default();
     lane.push(delivery.id);
-    let wanted = delivery.due_at;
-    rules::await_turn(delivery, wanted);
+    delivery.state = DeliveryState::Pending;
     if lane.len() == 1 {
         lane.account = delivery.account.to_string();
         let due = rules::turn(delivery, now);

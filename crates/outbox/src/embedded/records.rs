@@ -7,7 +7,7 @@ use postback_proto::v1;
 use postback_redb_file::{Failure, Step};
 use prost::Message;
 
-use crate::rules::Class;
+use crate::rules::{self, Class};
 
 /// A delivery, with the lease that last ended on it.
 #[derive(Clone, PartialEq, Message)]
@@ -168,12 +168,12 @@ impl KeyEntry {
 
 /// Reads a record.
 pub(super) fn read<M: Message + Default>(bytes: &[u8]) -> Step<M> {
-    M::decode(bytes).map_err(|error| Failure::Broken(damaged().caused_by(error)))
+    rules::read(bytes).map_err(Failure::Broken)
 }
 
 /// Reads a reservation.
 pub(super) fn reservation(bytes: &[u8]) -> Step<Reservation> {
-    Reservation::try_from(read::<v1::ReservationRecord>(bytes)?).map_err(unreadable)
+    rules::reservation(bytes).map_err(Failure::Broken)
 }
 
 /// Reads a conversion.
@@ -181,11 +181,7 @@ pub(super) fn conversion(bytes: &[u8]) -> Step<Conversion> {
     Conversion::try_from(read::<v1::Conversion>(bytes)?).map_err(unreadable)
 }
 
-fn damaged() -> Error {
-    Error::internal("a stored record cannot be read")
-}
-
 /// A record that can be decoded and says nothing sensible.
 pub(super) fn unreadable(error: Error) -> Failure {
-    Failure::Broken(damaged().caused_by(error))
+    Failure::Broken(rules::unreadable(error))
 }

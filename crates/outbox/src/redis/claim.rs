@@ -239,7 +239,7 @@ fn parts(due: &[Due], limit: usize, first: usize, draw: usize) -> Vec<Part> {
 }
 
 fn claim(account: &AccountId, leased: &[Vec<u8>]) -> Result<Claim> {
-    let [fence, delivery, conversion, lead] = leased else { return Err(records::damaged()) };
+    let [fence, delivery, conversion, lead] = leased else { return Err(rules::damaged()) };
     let mut left = Left(fence);
     let (lane, head) = (LaneId::from_bytes(left.array()?), DeliveryId::from_bytes(left.array()?));
     let token = left.whole()?;

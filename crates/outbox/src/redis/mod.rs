@@ -172,13 +172,13 @@ impl Outbox for RedisOutbox {
         let record = v1::ReservationRecord::from(&mine).encode_to_vec();
         let call = Call::acknowledging(&RESERVE, partition).arg(key.as_bytes());
         let kept: Vec<u8> = self.run(call.arg(rules::ends(&mine)).arg(record)).await?;
-        records::reservation(&kept)
+        rules::reservation(&kept)
     }
 
     async fn reserved(&self, key: RequestKey) -> Result<Option<Reservation>> {
         let partition = partition(Shard::from_byte(key.as_bytes()[0]));
         let kept: Option<Vec<u8>> = self.run(Call::new(&RESERVED, partition).arg(key.as_bytes())).await?;
-        kept.map(|kept| records::reservation(&kept)).transpose()
+        kept.map(|kept| rules::reservation(&kept)).transpose()
     }
 
     async fn record(
@@ -374,7 +374,7 @@ impl Outbox for RedisOutbox {
                     all.touched += touched;
                     all.dead.extend(dead.iter().filter_map(|account| account.parse().ok()));
                     if !damage.is_empty() {
-                        trouble = Some(records::damaged().caused_by(std::io::Error::other(damage)));
+                        trouble = Some(rules::damaged().caused_by(std::io::Error::other(damage)));
                     }
                 }
                 Ok(None) => return Err(rules::clocks_apart()),

@@ -6,15 +6,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use postback_core::{
-    Attempt, COMMENT, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Error, LaneId, Reason,
-    Result,
-    ports::{Fence, Reservation, Settlement},
+    Attempt, COMMENT, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, LaneId, Reason, Result,
+    ports::{Fence, Settlement},
 };
 use postback_proto::v1;
 use prost::Message;
 use uuid::Uuid;
 
-use crate::rules;
+use crate::rules::{self, damaged, read, unreadable};
 
 /// The states by their numbers in a record.
 const PENDING: u8 = 1;
@@ -94,18 +93,6 @@ impl<'a> Left<'a> {
 /// The 16 bytes of an id.
 pub(super) fn id(bytes: &[u8]) -> Result<[u8; 16]> {
     bytes.try_into().map_err(|_| damaged())
-}
-
-pub(super) fn damaged() -> Error {
-    Error::internal("a stored record cannot be read")
-}
-
-fn unreadable(error: Error) -> Error {
-    damaged().caused_by(error)
-}
-
-fn read<M: Message + Default>(bytes: &[u8]) -> Result<M> {
-    M::decode(bytes).map_err(|error| damaged().caused_by(error))
 }
 
 /// What a record has of the call that makes it.
@@ -238,11 +225,6 @@ pub(super) fn tail_of(delivery: &Delivery) -> Vec<u8> {
     tail
 }
 
-/// Puts a reservation together.
-pub(super) fn reservation(record: &[u8]) -> Result<Reservation> {
-    read::<v1::ReservationRecord>(record)?.try_into().map_err(unreadable)
-}
-
 /// Puts a delivery together.
 pub(super) fn delivery((name, record, began): &Stored) -> Result<Delivery> {
     let delivery = delivery_of(DeliveryId::from_bytes(id(name)?), record)?;
@@ -370,7 +352,7 @@ fn text(bytes: &[u8]) -> Result<String> {
 mod tests {
     use std::time::Duration;
 
-    use postback_core::{Change, Customer, Details, Event, Kind, Money, Outcome, Source, Status};
+    use postback_core::{Change, Customer, Details, Error, Event, Kind, Money, Outcome, Source, Status};
 
     use super::*;
 
