@@ -93,14 +93,8 @@ impl AlterCpa {
     pub fn new(settings: Settings) -> Result<Self> {
         check_token(settings.token.expose_secret())?;
         settings.words.check()?;
-        let lists = Lists {
-            sta: settings.sta,
-            stc: settings.stc,
-            stt: settings.stt,
-            sth: settings.sth,
-            stw: settings.stw,
-            stn: settings.stn,
-        };
+        let Settings { sta, stc, stt, sth, stw, stn, .. } = settings;
+        let lists = Lists([sta, stc, stt, sth, stw, stn]);
         lists.check()?;
         Ok(Self {
             base_url: settings.base_url,

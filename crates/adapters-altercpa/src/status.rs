@@ -72,22 +72,19 @@ impl Words {
     }
 }
 
-/// An account's own status words, one list for each thing that they mean (AC-5).
+/// The lists' parameters and what each means, in the order in which the network reads them (AC-5).
+static LISTS: [(&str, Status); 6] = [
+    ("sta", Status::Approved),
+    ("stc", Status::Cancelled),
+    ("stt", Status::Trash),
+    ("sth", Status::Hold),
+    ("stw", Status::Processing),
+    ("stn", Status::New),
+];
+
+/// An account's own status words: `sta`, `stc`, `stt`, `sth`, `stw` and `stn`, in this order (AC-5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lists {
-    /// Approved.
-    pub sta: Vec<String>,
-    /// Cancelled.
-    pub stc: Vec<String>,
-    /// Trash.
-    pub stt: Vec<String>,
-    /// Hold.
-    pub sth: Vec<String>,
-    /// Processing.
-    pub stw: Vec<String>,
-    /// New.
-    pub stn: Vec<String>,
-}
+pub struct Lists(pub [Vec<String>; 6]);
 
 /// What the network makes of a status word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,10 +110,9 @@ impl Recognized {
 /// What the network makes of `word`: the first of `sta`, `stc`, `stt`, `sth`, `stw`, `stn` that holds it decides
 /// (AC-5), whatever its case, else the words that it recognizes by itself (AC-18), which are lower case.
 pub fn recognize(word: &str, lists: &Lists) -> Recognized {
-    let listed =
-        lists.each().into_iter().find(|(_, _, words)| words.iter().any(|own| own.eq_ignore_ascii_case(word)));
+    let listed = lists.each().find(|(_, _, words)| words.iter().any(|own| own.eq_ignore_ascii_case(word)));
     match listed {
-        Some((_, status, _)) => Recognized::Listed(status),
+        Some((_, status, _)) => Recognized::Listed(status.clone()),
         None => automatic(word).map_or(Recognized::Unknown, Recognized::Automatic),
     }
 }
@@ -133,27 +129,8 @@ fn automatic(word: &str) -> Option<Status> {
 }
 
 impl Lists {
-    /// The lists by parameter name and meaning, in the order in which the network reads them.
-    fn each(&self) -> [(&'static str, Status, &Vec<String>); 6] {
-        [
-            ("sta", Status::Approved, &self.sta),
-            ("stc", Status::Cancelled, &self.stc),
-            ("stt", Status::Trash, &self.stt),
-            ("sth", Status::Hold, &self.sth),
-            ("stw", Status::Processing, &self.stw),
-            ("stn", Status::New, &self.stn),
-        ]
-    }
-
-    fn each_mut(&mut self) -> [(&'static str, Status, &mut Vec<String>); 6] {
-        [
-            ("sta", Status::Approved, &mut self.sta),
-            ("stc", Status::Cancelled, &mut self.stc),
-            ("stt", Status::Trash, &mut self.stt),
-            ("sth", Status::Hold, &mut self.sth),
-            ("stw", Status::Processing, &mut self.stw),
-            ("stn", Status::New, &mut self.stn),
-        ]
+    fn each(&self) -> impl Iterator<Item = (&'static str, &'static Status, &Vec<String>)> {
+        LISTS.iter().zip(&self.0).map(|((name, meaning), words)| (*name, meaning, words))
     }
 
     /// Refuses a word that cannot stand in a list, or stands in two.
@@ -178,7 +155,7 @@ impl Lists {
     fn over(&self, fields: &mut Fields) -> Result<Option<Self>> {
         let mut lists = self.clone();
         let mut replaced = false;
-        for (name, _, words) in lists.each_mut() {
+        for ((name, _), words) in LISTS.iter().zip(&mut lists.0) {
             if let Some(own) = fields.take(name) {
                 *words = own.split(',').map(|word| word.trim().to_owned()).collect();
                 replaced = true;
@@ -199,8 +176,8 @@ impl Lists {
             return self;
         }
         let mut lists = self.without(word);
-        for (_, meaning, words) in lists.each_mut() {
-            if meaning == *status {
+        for ((_, meaning), words) in LISTS.iter().zip(&mut lists.0) {
+            if meaning == status {
                 words.push(word.to_owned());
             }
         }
@@ -209,9 +186,7 @@ impl Lists {
 
     /// These lists, none of which holds `word`.
     fn without(mut self, word: &str) -> Self {
-        self.each_mut()
-            .into_iter()
-            .for_each(|(_, _, words)| words.retain(|own| !own.eq_ignore_ascii_case(word)));
+        self.0.iter_mut().for_each(|words| words.retain(|own| !own.eq_ignore_ascii_case(word)));
         self
     }
 

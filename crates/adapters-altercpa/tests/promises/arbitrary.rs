@@ -85,7 +85,7 @@ proptest! {
 
     #[test]
     fn ac_5_any_own_word_goes_as_it_is_and_any_listed_one_is_understood(word in "[a-z_-]{1,20}") {
-        let lists = Lists { stc: vec![word.clone()], ..Lists::default() };
+        let lists = Lists([vec![], vec![word.clone()], vec![], vec![], vec![], vec![]]);
         prop_assert_eq!(recognize(&word, &lists), Recognized::Listed(Status::Cancelled));
         let altercpa = account(&format!("stc = ['{word}']"));
         let conversion = lead_with(|details| details.status = Some(Status::Own(word.clone())));

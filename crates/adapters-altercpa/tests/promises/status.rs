@@ -20,10 +20,10 @@ fn changed_to(altercpa: &AlterCpa, status: &str, fields: &[(&str, &str)]) -> Res
 
 /// What the network will take the call's status for, by the lists that go with it.
 fn understood(call: &Call) -> Recognized {
-    let [sta, stc, stt, sth, stw, stn] = LISTS.map(|name| {
+    let lists = LISTS.map(|name| {
         value(call, name).map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default()
     });
-    recognize(&value(call, "status").unwrap(), &Lists { sta, stc, stt, sth, stw, stn })
+    recognize(&value(call, "status").unwrap(), &Lists(lists))
 }
 
 fn lists(lines: &str) -> AlterCpa {
@@ -79,13 +79,8 @@ fn ac_4_a_reason_is_for_a_lead_that_fell_through() {
 #[test]
 fn ac_5_the_first_list_that_holds_a_word_wins_over_automatic_recognition() {
     let own = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let lists = Lists {
-        sta: own(&["x", "lead_ok"]),
-        stc: own(&["x", "approve"]),
-        stw: own(&["hold", "y"]),
-        stn: own(&["y"]),
-        ..Lists::default()
-    };
+    let (sta, stc) = (own(&["x", "lead_ok"]), own(&["x", "approve"]));
+    let lists = Lists([sta, stc, vec![], vec![], own(&["hold", "y"]), own(&["y"])]);
     assert_eq!(recognize("lead_ok", &lists), Recognized::Listed(Status::Approved));
     assert_eq!(recognize("x", &lists), Recognized::Listed(Status::Approved));
     assert_eq!(recognize("y", &lists), Recognized::Listed(Status::Processing));
