@@ -47,11 +47,12 @@ impl de::Error for Wrong {
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let want = match expected.to_string().as_str() {
-            "a nonzero usize" | "a nonzero u32" => "a whole number above 0".to_owned(),
-            other => other.to_owned(),
+        let is = match unexpected {
+            Unexpected::Signed(number) => format!("`{number}`"),
+            Unexpected::Unsigned(number) => format!("`{number}`"),
+            other => other.to_string(),
         };
-        de::Error::custom(format!("is {unexpected}; want {want}"))
+        de::Error::custom(format!("is {is}; want {}", wanted(expected)))
     }
 
     /// The value is left out: it may be a secret that was written in the wrong place.
@@ -64,17 +65,27 @@ impl de::Error for Wrong {
             Unexpected::Map => "a table",
             _ => "something else",
         };
-        let want = match expected.to_string().as_str() {
-            "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number".to_owned(),
-            "a string" => "text".to_owned(),
-            "a boolean" => "true or false".to_owned(),
-            other => other.to_owned(),
-        };
-        de::Error::custom(format!("is {is}; want {want}"))
+        de::Error::custom(format!("is {is}; want {}", wanted(expected)))
     }
 
     fn missing_field(field: &'static str) -> Self {
         Self { message: "is missing".into(), origin: None, path: vec![field.to_owned()] }
+    }
+}
+
+/// What is wanted, in words that are not Rust's.
+fn wanted(expected: &dyn Expected) -> String {
+    match expected.to_string().as_str() {
+        "u32" => format!("a whole number from 0 to {}", u32::MAX),
+        "a nonzero u32" => format!("a whole number from 1 to {}", u32::MAX),
+        "u64" | "usize" => "a whole number of 0 or more".to_owned(),
+        "a nonzero usize" => "a whole number of 1 or more".to_owned(),
+        "a string" => "text".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a table".to_owned(),
+        table if table.starts_with("struct ") => "a table".to_owned(),
+        other => other.to_owned(),
     }
 }
 

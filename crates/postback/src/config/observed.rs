@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     Problem,
-    address::is_http,
+    address::{is_http, some_url},
     de::read,
     tree::{Node, Origins},
 };
@@ -41,6 +41,7 @@ pub(crate) enum LogFormat {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Traces {
     /// The collector.
+    #[serde(deserialize_with = "some_url")]
     pub(crate) otlp: Option<Url>,
 }
 

@@ -17,7 +17,7 @@ use url::Url;
 
 use super::{
     Problem,
-    address::{address, is_http, is_redis, local},
+    address::{address, is_http, is_redis, local, some_url},
     de::read,
     listen::{self, HTTP, TlsSection},
     tree::{Node, Origins},
@@ -89,6 +89,7 @@ pub(crate) enum Engine {
 pub(crate) struct Edge {
     #[serde(deserialize_with = "address")]
     pub(crate) listen: SocketAddr,
+    #[serde(deserialize_with = "some_url")]
     pub(crate) public_url: Option<Url>,
     pub(crate) capture_deadline_ms: u64,
     pub(crate) buffered_clicks: usize,
@@ -124,11 +125,16 @@ impl Default for Edge {
 
 impl Edge {
     /// What of it the edge itself checks, by setting.
-    fn checks(&self) -> [(&'static str, String, postback_core::Result<()>); 5] {
-        let domain =
-            self.cookie_domain.as_ref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+    fn checks(&self) -> [(&'static str, String, postback_core::Result<()>); 6] {
+        let domain = self.cookie_domain.as_deref();
+        let default = Self::default().cookie;
         [
-            ("cookie", format!("{}{domain}", self.cookie), self.cookie_settings().map(drop)),
+            ("cookie", self.cookie.clone(), CookieSettings::new(&self.cookie, None).map(drop)),
+            (
+                "cookie_domain",
+                domain.unwrap_or_default().to_owned(),
+                CookieSettings::new(&default, domain).map(drop),
+            ),
             ("trusted_proxies", self.trusted_proxies.join(", "), self.proxies().map(drop)),
             (
                 "referrer_policy",
@@ -193,15 +199,17 @@ pub(super) fn keyring(mut node: Node, problems: &mut Vec<Problem>) -> Option<Key
         problems.push(origins.problem("key", "current", "is missing; `postback keygen` prints one"));
         return None;
     };
-    let mut parse = |name: &str, key: &SecretString| match key.expose_secret().parse::<Key>() {
+    let mut parse = |name: &str, which: &str, key: &SecretString| match key.expose_secret().parse::<Key>() {
         Ok(key) => Some(key),
         Err(error) => {
-            problems.push(origins.problem("key", name, error.message()));
+            problems.push(origins.problem("key", name, format!("{which}{}", error.message())));
             None
         }
     };
-    let current = parse("current", &current);
-    let older: Vec<Option<Key>> = section.older.iter().map(|key| parse("older", key)).collect();
+    let current = parse("current", "", &current);
+    let numbered = (1..).zip(&section.older);
+    let older: Vec<Option<Key>> =
+        numbered.map(|(number, key)| parse("older", &format!("the one at place {number} "), key)).collect();
     let ring = Keyring::new(current?, older.into_iter().collect::<Option<Vec<_>>>()?);
     ring.map_err(|error| problems.push(origins.problem("key", "older", error.message()))).ok()
 }
