@@ -19,7 +19,10 @@ impl BaseUrl {
     /// # Errors
     /// `InvalidArgument` that says which part is not allowed.
     pub fn parse(value: &str) -> Result<Self> {
-        let refuse = |what: &str| Error::invalid("base_url", format!("`{}` {what}", shown(value)));
+        // A password stands before an `@`, and a network's key behind a `?`.
+        let secret = value.contains(['@', '?', '#']);
+        let quoted = if secret { String::new() } else { format!("`{}` ", shown(value)) };
+        let refuse = |what: &str| Error::invalid("base_url", format!("{quoted}{what}"));
         let url = Url::parse(value)
             .map_err(|cause| refuse("is not a URL such as https://example.com").caused_by(cause))?;
         let local = match url.host() {
@@ -35,7 +38,7 @@ impl BaseUrl {
             _ => return Err(refuse("is not https")),
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Error::invalid("base_url", "has a user or password in it; want none"));
+            return Err(refuse("has a user or password in it; want none"));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refuse("has a query or fragment; want none"));
@@ -117,8 +120,16 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_a_refused_address_is_not_shown() {
-        let refused = BaseUrl::parse("https://user:hunter2@a.example").unwrap_err();
-        assert!(!refused.to_string().contains("hunter2"));
+    fn a_secret_in_a_refused_address_is_not_shown() {
+        for url in [
+            "https://user:hunter2@a.example",
+            "http://user:hunter2@a.example",
+            "https://user:hunter2@a.example:99999",
+            "https://a.example/x?key=hunter2",
+            "https://a.example/#hunter2",
+        ] {
+            let refused = BaseUrl::parse(url).unwrap_err();
+            assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
     }
 }
