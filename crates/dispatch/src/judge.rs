@@ -12,7 +12,7 @@ use postback_core::{
 use crate::outgoing::Failure;
 
 /// How far the clock of another hub, which may have made an earlier attempt, may be from this one's.
-const SKEW: Duration = Duration::from_mins(5);
+const SKEW: Duration = Duration::from_secs(300);
 /// How long a delivery rests whose mark the outbox could not take.
 const UNMARKED_REST: SignedDuration = SignedDuration::from_secs(1);
 
