@@ -8,6 +8,7 @@ use postback_core::{
 use crate::{
     Hub,
     clicks::{dated, network_click, unknown},
+    limits::SKEW,
 };
 
 /// How a caller names the source of a conversion.
@@ -175,7 +176,8 @@ impl Hub {
         Resolved::of_click(click, campaign)
     }
 
-    /// The user's click that takes a conversion: live, and captured no later than the second of the conversion.
+    /// The user's click that takes a conversion: live, and captured no later than the second of the conversion. Where
+    /// none was, the first one, as far as clocks may differ.
     async fn click_of(
         &self,
         user: &UserId,
@@ -183,22 +185,34 @@ impl Hub {
         pick: Pick,
         occurred_at: Timestamp,
     ) -> Result<ClickRef> {
-        let now = self.inner.clock.now();
-        let attributions = self.inner.clicks.clicks_of(user).await?;
-        let clicks = attributions.into_iter().map(|attribution| dated(attribution.click, now, occurred_at));
-        let mut before = clicks.filter(|click| {
-            !click.is_expired(now)
-                && click.captured_at.as_second() <= occurred_at.as_second()
-                && account.is_none_or(|account| click.account == *account)
-        });
+        let clicks = self.clicks_of_user(user, account, occurred_at).await?;
+        let mut before =
+            clicks.iter().filter(|click| click.captured_at.as_second() <= occurred_at.as_second());
         let taken = match pick {
             Pick::First => before.next(),
             Pick::Last => before.next_back(),
         };
-        taken.ok_or_else(|| {
+        let first = clicks.first().filter(|click| click.captured_at.duration_since(occurred_at) <= SKEW);
+        taken.or(first).cloned().ok_or_else(|| {
             let message = "has no click from before the conversion and within its 30 days";
             Error::not_found("UNKNOWN_USER", message).at("user")
         })
+    }
+
+    /// The clicks of a user that live, the oldest first.
+    pub(crate) async fn clicks_of_user(
+        &self,
+        user: &UserId,
+        account: Option<&AccountId>,
+        occurred_at: Timestamp,
+    ) -> Result<Vec<ClickRef>> {
+        let now = self.inner.clock.now();
+        let attributions = self.inner.clicks.clicks_of(user).await?;
+        let clicks = attributions.into_iter().map(|attribution| dated(attribution.click, now, occurred_at));
+        let wanted = |click: &ClickRef| {
+            !click.is_expired(now) && account.is_none_or(|account| click.account == *account)
+        };
+        Ok(clicks.filter(wanted).collect())
     }
 }
 

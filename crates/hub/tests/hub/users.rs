@@ -51,6 +51,23 @@ async fn the_last_click_before_a_conversion_takes_it_or_the_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_conversion_that_its_callers_clock_puts_just_before_the_users_first_click_is_taken() {
+    let house = house();
+    for click in ["a", "b"] {
+        house.attach("u", click).await;
+    }
+    let first = house.hub.clock().now() - SignedDuration::from_secs(2);
+    let at = |pick, minutes| Report {
+        occurred_at: Some(first - SignedDuration::from_mins(minutes)),
+        ..report(picked(pick, None), lead())
+    };
+    for pick in [Pick::Last, Pick::First] {
+        assert_eq!(attributed(&house, at(pick, 5)).await, "a");
+        assert_eq!(why(&house.refuse(at(pick, 6)).await), ("UNKNOWN_USER", "source.user"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_may_ask_for_one_accounts_clicks_alone() {
     let house = house();
     house.attach("u", "a").await;
