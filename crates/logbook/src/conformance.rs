@@ -94,6 +94,7 @@ macro_rules! conformance {
             an_action_is_kept_whole_and_listed_once,
             actions_are_listed_page_by_page_the_latest_first,
             an_action_is_kept_for_four_hundred_days,
+            a_clock_that_leaps_ahead_takes_no_action_and_no_click_away,
             clicks_are_listed_page_by_page_the_latest_first,
             of_a_campaigns_clicks_the_latest_thousand_are_kept,
             a_click_past_its_life_is_not_listed_and_is_swept,

@@ -1,6 +1,9 @@
 //! The Redis engine: several processes share one server, one master behind Sentinel, or one Cluster.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -37,6 +40,8 @@ pub struct RedisLogbook {
     link: Arc<Link>,
     prefix: String,
     clock: Arc<dyn Clock>,
+    /// The campaigns whose clicks were entered here, and are swept here.
+    glimpsed: Mutex<BTreeSet<CampaignId>>,
 }
 
 impl RedisLogbook {
@@ -46,7 +51,8 @@ impl RedisLogbook {
     /// # Errors
     /// `InvalidArgument` at `urls` or `prefix`.
     pub fn connect(settings: &RedisSettings, clock: Arc<dyn Clock>) -> Result<Self> {
-        Ok(Self { link: Arc::new(Link::new(settings)?), prefix: settings.prefix.clone(), clock })
+        let (link, prefix) = (Arc::new(Link::new(settings)?), settings.prefix.clone());
+        Ok(Self { link, prefix, clock, glimpsed: Mutex::default() })
     }
 
     /// The hash of an hour; what belongs to it lies in the same slot.
@@ -60,6 +66,10 @@ impl RedisLogbook {
 
     fn latest_key(&self, campaign: &CampaignId) -> String {
         format!("{}l:latest:{campaign}", self.prefix)
+    }
+
+    fn glimpsed(&self) -> MutexGuard<'_, BTreeSet<CampaignId>> {
+        self.glimpsed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The members of a sorted set from the last before `after` down to `first`.
@@ -124,12 +134,8 @@ impl Logbook for RedisLogbook {
     }
 
     async fn enter(&self, action: Action) -> Result<()> {
-        let kept = Kept {
-            key: self.actions_key(),
-            first: record::oldest_action(self.clock.now()).to_vec(),
-            most: ACTIONS_MOST,
-            life: ACTIONS_KEPT.as_millis() as i64,
-        };
+        let kept =
+            Kept { key: self.actions_key(), most: ACTIONS_MOST, life: ACTIONS_KEPT.as_millis() as i64 };
         self.link.put(&kept.with([record::of_action(&action)])).await?;
         Ok(())
     }
@@ -146,13 +152,10 @@ impl Logbook for RedisLogbook {
         if clicks.is_empty() {
             return Ok(());
         }
-        let kept = Kept {
-            key: self.latest_key(campaign),
-            first: record::oldest_click(self.clock.now()).to_vec(),
-            most: LATEST_MOST,
-            life: CLICK_LIFE.as_millis() as i64,
-        };
+        let kept =
+            Kept { key: self.latest_key(campaign), most: LATEST_MOST, life: CLICK_LIFE.as_millis() as i64 };
         self.link.put(&kept.with(clicks.iter().map(record::of_click))).await?;
+        self.glimpsed().insert(campaign.clone());
         Ok(())
     }
 
@@ -180,28 +183,35 @@ impl Logbook for RedisLogbook {
     }
 
     async fn sweep(&self) -> Result<usize> {
-        Ok(0)
+        let now = self.clock.now();
+        let mut old = vec![(self.actions_key(), record::oldest_action(now).to_vec())];
+        let first = record::oldest_click(now).to_vec();
+        old.extend(self.glimpsed().iter().map(|campaign| (self.latest_key(campaign), first.clone())));
+        let mut swept = 0;
+        for (key, first) in old {
+            let mut remove = cmd("ZREMRANGEBYLEX");
+            remove.arg(key).arg("-").arg([b"(", &first[..]].concat());
+            swept += self.link.ask::<usize>(&remove).await?;
+        }
+        Ok(swept)
     }
 }
 
 /// A sorted set of members that begin with their time.
 struct Kept {
     key: String,
-    /// How its oldest members begin.
-    first: Vec<u8>,
     most: usize,
     life: i64,
 }
 
 impl Kept {
-    /// Enters members, and removes what is too old or too much.
+    /// Enters members, and removes the oldest of those that are too much.
     fn with(&self, members: impl IntoIterator<Item = Vec<u8>>) -> Pipeline {
         let mut all = pipe();
         let enter = all.cmd("ZADD").arg(&self.key);
         for member in members {
             enter.arg(0).arg(member);
         }
-        all.cmd("ZREMRANGEBYLEX").arg(&self.key).arg("-").arg([b"(", &self.first[..]].concat());
         all.cmd("ZREMRANGEBYRANK").arg(&self.key).arg(0).arg(format!("-{}", self.most + 1));
         all.cmd("PEXPIRE").arg(&self.key).arg(self.life);
         all

@@ -105,8 +105,8 @@ pub trait Logbook: Send + Sync + 'static {
     /// Removes a click from those of a campaign.
     async fn forget(&self, campaign: &CampaignId, account: &AccountId, id: &ClickId) -> Result<()>;
 
-    /// Removes what is past its time, a bounded piece at a time; returns how much was removed. Engines that expire
-    /// by themselves return 0.
+    /// Removes what is past its time, a bounded piece at a time; returns how much was removed. Nothing else is
+    /// removed by this process's clock, which may have leapt.
     async fn sweep(&self) -> Result<usize>;
 }
 

@@ -2,7 +2,7 @@
 
 use postback_core::ports::{ACTIONS_KEPT, Action, Deed, Resolution};
 
-use super::{Bench, SECOND};
+use super::{Bench, SECOND, spring};
 
 async fn all(bench: &Bench) -> Vec<Action> {
     bench.logbook.actions(100, None).await.unwrap().items
@@ -51,4 +51,15 @@ pub async fn an_action_is_kept_for_four_hundred_days(bench: &Bench) {
     bench.clock.advance(SECOND * -20);
     let counts: Vec<u64> = all(bench).await.into_iter().map(|action| action.count).collect();
     assert_eq!(counts, [3, 2], "what was too old is gone");
+}
+
+pub async fn a_clock_that_leaps_ahead_takes_no_action_and_no_click_away(bench: &Bench) {
+    for (count, leap) in [(1, ACTIONS_KEPT * 2), (2, ACTIONS_KEPT * -2)] {
+        bench.logbook.enter(bench.action(count)).await.unwrap();
+        bench.logbook.glimpse(&spring(), &[bench.click(&count.to_string())]).await.unwrap();
+        bench.clock.advance(leap);
+    }
+    let counts: Vec<u64> = all(bench).await.into_iter().map(|action| action.count).collect();
+    let clicks = bench.logbook.latest(&spring(), 10, None).await.unwrap().items.len();
+    assert_eq!((counts, clicks), (vec![2, 1], 2));
 }
