@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use postback_core::{
     Change, Conversion, ConversionId, ConversionKey, Delivery, DeliveryId, Details, Error, Event, Goal, Kind,
-    RequestId, Result, TransactionId,
+    LaneId, RequestId, Result, Source, TransactionId,
     ports::{Recorded, RequestKey, Reservation, Target},
 };
 
@@ -191,6 +191,7 @@ impl Hub {
             return Err(Error::invalid("key.goal", "is missing; a goal has a name").because("MISSING"));
         }
         let resolved = self.find_source(source, now, "key.source").await?;
+        let resolved = self.where_recorded(source, key, resolved, now).await?;
         let draft = Settled { resolved, uuid: self.inner.mint.uuid(now), at: now };
         let settled = self.settle_attribution(source, key, draft, unsettled).await?;
         let conversion = provisional(&settled, key, now);
@@ -201,6 +202,27 @@ impl Hub {
             conversion,
             resolved: Some(settled.resolved),
         })
+    }
+
+    /// The user's click under which a conversion is recorded, however that was named: the one chosen, or else the latest
+    /// other one. The one chosen where none is.
+    async fn where_recorded(
+        &self,
+        source: &SourceBy,
+        (kind, goal, transaction): (Kind, Option<&Goal>, &TransactionId),
+        chosen: Resolved,
+        now: Timestamp,
+    ) -> Result<Resolved> {
+        let SourceBy::User { user, account, .. } = source else { return Ok(chosen) };
+        let others = self.clicks_of_user(user, account.as_ref(), now).await?.into_iter().rev();
+        for click in chosen.click().into_iter().chain(others) {
+            let source = Source::Click(click.id.clone());
+            let key = ConversionKey::of(&click.account, &source, kind, goal, transaction);
+            if self.is_key_recorded(LaneId::of(&click.account, &source, ""), key).await? {
+                return Ok(self.settled_on(click, chosen).await);
+            }
+        }
+        Ok(chosen)
     }
 
     /// The delivery under the id that the request was given when it was first seen.

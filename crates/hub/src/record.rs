@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use postback_core::{
-    CLICK_LIFE, Click, Conversion, ConversionId, Delivery, DeliveryId, DeliveryState, Details, Error,
-    ErrorKind, Event, Fingerprint, Kind, LaneId, RequestId, Result, Series, is_life_over,
+    CLICK_LIFE, Click, Conversion, ConversionId, ConversionKey, Delivery, DeliveryId, DeliveryState, Details,
+    Error, ErrorKind, Event, Fingerprint, Kind, LaneId, RequestId, Result, Series, is_life_over,
     ports::{ConversionFilter, Page, Recorded, RequestKey, Story},
 };
 use tracing::{Instrument, Span, field::Empty, info_span};
@@ -230,8 +230,15 @@ impl Hub {
         if self.inner.outbox.story(made.id).await?.is_some() {
             return Ok(true);
         }
-        let Some(key) = made.key() else { return Ok(false) };
-        let filter = ConversionFilter { lane: Some(made.lane), ..ConversionFilter::default() };
+        match made.key() {
+            Some(key) => self.is_key_recorded(made.lane, key).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Whether a conversion of this key is recorded in a lane.
+    pub(crate) async fn is_key_recorded(&self, lane: LaneId, key: ConversionKey) -> Result<bool> {
+        let filter = ConversionFilter { lane: Some(lane), ..ConversionFilter::default() };
         let mut after = None;
         loop {
             let page = self.inner.outbox.conversions(&filter, PAGE, after).await?;

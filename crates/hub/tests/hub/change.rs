@@ -65,6 +65,29 @@ async fn a_change_by_user_goes_where_the_conversion_went_or_will_go() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_by_user_finds_its_conversion_however_that_was_named() {
+    for account in [None, Some(id("near"))] {
+        let house = house();
+        let by_user =
+            |account| SourceBy::User { user: "u".parse().unwrap(), account, pick: Default::default() };
+        house.attach("u", "a").await;
+        let by_click = house.record(report(near("a"), order("10", "T-1"))).await;
+        let recorded = house.record(report(user("u"), order("10", "T-2"))).await;
+        house.attach("u", "b").await;
+        house.attach_far("u", "z").await;
+        for (transaction, conversion) in [("T-1", by_click.conversion), ("T-2", recorded.conversion)] {
+            let asked = to(Status::Approved, key(by_user(account.clone()), transaction));
+            let rendered = house.hub.validate_change(asked.clone()).await.unwrap();
+            let changed = house.hub.change(under_request(transaction, asked.clone())).await.unwrap();
+            assert_eq!((changed.conversion, changed.waiting), (conversion, false));
+            assert_eq!(changed.rendered, rendered);
+            let repeat = house.hub.change(under_request(transaction, asked)).await.unwrap();
+            assert_eq!((repeat.delivery, repeat.already), (changed.delivery, true));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_by_user_is_judged_by_its_conversions_click_whatever_click_comes_later() {
     let house = house();
     house.attach("u", "a").await;
