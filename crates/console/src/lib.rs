@@ -24,6 +24,7 @@ mod patient;
 mod probes;
 mod refusals;
 mod render;
+mod seen;
 mod server;
 mod session;
 mod show;

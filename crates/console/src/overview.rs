@@ -17,7 +17,7 @@ use crate::{
     meters,
     page::{self, Frame, Shown, Visitor},
     refusals::{Refusals, Row as Refused},
-    show, words,
+    seen, show, words,
 };
 
 /// A pending delivery that is older is worth a look.
@@ -30,10 +30,10 @@ const CHARTED: usize = 12;
 const LOST: (u64, u64) = (20, 5);
 
 /// Something that a person should look at.
-struct Need {
-    tone: &'static str,
-    words: String,
-    link: String,
+pub(crate) struct Need {
+    pub(crate) tone: &'static str,
+    pub(crate) words: String,
+    pub(crate) link: String,
 }
 
 /// An account on the overview.
@@ -114,6 +114,7 @@ async fn needs(
     }
     needs.extend(of_refused(None, refusals.of_nobody()));
     needs.extend(desk.hub.campaigns().await?.iter().filter_map(of_campaign));
+    needs.extend(desk.hub.sights().borrow().iter().flat_map(|sight| seen::needs(sight, now)));
     let order = ["ask", "bad", "warn"];
     needs.sort_by_key(|need| order.iter().position(|tone| *tone == need.tone));
     Ok(needs)

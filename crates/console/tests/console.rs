@@ -79,6 +79,7 @@ enum Https {
 }
 
 struct Running {
+    hub: Hub,
     address: SocketAddr,
     /// Who signed the console's certificate.
     authority: Option<Authority>,
@@ -96,11 +97,20 @@ async fn start_on(clicks: Option<Arc<dyn ClickStore>>, access: Access, https: Ht
     let address = listener.local_addr().unwrap();
     let (ready, shutdown) = (Arc::new(AtomicBool::new(true)), CancellationToken::new());
     let tls_in_front = https == Https::InFront;
-    let console = Console { hub, ready: Arc::clone(&ready), metrics: recorder(), access, tls_in_front };
+    let console =
+        Console { hub: hub.clone(), ready: Arc::clone(&ready), metrics: recorder(), access, tls_in_front };
     let authority = (https == Https::Here).then(Authority::new);
     let tls = authority.as_ref().map(|it| Tls::open(it.files(dir.path()), "http/1.1").unwrap());
     let served = tokio::spawn(postback_console::serve(listener, console, tls, shutdown.clone()));
-    Running { address, authority, ready, shutdown, served, _dir: dir }
+    Running { hub, address, authority, ready, shutdown, served, _dir: dir }
+}
+
+/// The store of clicks is away.
+async fn start_without_clicks() -> Running {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let settings = RedisSettings { urls: vec![format!("redis://{nobody}")], ..RedisSettings::default() };
+    let clicks = RedisClicks::connect(&settings, Arc::new(SystemClock)).unwrap();
+    start_on(Some(Arc::new(clicks)), Access::open(), Https::Nowhere).await
 }
 
 async fn start() -> Running {
@@ -163,12 +173,25 @@ async fn a_process_that_answers_lives_and_is_ready_while_its_stores_answer() {
 
 #[tokio::test]
 async fn without_a_store_a_process_lives_and_is_not_ready() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let settings = RedisSettings { urls: vec![format!("redis://{nobody}")], ..RedisSettings::default() };
-    let clicks = RedisClicks::connect(&settings, Arc::new(SystemClock)).unwrap();
-    let console = start_on(Some(Arc::new(clicks)), Access::open(), Https::Nowhere).await;
+    let console = start_without_clicks().await;
     assert_eq!(console.get("/livez").await, (200, "ok\n".into()));
     assert_eq!(console.get("/readyz").await, (503, "not ready: redis cannot be reached\n".into()));
+}
+
+#[tokio::test]
+async fn the_first_page_says_that_a_store_is_away() {
+    let running = start_without_clicks().await;
+    let (hub, mut sights) = (running.hub.clone(), running.hub.sights());
+    let looks = tokio::spawn({
+        let stop = running.shutdown.clone();
+        async move { hub.run(stop).await }
+    });
+    let seen = timeout(Duration::from_secs(30), sights.wait_for(Option::is_some)).await;
+    assert_eq!(seen.unwrap().unwrap().as_ref().unwrap().away, ["clicks"]);
+    let (status, page) = running.get("/").await;
+    assert!(status == 200 && page.contains("the store of clicks does not answer"), "{page}");
+    running.shutdown.cancel();
+    timeout(Duration::from_secs(30), looks).await.unwrap().unwrap();
 }
 
 #[tokio::test]

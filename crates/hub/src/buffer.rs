@@ -31,6 +31,8 @@ const TEXT: usize = size_of::<String>() + 16;
 pub(crate) struct Buffer {
     bound: usize,
     away: AtomicBool,
+    /// Whether any were dropped since that was last asked.
+    dropped: AtomicBool,
     clicks: Mutex<Clicks>,
     writing: tokio::sync::Mutex<()>,
     wanted: Notify,
@@ -50,6 +52,7 @@ impl Buffer {
         Self {
             bound,
             away: AtomicBool::new(false),
+            dropped: AtomicBool::new(false),
             clicks: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
             wanted: Notify::new(),
@@ -86,9 +89,15 @@ impl Buffer {
             }
             clicks.shrink(self.bound)
         };
+        self.dropped.fetch_or(dropped > 0, Relaxed);
         (0..dropped).for_each(|_| meters::dropped(Dropped::Full));
         self.wanted.notify_one();
         click
+    }
+
+    /// Whether clicks were dropped since this was last asked.
+    pub(crate) fn has_dropped(&self) -> bool {
+        self.dropped.swap(false, Relaxed)
     }
 
     /// The click that waits under this id.

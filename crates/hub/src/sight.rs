@@ -48,6 +48,10 @@ pub struct Sight {
     pub broken: Option<String>,
     /// By how much the clock leapt since the look before, where it did.
     pub leap: Option<SignedDuration>,
+    /// The last leap, and when it was seen.
+    pub leapt: Option<(Timestamp, SignedDuration)>,
+    /// When it was last seen that clicks had been dropped which waited for their store.
+    pub dropped: Option<Timestamp>,
 }
 
 impl Hub {
@@ -87,7 +91,9 @@ impl Hub {
         let away = [("clicks", clicks.is_none()), ("outbox", outbox.is_none() || accounts.is_none())];
         let away = away.into_iter().filter(|(_, away)| *away).map(|(store, _)| store).collect();
         let (at, broken) = (self.inner.clock.now(), self.inner.promise.broken());
-        Sight { at, accounts, away, broken, leap, ..before }
+        let leapt = leap.map(|leap| (at, leap)).or(before.leapt);
+        let dropped = self.inner.buffer.has_dropped().then_some(at).or(before.dropped);
+        Sight { at, accounts, away, broken, leap, leapt, dropped, ..before }
     }
 
     /// Adds where accounts stand that were `known` and were removed, as long as anything of theirs is left to do; `known`

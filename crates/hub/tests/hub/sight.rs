@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use postback_core::{Accounts, DeliveryState, ports::Clock as _};
-use postback_hub::{Registry, Sight};
+use postback_hub::{Registry, Settings, Sight};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -35,8 +35,11 @@ async fn the_hub_sees_where_accounts_stand_and_whose_clicks_end_within_three_day
         sight.leap.unwrap() > SignedDuration::from_hours(26 * 24),
         "a clock that is set leaps: {sight:?}"
     );
+    let (leapt_at, leap) = sight.leapt.unwrap();
+    assert_eq!((leapt_at, Some(leap)), (sight.at, sight.leap));
     house.clock.pass(SignedDuration::from_mins(1));
     let sight = until(&mut sights, |sight| sight.ending[&id("near")] > 0).await;
+    assert_eq!((sight.leap, sight.leapt), (None, Some((leapt_at, leap))), "it is remembered");
     assert_eq!((sight.ending[&id("near")], sight.ending[&id("far")]), (1, 0));
 }
 
@@ -98,4 +101,18 @@ async fn an_account_that_is_removed_is_seen_until_nothing_of_it_is_left_and_then
     until(&mut sights, |sight| sight.accounts.as_ref().is_some_and(Vec::is_empty)).await;
     assert!(sights.borrow().as_ref().unwrap().ending.is_empty());
     assert_eq!(gauges("near"), (8, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hub_remembers_when_clicks_were_dropped_that_waited_for_their_store() {
+    let house = house_with(Settings { buffered_clicks: 1, ..Settings::default() });
+    house.clicks.is(Mode::Away);
+    house.land("a").await;
+    let (mut sights, _run) = watched(&house);
+    assert_eq!(until(&mut sights, |_| true).await.dropped, None);
+    house.land("b").await;
+    let seen = until(&mut sights, |sight| sight.dropped.is_some()).await;
+    house.clock.pass(SignedDuration::from_secs(30));
+    let later = until(&mut sights, |sight| sight.at > seen.at).await;
+    assert_eq!(later.dropped, seen.dropped);
 }
