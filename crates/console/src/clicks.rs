@@ -11,7 +11,7 @@ use postback_core::{
     Click, Conversion, ErrorKind, LaneId, Result, Source,
     ports::{ConversionFilter, Page},
 };
-use postback_hub::{CampaignStanding, ClickBy, ClicksOf};
+use postback_hub::{CampaignStanding, ClickBy, ClicksOf, page_token, place_of};
 use serde::Deserialize;
 
 use crate::{
@@ -126,9 +126,14 @@ impl Ways<'_> {
 
     async fn campaign(&mut self, campaign: &str, after: &str) -> Result<()> {
         let of = ClicksOf::Campaign(campaign.to_owned());
-        match self.desk.hub.latest_clicks(&of, PAGE, page::place(after)?).await {
+        match self
+            .desk
+            .hub
+            .latest_clicks(&of, PAGE, place_of(after).map_err(|error| error.at("after"))?)
+            .await
+        {
             Ok(Page { items, next }) => {
-                self.next = next.map(page::place_of);
+                self.next = next.map(page_token);
                 self.take("the latest of this campaign", Ok(items))
             }
             Err(error) => self.take("of this campaign", Err(error)),

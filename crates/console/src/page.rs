@@ -85,22 +85,6 @@ pub(crate) fn show(page: &impl Template) -> Shown {
     Ok(Html(html).into_response())
 }
 
-/// Where a list's page before ended, as 32 hexadecimal digits; nothing at the beginning.
-pub(crate) fn place(text: &str) -> Result<Option<[u8; 16]>, Error> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let digits = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32);
-    digits
-        .map(|place| Some(place.to_be_bytes()))
-        .ok_or_else(|| Error::invalid("after", "is no place of a list"))
-}
-
-/// The place as it stands in an address.
-pub(crate) fn place_of(id: [u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(id))
-}
-
 /// What a store must have answered.
 pub(crate) fn found<T>(found: Option<T>, field: &'static str) -> Result<T, Failed> {
     found.ok_or_else(|| Failed::from(Error::not_found("NOT_FOUND", "is not there any more").at(field)))

@@ -6,6 +6,7 @@ use axum::{
     extract::{Query, State},
 };
 use postback_core::ports::{Action, Deed, Resolution};
+use postback_hub::{page_token, place_of};
 use serde::Deserialize;
 
 use crate::{
@@ -36,10 +37,10 @@ pub(crate) async fn page(
     Extension(visitor): Extension<Visitor>,
     Query(asked): Query<Asked>,
 ) -> Shown {
-    let after = page::place(&asked.after)?;
+    let after = place_of(&asked.after).map_err(|error| error.at("after"))?;
     let found = desk.hub.actions(PAGE, after).await?;
     let frame = Frame::new("Trail", "Trail", visitor, desk.now());
-    page::show(&Trail { frame, actions: found.items, next: found.next.map(page::place_of) })
+    page::show(&Trail { frame, actions: found.items, next: found.next.map(page_token) })
 }
 
 /// What was done.

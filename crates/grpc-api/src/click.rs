@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use postback_core::{Actor, Click, Error, Flags, Result};
-use postback_hub::{ClickBy, ClicksOf, EraseSubject, Visit, is_bot};
+use postback_hub::{ClickBy, ClicksOf, EraseSubject, Visit, is_bot, place_of};
 use postback_proto::{time_from, timestamp, v1};
 use tonic::{Request, Response, Status};
 
@@ -53,7 +53,7 @@ impl Api {
     }
 
     async fn list_of_clicks(&self, request: v1::ListClicksRequest) -> Result<v1::ListClicksResponse> {
-        let (limit, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
+        let (limit, after) = (page::size(request.page_size)?, place_of(&request.page_token)?);
         let found = self.hub.latest_clicks(&clicks_of(request)?, limit, after).await?;
         Ok(v1::ListClicksResponse {
             clicks: found.items.iter().map(|click| self.shown(click)).collect::<Result<_>>()?,

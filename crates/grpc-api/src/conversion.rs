@@ -10,8 +10,8 @@ use std::{
 use futures_util::{Stream, StreamExt, future::Either};
 use jiff::Timestamp;
 use postback_core::{AccountId, Details, Error, LaneId, RequestId, Result, Source, ports::ConversionFilter};
-use postback_hub::{ChangeReport, ChangeTarget, Report, SourceBy};
-use postback_proto::{change_from, details_from, kind_from, time_from, v1};
+use postback_hub::{ChangeReport, ChangeTarget, Report, SourceBy, place_of};
+use postback_proto::{change_from, details_from, kind_from, parsed, time_from, v1};
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{Instrument, Span};
@@ -27,13 +27,6 @@ const AT_ONCE: usize = 64;
 
 type Results<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-fn optional<T: std::str::FromStr<Err = Error>>(field: &'static str, text: &str) -> Result<Option<T>> {
-    match text {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(|error: Error| error.at(field)),
-    }
-}
-
 /// What is told of a conversion beside its source.
 type Told = (Details, Option<Timestamp>, Option<RequestId>);
 
@@ -41,7 +34,7 @@ fn told(request: v1::RecordConversionRequest) -> Result<Told> {
     let details =
         request.details.ok_or_else(|| Error::invalid("details", "is missing").because("MISSING"))?;
     let occurred_at = request.occur_time.as_ref().map(|time| time_from("occur_time", time)).transpose()?;
-    Ok((details_from(details)?, occurred_at, optional("request_id", &request.request_id)?))
+    Ok((details_from(details)?, occurred_at, parsed("request_id", &request.request_id)?))
 }
 
 fn change_report(request: v1::ChangeConversionStatusRequest) -> Result<ChangeReport> {
@@ -58,7 +51,7 @@ fn change_report(request: v1::ChangeConversionStatusRequest) -> Result<ChangeRep
                 0 => postback_core::Kind::Lead,
                 kind => kind_from("key.kind", kind)?,
             },
-            goal: optional("key.goal", &key.goal)?,
+            goal: parsed("key.goal", &key.goal)?,
             transaction_id: key
                 .transaction_id
                 .parse()
@@ -75,7 +68,7 @@ fn change_report(request: v1::ChangeConversionStatusRequest) -> Result<ChangeRep
     Ok(ChangeReport {
         target,
         change: change_from(change)?,
-        request_id: optional("request_id", &request.request_id)?,
+        request_id: parsed("request_id", &request.request_id)?,
     })
 }
 
@@ -158,7 +151,7 @@ impl Api {
     }
 
     async fn list(&self, request: v1::ListConversionsRequest) -> Result<v1::ListConversionsResponse> {
-        let account: Option<AccountId> = optional("account", &request.account)?;
+        let account: Option<AccountId> = parsed("account", &request.account)?;
         let lane = match (&account, request.click_id.as_str()) {
             (_, "") => None,
             (Some(account), id) => Some(LaneId::of(account, &Source::Click(id.parse()?), "")),
@@ -166,7 +159,7 @@ impl Api {
         };
         let filter = ConversionFilter {
             account,
-            campaign: optional("campaign", &request.campaign)?,
+            campaign: parsed("campaign", &request.campaign)?,
             kind: match request.kind {
                 0 => None,
                 kind => Some(kind_from("kind", kind)?),
@@ -175,7 +168,7 @@ impl Api {
             since: request.start_time.as_ref().map(|time| time_from("start_time", time)).transpose()?,
             until: request.end_time.as_ref().map(|time| time_from("end_time", time)).transpose()?,
         };
-        let (limit, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
+        let (limit, after) = (page::size(request.page_size)?, place_of(&request.page_token)?);
         let found = self.hub.conversions(filter, limit, after).await?;
         Ok(v1::ListConversionsResponse {
             conversions: found.items.iter().map(Into::into).collect(),

@@ -8,8 +8,8 @@ use postback_core::{
     AccountId, Actor, DeliveryState, Error, Reason, Result,
     ports::{DeliveryFilter, Resolution},
 };
-use postback_hub::{AccountStanding, Selection};
-use postback_proto::{time_from, timestamp, v1};
+use postback_hub::{AccountStanding, Selection, place_of};
+use postback_proto::{count, parsed, time_from, timestamp, v1};
 use tonic::{Request, Response, Status};
 
 use crate::{Api, actor::actor, ending, page, status::status};
@@ -26,10 +26,6 @@ fn state(state: i32) -> Result<Option<&'static str>> {
         Err(_) => return Err(Error::invalid("state", format!("`{state}` is not a state of a delivery"))),
     };
     Ok(Some(state.as_str()))
-}
-
-fn account(name: &str) -> Result<Option<AccountId>> {
-    if name.is_empty() { Ok(None) } else { name.parse().map(Some) }
 }
 
 fn resolution(resolution: i32) -> Result<Resolution> {
@@ -50,16 +46,12 @@ fn time(field: &'static str, time: Option<prost_types::Timestamp>) -> Result<Opt
 fn selection(selection: Option<v1::DeliverySelection>) -> Result<Selection> {
     let selection = selection.unwrap_or_default();
     Ok(Selection {
-        account: account(&selection.account).map_err(|error| error.at("selection.account"))?,
+        account: parsed("selection.account", &selection.account)?,
         reason: Some(selection.reason).filter(|reason| !reason.is_empty()),
         since: time("selection.start_time", selection.start_time)?,
         until: time("selection.end_time", selection.end_time)?,
         previewed_at: time("selection.preview_time", selection.preview_time)?,
     })
-}
-
-fn count(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn standing(standing: &AccountStanding) -> v1::Account {
@@ -69,16 +61,13 @@ fn standing(standing: &AccountStanding) -> v1::Account {
 impl Api {
     async fn list_of(&self, request: v1::ListDeliveriesRequest) -> Result<v1::ListDeliveriesResponse> {
         let filter = DeliveryFilter {
-            account: account(&request.account)?,
-            conversion: match request.conversion_id.as_str() {
-                "" => None,
-                id => Some(id.parse()?),
-            },
+            account: parsed("account", &request.account)?,
+            conversion: parsed("conversion_id", &request.conversion_id)?,
             state: state(request.state)?,
             since: time("start_time", request.start_time)?,
             until: time("end_time", request.end_time)?,
         };
-        let (limit, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
+        let (limit, after) = (page::size(request.page_size)?, place_of(&request.page_token)?);
         let found = self.hub.deliveries(filter, limit, after).await?;
         Ok(v1::ListDeliveriesResponse {
             deliveries: found.items.iter().map(Into::into).collect(),
@@ -129,7 +118,7 @@ impl Api {
     }
 
     async fn standings(&self, request: v1::GetStatsRequest) -> Result<v1::Stats> {
-        let only = account(&request.account)?;
+        let only: Option<AccountId> = parsed("account", &request.account)?;
         let accounts = self.hub.stats(only.as_ref()).await?;
         let campaigns = self
             .hub
@@ -237,7 +226,7 @@ impl v1::delivery_service_server::DeliveryService for Api {
         request: Request<v1::WatchDeliveriesRequest>,
     ) -> Result<Response<Self::WatchDeliveriesStream>, Status> {
         let request = request.into_inner();
-        let account = account(&request.account).map_err(status)?;
+        let account = parsed("account", &request.account).map_err(status)?;
         let since = time("start_time", request.start_time).map_err(status)?;
         let changes = self.hub.watch(account, since).await.map_err(status)?;
         let changes = changes.map(|delivery| delivery.map(|delivery| (&delivery).into()).map_err(status));

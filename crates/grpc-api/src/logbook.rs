@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::SignedDuration;
 use postback_core::{CampaignId, Error, LatencyBin, Result, ports::BUCKET};
-use postback_hub::{AccountCounts, CampaignCounts, Period, Registry};
-use postback_proto::{time_from, timestamp, v1};
+use postback_hub::{AccountCounts, CampaignCounts, Period, Registry, place_of};
+use postback_proto::{count, parsed, time_from, timestamp, v1};
 use tonic::{Request, Response, Status};
 
 use crate::{Api, page, status::status};
@@ -16,10 +16,6 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Counts by the word of what was counted.
 fn by_word<T: ToString>(counts: &BTreeMap<T, u64>) -> BTreeMap<String, i64> {
     counts.iter().map(|(what, &many)| (what.to_string(), count(many))).collect()
-}
-
-fn count(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn step(step: Option<prost_types::Duration>) -> Result<SignedDuration> {
@@ -71,10 +67,7 @@ fn bucket(registry: &Registry, period: &Period) -> v1::Bucket {
 
 impl Api {
     async fn history_of(&self, request: v1::GetHistoryRequest) -> Result<v1::History> {
-        let account = match request.account.as_str() {
-            "" => None,
-            account => Some(account.parse()?),
-        };
+        let account = parsed("account", &request.account)?;
         let until = match &request.end_time {
             Some(time) => time_from("end_time", time)?,
             None => self.hub.clock().now(),
@@ -93,7 +86,7 @@ impl Api {
     }
 
     async fn actions_of(&self, request: v1::ListActionsRequest) -> Result<v1::ListActionsResponse> {
-        let (limit, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
+        let (limit, after) = (page::size(request.page_size)?, place_of(&request.page_token)?);
         let found = self.hub.actions(limit, after).await?;
         Ok(v1::ListActionsResponse {
             actions: found.items.iter().map(Into::into).collect(),

@@ -1,17 +1,13 @@
 //! The network service: look-ups at the networks that have them.
 
 use postback_core::{AccountId, Error, Found, LookUp, LookUpSource, Result};
-use postback_proto::{time_from, v1};
+use postback_proto::{parsed, time_from, v1};
 use tonic::{Request, Response, Status};
 
 use crate::{Api, status::status};
 
 fn positive(field: &'static str, number: i64) -> Result<u64> {
     u64::try_from(number).map_err(|_| Error::invalid(field, format!("`{number}` is negative")))
-}
-
-fn optional<T: std::str::FromStr<Err = Error>>(text: &str) -> Result<Option<T>> {
-    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
 }
 
 fn missing(want: &str) -> Error {
@@ -25,8 +21,8 @@ fn fetch(request: &v1::FetchNetworkClickRequest) -> Result<LookUp> {
             .parse()
             .map_err(|_| Error::invalid("ip", "is not an IPv4 or IPv6 address such as 192.0.2.1"))?,
         offer: Some(positive("offer", request.offer)?).filter(|&offer| offer > 0),
-        flow: optional(&request.flow_id)?,
-        code: optional(&request.flow_code)?,
+        flow: parsed("flow_id", &request.flow_id)?,
+        code: parsed("flow_code", &request.flow_code)?,
         since: request.since.as_ref().map(|since| time_from("since", since)).transpose()?,
     })
 }

@@ -2,7 +2,7 @@
 
 use postback_core::{Error, Result};
 use postback_hub::{ClickBy, Pick, SourceBy};
-use postback_proto::v1;
+use postback_proto::{parsed, v1};
 
 fn missing(field: &'static str, want: &str) -> Error {
     Error::invalid(field, format!("is missing; want {want}")).because("MISSING")
@@ -19,10 +19,7 @@ pub(crate) fn source(source: Option<v1::Source>) -> Result<SourceBy> {
         }
         Some(Source::User(user)) => Ok(SourceBy::User {
             user: user.user_id.parse().map_err(|error: Error| error.at("source.user.user_id"))?,
-            account: match user.account.as_str() {
-                "" => None,
-                account => Some(account.parse().map_err(|error: Error| error.at("source.user.account"))?),
-            },
+            account: parsed("source.user.account", &user.account)?,
             pick: pick(user.pick)?,
         }),
         Some(Source::Flow(flow)) => by_flow(flow),

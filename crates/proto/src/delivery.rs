@@ -10,7 +10,7 @@ use postback_core::{
 use crate::{
     conversion::{change_from, lane_from},
     v1,
-    value::{some, text, time_if, time_of, timestamp},
+    value::{count, some, text, time_if, time_of, timestamp},
 };
 
 impl From<&Reason> for v1::Reason {
@@ -165,7 +165,6 @@ impl TryFrom<v1::Delivery> for Delivery {
 impl v1::Account {
     /// An account's standing.
     pub fn of(account: &str, network: &str, paused: Option<&Paused>, stats: &AccountStats) -> Self {
-        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         Self {
             account: account.to_owned(),
             network: network.to_owned(),

@@ -10,7 +10,7 @@ mod record;
 mod value;
 
 pub use conversion::{change_from, details_from, kind_from};
-pub use value::{money_from, time_from, timestamp};
+pub use value::{count, money_from, parsed, time_from, timestamp};
 
 /// Package `postback.v1`.
 #[allow(missing_docs, clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::expect_used)]

@@ -7,7 +7,7 @@ use postback_core::{
 
 use crate::{
     v1,
-    value::{parsed, text, time_of, timestamp},
+    value::{count, parsed, text, time_of, timestamp},
 };
 
 impl From<Deed> for v1::Deed {
@@ -46,7 +46,7 @@ impl From<&Action> for v1::Action {
             deed: v1::Deed::from(action.deed).into(),
             account: text(action.account.as_ref()),
             target: action.target.clone(),
-            count: i64::try_from(action.count).unwrap_or(i64::MAX),
+            count: count(action.count),
             reason: action.reason.clone(),
         }
     }

@@ -57,14 +57,19 @@ pub(crate) fn some(text: &str) -> Option<String> {
 }
 
 /// A parsed text that is absent where it is empty.
-pub(crate) fn parsed<T: std::str::FromStr<Err = Error>>(
-    field: &'static str,
-    text: &str,
-) -> Result<Option<T>> {
+///
+/// # Errors
+/// The text's own, at `field`.
+pub fn parsed<T: std::str::FromStr<Err = Error>>(field: &'static str, text: &str) -> Result<Option<T>> {
     if text.is_empty() {
         return Ok(None);
     }
     text.parse().map(Some).map_err(|error: Error| error.at(field))
+}
+
+/// A number of things for the wire.
+pub fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// A text for the wire, empty where it is absent.
