@@ -170,10 +170,8 @@ impl Api {
         };
         let (limit, after) = (page::size(request.page_size)?, place_of(&request.page_token)?);
         let found = self.hub.conversions(filter, limit, after).await?;
-        Ok(v1::ListConversionsResponse {
-            conversions: found.items.iter().map(Into::into).collect(),
-            next_page_token: page::token(found.next),
-        })
+        let (conversions, next_page_token) = page::told(&found, |conversion| *conversion.id.as_bytes());
+        Ok(v1::ListConversionsResponse { conversions, next_page_token })
     }
 
     async fn story(&self, request: v1::GetConversionRequest) -> Result<v1::ConversionStory> {

@@ -69,10 +69,8 @@ impl Api {
         };
         let (limit, after) = (page::size(request.page_size)?, place_of(&request.page_token)?);
         let found = self.hub.deliveries(filter, limit, after).await?;
-        Ok(v1::ListDeliveriesResponse {
-            deliveries: found.items.iter().map(Into::into).collect(),
-            next_page_token: page::token(found.next),
-        })
+        let (deliveries, next_page_token) = page::told(&found, |delivery| *delivery.id.as_bytes());
+        Ok(v1::ListDeliveriesResponse { deliveries, next_page_token })
     }
 
     async fn decide(&self, request: v1::ResolveDeliveryRequest, actor: &Actor) -> Result<v1::Delivery> {
