@@ -163,7 +163,7 @@ async fn a_sweep_writes_once_which_conversions_of_a_click_are_left() {
     let (left, _) = bench.recorded("c1").await;
     bench.clock.advance(SignedDuration::from_hours(24 * 2));
     let before = runs(&server, "mset");
-    while bench.store.sweep().await.unwrap() > 0 {}
+    while bench.store.sweep().await.unwrap().touched > 0 {}
     assert_eq!(runs(&server, "mset") - before, 1);
     let lane = ConversionFilter { lane: Some(left.lane), ..ConversionFilter::default() };
     assert_eq!(bench.store.conversions(&lane, 10, None).await.unwrap().items, [left]);
