@@ -221,6 +221,22 @@ async fn requests_come_from_standard_input_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_change_should_mend_is_said_before_and_after_it_is_taken() {
+    let house = House::on(Engine::Embedded).await;
+    let landed = house.landed(Network::Altercpa).await;
+    let recorded = house.caller.record(token(&landed), lead()).await.unwrap();
+    let change = ["send", "--conversion", &recorded.conversion_id, "--status", "shipped"];
+    for more in [&["--validate-only"][..], &[]] {
+        let sent = run(&house, &[&change[..], more].concat()).await;
+        let said = sent.err.starts_with("warning: status `shipped` is in none of the account's lists");
+        assert!(sent.code == 0 && said, "{}", sent.err);
+        let told = run(&house, &[&change[..], more, &["--json"]].concat()).await.json();
+        assert_eq!(told["warnings"].as_array().map(Vec::len), Some(1), "{told}");
+    }
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_are_replayed_only_after_their_count_was_shown_and_confirmed() {
     let house = House::on(Engine::Embedded).await;
     let (dead, _) = a_night(&house).await;

@@ -136,8 +136,12 @@ impl Api {
             }
         })?;
         if validate_only {
-            let call = self.hub.validate_change(report).await?.call;
-            return Ok(v1::ChangeConversionStatusResponse { call, ..Default::default() });
+            let rendered = self.hub.validate_change(report).await?;
+            return Ok(v1::ChangeConversionStatusResponse {
+                call: rendered.call,
+                warnings: rendered.warnings,
+                ..Default::default()
+            });
         }
         let changed = self.hub.change(report).await?;
         fail::fail_point!("acknowledge");
@@ -147,6 +151,7 @@ impl Api {
             waiting: changed.waiting,
             already_recorded: changed.already,
             call: changed.rendered.call,
+            warnings: changed.rendered.warnings,
         })
     }
 

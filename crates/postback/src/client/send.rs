@@ -186,9 +186,7 @@ impl Send {
 
 async fn record(request: RecordConversionRequest, desk: &mut Desk<'_>) -> Result<(), Failure> {
     let answer = desk.api.conversions.record_conversion(request).await?.into_inner();
-    for warning in &answer.warnings {
-        writeln!(desk.err, "warning: {}", plain(warning))?;
-    }
+    warn(&answer.warnings, desk)?;
     desk.show("RecordConversionResponse", &answer, |answer: &RecordConversionResponse| {
         let repeat = if answer.already_recorded { " (it was there before)" } else { "" };
         told(&answer.conversion_id, &answer.delivery_id, repeat, &answer.call)
@@ -197,6 +195,7 @@ async fn record(request: RecordConversionRequest, desk: &mut Desk<'_>) -> Result
 
 async fn change(request: ChangeConversionStatusRequest, desk: &mut Desk<'_>) -> Result<(), Failure> {
     let answer = desk.api.conversions.change_conversion_status(request).await?.into_inner();
+    warn(&answer.warnings, desk)?;
     desk.show("ChangeConversionStatusResponse", &answer, |answer: &ChangeConversionStatusResponse| {
         let how = match (answer.already_recorded, answer.waiting) {
             (true, _) => " (it was there before)",
@@ -205,6 +204,10 @@ async fn change(request: ChangeConversionStatusRequest, desk: &mut Desk<'_>) -> 
         };
         told(&answer.conversion_id, &answer.delivery_id, how, &answer.call)
     })
+}
+
+fn warn(warnings: &[String], desk: &mut Desk<'_>) -> Result<(), Failure> {
+    warnings.iter().try_for_each(|warning| Ok(writeln!(desk.err, "warning: {}", plain(warning))?))
 }
 
 fn told(conversion: &str, delivery: &str, how: &str, call: &str) -> String {
