@@ -20,7 +20,7 @@ async function resolve() {
   await says(page, "Nothing is sent.");
   await page.getByRole("button", { name: "Mark delivered" }).click();
   await says(page, "One delivery is marked delivered.");
-  await says(page, "Nothing more: the network has it.");
+  await says(page, "Nothing more: a person said that the network has it.");
   await page.context().close();
 }
 

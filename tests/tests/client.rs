@@ -267,6 +267,8 @@ async fn deliveries_in_doubt_are_decided_by_id_or_together() {
     assert_eq!(run(&house, &["resolve", &doubtful]).await.code, 2, "nothing says what");
     let decided = run(&house, &["resolve", &doubtful, "--delivered", "--json"]).await.json();
     assert_eq!(decided["state"], DeliveryState::Delivered.as_str_name());
+    let shown = run(&house, &["deliveries", &doubtful]).await.done();
+    assert!(shown.contains("  why          a person said that the network has it\n"), "{shown}");
     house.inject(Network::Powerspace, FaultKind::DropAfter, 1);
     reported(&house).await;
     house.until("powerspace", |stats| stats.in_doubt == 1).await;

@@ -278,7 +278,7 @@ async fn deliveries_are_decided_one_by_one_and_in_bulk_and_the_trail_says_by_who
     let after = person.page(decided.header("location").unwrap().split('#').next().unwrap()).await;
     assert!(
         after.contains("One delivery is marked delivered.")
-            && after.contains("Nothing more: the network has it.")
+            && after.contains("Nothing more: a person said that the network has it.")
     );
     let again = person.page(&format!("/deliveries/{delivery}/resend")).await;
     assert!(again.contains("There is nothing to decide: the delivery is delivered by now."));

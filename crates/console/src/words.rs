@@ -218,11 +218,21 @@ pub(crate) fn reason(delivery: &Delivery) -> Option<&Reason> {
     }
 }
 
+/// Whether a person, and no answer, said that the network has a delivery.
+fn by_hand(delivery: &Delivery) -> bool {
+    let last = delivery.attempts.last().map(|attempt| attempt.outcome);
+    delivery.state == DeliveryState::Delivered
+        && !matches!(last, Some(Outcome::Accepted | Outcome::AlreadyDone))
+}
+
 /// What happens next with a delivery, and when. `held` says whether another delivery of its lane is in doubt.
 pub(crate) fn next(delivery: &Delivery, paused: Option<&Paused>, held: bool, now: Timestamp) -> String {
     let ended = now >= delivery.expires_at;
     let end = delivery.expires_at.strftime("%Y-%m-%d %H:%M UTC");
     match &delivery.state {
+        DeliveryState::Delivered if by_hand(delivery) => {
+            "Nothing more: a person said that the network has it.".to_owned()
+        }
         DeliveryState::Delivered => "Nothing more: the network has it.".to_owned(),
         DeliveryState::Dead(_) if ended => {
             format!("Nothing more: the click's life ended at {end}, so it cannot be replayed.")

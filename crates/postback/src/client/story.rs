@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use postback_proto::v1::{
-    Attempt, Change, Click, Conversion, ConversionStory, Delivery, DeliveryState, Reason,
+    Attempt, Change, Click, Conversion, ConversionStory, Delivery, DeliveryState, Outcome, Reason,
 };
 
 use super::{
@@ -89,7 +89,7 @@ pub(super) fn delivery(delivery: &Delivery) -> String {
     let mut said = format!("delivery {} of {}\n", delivery.delivery_id, tells(delivery.change.as_ref()));
     said += &facts(&[
         ("state", delivery.state().word()),
-        ("why", reason(delivery.reason.as_ref())),
+        ("why", why(delivery)),
         ("conversion", delivery.conversion_id.clone()),
         ("account", delivery.account.clone()),
         ("network's id", delivery.remote_id.clone()),
@@ -125,6 +125,17 @@ pub(super) fn tells(change: Option<&Change>) -> String {
         None => "the conversion".to_owned(),
         Some(change) if change.status.is_empty() => "a change".to_owned(),
         Some(change) => format!("the status {}", plain(&change.status)),
+    }
+}
+
+/// Why a delivery stands where it stands; empty where nothing is to be said.
+pub(super) fn why(delivery: &Delivery) -> String {
+    let answered = |attempt: &Attempt| matches!(attempt.outcome(), Outcome::Accepted | Outcome::AlreadyDone);
+    match delivery.state() {
+        DeliveryState::Delivered if !delivery.attempts.last().is_some_and(answered) => {
+            "a person said that the network has it".to_owned()
+        }
+        _ => reason(delivery.reason.as_ref()),
     }
 }
 
