@@ -3,9 +3,10 @@
 use std::{io::Write, path::Path, process::Stdio, time::Duration};
 
 use postback_access::{Scope, TokenHash, testing::Authority};
+use postback_hub::Registry;
 use postback_proto::v1::{ConversionDetails, Customer, DeliveryState};
 use postback_sandbox::{FaultKind, Network};
-use postback_tests::{Engine, House, Postback, Ran, lead, token};
+use postback_tests::{Engine, House, Postback, Ran, lead, order, token};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -233,6 +234,53 @@ async fn what_a_change_should_mend_is_said_before_and_after_it_is_taken() {
         let told = run(&house, &[&change[..], more, &["--json"]].concat()).await.json();
         assert_eq!(told["warnings"].as_array().map(Vec::len), Some(1), "{told}");
     }
+    house.end().await;
+}
+
+/// The row of a list that holds these words.
+fn row<'a>(shown: &'a str, words: &str) -> &'a str {
+    let row = shown.lines().find(|line| line.contains(words));
+    row.unwrap_or_else(|| panic!("{words} in\n{shown}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_sent_by_itself_says_what_holds_it() {
+    let house = House::on(Engine::Embedded).await;
+    house.inject(Network::Powerspace, FaultKind::DropAfter, 1);
+    let landed = house.landed(Network::Powerspace).await;
+    let doubtful = house.caller.record(token(&landed), lead()).await.unwrap().delivery_id;
+    house.until("powerspace", |stats| stats.in_doubt == 1).await;
+    let held = house.caller.record(token(&landed), order("5")).await.unwrap();
+    for account in ["altercpa", "trafficstars"] {
+        run(&house, &["pause", account, "--reason", "its key is changed"]).await.done();
+    }
+    let landed = house.landed(Network::Altercpa).await;
+    let paused = house.caller.record(token(&landed), lead()).await.unwrap();
+    let landed = house.landed(Network::Trafficstars).await;
+    let removed = house.caller.record(token(&landed), lead()).await.unwrap();
+    let (mut accounts, registry) = (house.hub.registry().accounts().clone(), house.hub.registry());
+    accounts.retain(|id, _| id.as_str() != "trafficstars");
+    let campaigns = registry.campaigns().filter(|it| accounts.contains_key(&it.account)).cloned();
+    house.hub.replace(Registry::new(accounts.clone(), campaigns.collect::<Vec<_>>()).unwrap());
+
+    let behind = format!("behind {doubtful}, in doubt");
+    let listed = run(&house, &["deliveries", "--state", "pending"]).await.done();
+    let told = run(&house, &["stats"]).await.done();
+    for (of, why, to_do) in [
+        (&held, behind.as_str(), "postback resolve"),
+        (&paused, "account paused", "postback resume altercpa"),
+        (&removed, "account is not in the config", "bring it back into the config"),
+    ] {
+        assert!(row(&listed, &of.delivery_id).contains(why), "{why} in\n{listed}");
+        let one = run(&house, &["deliveries", &of.delivery_id]).await.done();
+        let story = run(&house, &["conversions", &of.conversion_id]).await.done();
+        for shown in [one, story] {
+            assert!(shown.contains(&format!("  next         {why}\n")), "{why} in\n{shown}");
+        }
+        row(&told, to_do);
+    }
+    assert!(row(&told, "behind_in_doubt").contains("postback resolve --account powerspace"), "{told}");
+    assert!(!told.contains("is sent by itself"), "{told}");
     house.end().await;
 }
 

@@ -4,6 +4,8 @@ use std::{path::PathBuf, process::Command};
 
 use http::{Method, StatusCode};
 use postback_access::TokenHash;
+use postback_core::Accounts;
+use postback_hub::Registry;
 use postback_proto::v1::{
     AttachUserRequest, ChangeConversionStatusRequest, ConversionDetails, NetworkClick,
     RecordConversionResponse, attach_user_request, change_conversion_status_request::Conversion as Named,
@@ -312,6 +314,32 @@ async fn deliveries_are_decided_one_by_one_and_in_bulk_and_the_trail_says_by_who
     ] {
         assert!(trail.contains(deed), "{deed}: {trail}");
     }
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_behind_a_doubt_or_for_its_account_says_so_wherever_it_is_shown() {
+    let house = House::on(Engine::Embedded).await;
+    house.inject(Network::Powerspace, FaultKind::DropAfter, 1);
+    let landed = house.landed(Network::Powerspace).await;
+    house.caller.record(token(&landed), lead()).await.unwrap();
+    house.until("powerspace", |stats| stats.in_doubt == 1).await;
+    let held = house.caller.record(token(&landed), order("5")).await.unwrap();
+    let person = Person::before(&house);
+    let behind = "It waits behind a delivery of the same click that is in doubt";
+    for path in [format!("/deliveries/{}", held.delivery_id), format!("/conversions/{}", held.conversion_id)]
+    {
+        assert!(person.page(&path).await.contains(behind), "{path}");
+    }
+    for path in ["/accounts/powerspace", "/accounts/powerspace?time=today"] {
+        let page = person.page(path).await;
+        let (_, why) = page.split_once("Why the network lacks the rest").unwrap();
+        let (why, _) = why.split_once("</table>").unwrap();
+        assert!(why.contains("behind_in_doubt") && why.contains("connection_lost"), "{path}: {why}");
+    }
+    house.hub.replace(Registry::new(Accounts::default(), Vec::new()).unwrap());
+    let page = person.page(&format!("/deliveries/{}", held.delivery_id)).await;
+    assert!(page.contains("Nothing is sent: the account is not in the config"), "{page}");
     house.end().await;
 }
 

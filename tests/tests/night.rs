@@ -115,7 +115,7 @@ async fn three_clicks_say_why_the_network_shows_25_and_we_have_61() {
     person.click(&["powerspace", "paused"], ACCOUNT).await;
     person.sees("61 reported = 49 conversions + 12 refused");
     person.sees("Conversions 49 + changes 0 = delivered 25 + pending 10 + waiting 0 + in doubt 5 + dead 9");
-    let missing = person.table("What is dead, in doubt or behind a pause");
+    let missing = person.table("What is dead, in doubt, or behind a doubt or a pause");
     let refused = person.table("Reports of conversions that were refused");
     let told = |row: &Vec<String>, of: usize| (number(&row[0]), row[of].clone(), row[2].clone());
     let mut why: Vec<_> = missing.iter().chain(&refused).map(|row| told(row, 1)).collect();

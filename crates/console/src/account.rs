@@ -1,6 +1,6 @@
 //! One account: where all its conversions went, why the dead ones died, and what never became a conversion.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use askama::Template;
 use axum::{
@@ -9,7 +9,7 @@ use axum::{
 };
 use jiff::{SignedDuration, Timestamp};
 use postback_core::{
-    AccountId, Delivery, DeliveryState, Event, NoClick, Result,
+    AccountId, Delivery, DeliveryState, Event, LaneId, NoClick, Result,
     ports::{AccountStats, DeliveryFilter, LOOKED_AT, Page},
 };
 use postback_hub::{AccountStanding, CampaignStanding, before};
@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use crate::{
     chart::Chart,
+    deliveries::lanes_in_doubt,
     desk::{Desk, Shared},
     history::{History, Range},
     page::{self, Frame, Shown, Visitor},
@@ -164,7 +165,14 @@ pub(crate) async fn page(
     let span = Span::of(&asked.time, now);
     let of_stats = span.since.is_none();
     let mut scan = Scan::default();
-    let states: &[_] = if of_stats { &[Some("dead"), Some("in_doubt")] } else { &[None] };
+    if standing.stats.in_doubt > 0 {
+        scan.held = lanes_in_doubt(&desk, &id).await?;
+    }
+    let states: &[_] = match (of_stats, scan.held.is_empty()) {
+        (true, true) => &[Some("dead"), Some("in_doubt")],
+        (true, false) => &[Some("dead"), Some("in_doubt"), Some("pending")],
+        (false, _) => &[None],
+    };
     for state in states {
         scan.deliveries(&desk, &id, &span, *state).await?;
     }
@@ -177,7 +185,7 @@ pub(crate) async fn page(
     let mut missing = scan.missing(&id, &span);
     let (missing_cut, many) = (scan.cut, scan.many);
     let funnel = if of_stats { Funnel::of(&standing.stats) } else { scan.funnel };
-    missing.extend(behind_pause(&standing, &funnel, &span));
+    missing.extend(behind_pause(&standing, funnel.pending.saturating_sub(scan.behind), &span));
     let frame =
         Frame::new(id.to_string(), "Overview", visitor, now).live(if many { 0 } else { asked.range.fresh() });
     page::show(&Account {
@@ -207,6 +215,9 @@ struct Scan {
     funnel: Funnel,
     /// By state and reason: a message for example, and how many.
     missing: BTreeMap<(&'static str, String), (String, u64)>,
+    /// The lanes that stand behind a delivery in doubt, and how many deliveries wait there.
+    held: HashSet<LaneId>,
+    behind: u64,
     /// Whether there may be more than were counted.
     cut: bool,
     /// Whether so many were counted that it is not done again and again.
@@ -255,13 +266,27 @@ impl Scan {
             let missing = self.missing.entry((delivery.state.as_str(), reason.code.clone()));
             missing.or_insert_with(|| (reason.message.clone(), 0)).1 += 1;
         }
+        if delivery.state == DeliveryState::Pending && self.held.contains(&delivery.lane) {
+            let missing = self.missing.entry((delivery.state.as_str(), words::BEHIND.to_owned()));
+            missing.or_insert_with(|| ("another delivery of the same click is in doubt".to_owned(), 0)).1 +=
+                1;
+            self.behind += 1;
+        }
     }
 
     fn missing(&self, account: &AccountId, span: &Span) -> Vec<Missing> {
         let missing = self.missing.iter().map(|((state, code), (message, count))| {
             let reason: String = form_urlencoded::byte_serialize(code.as_bytes()).collect();
-            let link = format!("/deliveries?account={account}&state={state}&reason={reason}{}", span.query());
-            let tone = if *state == "dead" { "bad" } else { "ask" };
+            let mut link = format!("/deliveries?account={account}&state={state}");
+            let tone = match *state {
+                "dead" => "bad",
+                "pending" => "warn",
+                _ => "ask",
+            };
+            if *state != "pending" {
+                link += &format!("&reason={reason}");
+            }
+            link += &span.query();
             let (code, message) = (code.clone(), message.clone());
             Missing { state, tone, code, message, count: *count, link }
         });
@@ -271,15 +296,15 @@ impl Scan {
     }
 }
 
-/// What is pending while the account is paused.
-fn behind_pause(standing: &AccountStanding, funnel: &Funnel, span: &Span) -> Option<Missing> {
+/// What is pending while the account is paused, and waits for nothing else.
+fn behind_pause(standing: &AccountStanding, pending: u64, span: &Span) -> Option<Missing> {
     let reason = &standing.paused.as_ref()?.reason;
-    (funnel.pending > 0).then(|| Missing {
+    (pending > 0).then(|| Missing {
         state: "pending",
         tone: "warn",
         code: reason.code.clone(),
         message: reason.message.clone(),
-        count: funnel.pending,
+        count: pending,
         link: format!("/deliveries?account={}&state=pending{}", standing.id, span.query()),
     })
 }

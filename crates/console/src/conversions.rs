@@ -5,9 +5,8 @@ use axum::{
     Extension,
     extract::{Path, Query, State},
 };
-use jiff::Timestamp;
 use postback_core::{
-    Click, Conversion, ConversionId, Delivery, DeliveryState, ErrorKind, Event, Result, Source,
+    AccountId, Click, Conversion, ConversionId, Delivery, DeliveryState, ErrorKind, Event, Result, Source,
     ports::{ConversionFilter, Page, Paused, Story},
 };
 use tokio::task::JoinSet;
@@ -18,7 +17,7 @@ use crate::{
     page::{self, Frame, Shown, Visitor},
     show,
     sift::{PAGE, sift},
-    words,
+    words::{self, Halted},
 };
 
 /// How many other conversions of a click are shown with one.
@@ -145,34 +144,31 @@ pub(crate) async fn story(
 ) -> Shown {
     let now = desk.now();
     let (Story { conversion, deliveries }, click) = desk.hub.story(id.parse()?).await?;
-    let paused = paused(&desk, &conversion).await?;
+    let paused = paused(&desk, &conversion.account).await?;
     let siblings = siblings(&desk, &conversion).await?;
     let mut held = deliveries.iter().any(filter::in_doubt);
     for sibling in &siblings {
         held = held || desk.hub.story(sibling.id).await?.0.deliveries.iter().any(filter::in_doubt);
     }
-    let told = tell(deliveries, paused.as_ref(), held, now);
+    let halted = Halted { removed: removed(&desk, &conversion.account), paused: paused.is_some(), held };
+    let told = deliveries.into_iter();
+    let told = told.map(|delivery| Told { next: words::next(&delivery, halted, now), delivery }).collect();
     let title = format!("{} {}", words::kind(&conversion.details.kind), conversion.id);
     let frame = Frame::new(title, "Conversions", visitor, now).live(5);
     page::show(&Tale { frame, conversion, click, told, paused, siblings })
 }
 
-/// Says of each delivery what happens next.
-pub(crate) fn tell(
-    deliveries: Vec<Delivery>,
-    paused: Option<&Paused>,
-    held: bool,
-    now: Timestamp,
-) -> Vec<Told> {
-    let told = deliveries.into_iter();
-    told.map(|delivery| Told { next: words::next(&delivery, paused, held, now), delivery }).collect()
+/// Whether an account is not in the config.
+pub(crate) fn removed(desk: &Shared, account: &AccountId) -> bool {
+    !desk.hub.registry().accounts().contains_key(account)
 }
 
-async fn paused(desk: &Shared, conversion: &Conversion) -> Result<Option<Paused>> {
-    if !desk.hub.registry().accounts().contains_key(&conversion.account) {
+/// Why an account is paused; nothing where it is not, or not in the config.
+pub(crate) async fn paused(desk: &Shared, account: &AccountId) -> Result<Option<Paused>> {
+    if removed(desk, account) {
         return Ok(None);
     }
-    let standing = desk.hub.stats(Some(&conversion.account)).await?;
+    let standing = desk.hub.stats(Some(account)).await?;
     Ok(standing.into_iter().next().and_then(|standing| standing.paused))
 }
 

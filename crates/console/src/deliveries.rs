@@ -1,11 +1,15 @@
 //! The list of deliveries, and one of them.
 
+use std::collections::HashSet;
+
 use askama::Template;
 use axum::{
     Extension,
     extract::{Path, Query, State},
 };
-use postback_core::{Delivery, DeliveryId, DeliveryState, Result};
+use postback_core::{
+    AccountId, Delivery, DeliveryId, DeliveryState, LaneId, Reason, Result, ports::DeliveryFilter,
+};
 
 use crate::{
     conversions::{self, Told},
@@ -14,7 +18,7 @@ use crate::{
     page::{self, Frame, Shown, Visitor},
     show,
     sift::{PAGE, sift},
-    words,
+    words::{self, Halted},
 };
 
 /// So many deliveries are looked at for one page at most.
@@ -69,6 +73,34 @@ struct One {
     one: Told,
 }
 
+/// Whether a pending delivery waits behind one in doubt; one that is due is the first of its lane.
+async fn held(desk: &Shared, delivery: &Delivery) -> Result<bool> {
+    if delivery.state != DeliveryState::Pending || delivery.due_at.is_some() {
+        return Ok(false);
+    }
+    Ok(lanes_in_doubt(desk, &delivery.account).await?.contains(&delivery.lane))
+}
+
+/// The lanes of an account that stand behind a delivery in doubt: those of its latest in doubt.
+pub(crate) async fn lanes_in_doubt(desk: &Shared, account: &AccountId) -> Result<HashSet<LaneId>> {
+    let in_doubt = DeliveryState::InDoubt(Reason::new("", ""));
+    let filter = DeliveryFilter {
+        account: Some(account.clone()),
+        state: Some(in_doubt.as_str()),
+        ..DeliveryFilter::default()
+    };
+    let (mut lanes, mut after) = (HashSet::new(), None);
+    for _ in 0..LOOKED / PIECE {
+        let page = desk.hub.deliveries(filter.clone(), PIECE, after).await?;
+        lanes.extend(page.items.iter().map(|delivery| delivery.lane));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(lanes)
+}
+
 /// A delivery by itself: a change that waits has no conversion yet.
 pub(crate) async fn one(
     State(desk): State<Desk>,
@@ -77,12 +109,12 @@ pub(crate) async fn one(
 ) -> Shown {
     let now = desk.now();
     let delivery = desk.hub.delivery(id.parse()?).await?;
-    let standing = match desk.hub.registry().accounts().contains_key(&delivery.account) {
-        true => desk.hub.stats(Some(&delivery.account)).await?.into_iter().next(),
-        false => None,
+    let halted = Halted {
+        removed: conversions::removed(&desk, &delivery.account),
+        paused: conversions::paused(&desk, &delivery.account).await?.is_some(),
+        held: held(&desk, &delivery).await?,
     };
-    let paused = standing.and_then(|standing| standing.paused);
     let frame = Frame::new(format!("Delivery {}", delivery.id), "Deliveries", visitor, now).live(5);
-    let one = Told { next: words::next(&delivery, paused.as_ref(), false, now), delivery };
+    let one = Told { next: words::next(&delivery, halted, now), delivery };
     page::show(&One { frame, one })
 }

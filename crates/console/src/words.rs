@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use postback_core::{
     Change, Delivery, DeliveryState, Event, Kind, NoClick, Outcome, Reason, Refusal, Source, Utm,
-    ports::Paused,
 };
 
 use crate::show;
+
+/// The reason of what waits behind a delivery in doubt.
+pub(crate) const BEHIND: &str = "behind_in_doubt";
 
 /// A state's name, and the class under which the style sheet colours it.
 pub(crate) fn state(delivery: &Delivery) -> &'static str {
@@ -99,6 +101,9 @@ pub(crate) fn advice(code: &str) -> &'static str {
         "http_404" => "There is nothing at the account's address: check base_url, then resume the account.",
         "traffic" => "The offer's privacy settings do not let this traffic in. Ask the network.",
         "operator" => "A person paused the account.",
+        BEHIND => {
+            "These wait behind a delivery of the same click that is in doubt. Resolve that one, and they are sent."
+        }
         "invalid_price" | "price_out_of_range" | "invalid_value" => {
             "The network does not take this value. Compare it with the range in the network's settings."
         }
@@ -225,8 +230,18 @@ fn by_hand(delivery: &Delivery) -> bool {
         && !matches!(last, Some(Outcome::Accepted | Outcome::AlreadyDone))
 }
 
-/// What happens next with a delivery, and when. `held` says whether another delivery of its lane is in doubt.
-pub(crate) fn next(delivery: &Delivery, paused: Option<&Paused>, held: bool, now: Timestamp) -> String {
+/// What keeps a pending delivery from being sent.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Halted {
+    /// Its account is not in the config.
+    pub(crate) removed: bool,
+    pub(crate) paused: bool,
+    /// Another delivery of its lane is in doubt.
+    pub(crate) held: bool,
+}
+
+/// What happens next with a delivery, and when.
+pub(crate) fn next(delivery: &Delivery, halted: Halted, now: Timestamp) -> String {
     let ended = now >= delivery.expires_at;
     let end = delivery.expires_at.strftime("%Y-%m-%d %H:%M UTC");
     match &delivery.state {
@@ -244,13 +259,16 @@ pub(crate) fn next(delivery: &Delivery, paused: Option<&Paused>, held: bool, now
              there. If it is, mark it delivered; if not, have it sent again. Until then everything behind it on \
              the same click waits."
             .to_owned(),
+        DeliveryState::Waiting | DeliveryState::Pending if halted.removed => {
+            format!("Nothing is sent: the account is not in the config. Brought back, it goes on; it dies at {end}.")
+        }
         DeliveryState::Waiting => {
             format!("It waits for the conversion that it changes, and is sent after it. It dies at {end}.")
         }
-        DeliveryState::Pending if held => {
+        DeliveryState::Pending if halted.held => {
             "It waits behind a delivery of the same click that is in doubt. Resolve that one first.".to_owned()
         }
-        DeliveryState::Pending if paused.is_some() => {
+        DeliveryState::Pending if halted.paused => {
             "Nothing is sent while the account is paused. It goes on when the account is resumed.".to_owned()
         }
         DeliveryState::Pending => match delivery.due_at {

@@ -48,7 +48,8 @@ impl Work for Conversions {
         if let Some(conversion_id) = self.id {
             let request = GetConversionRequest { conversion_id };
             let story = desk.api.conversions.get_conversion(request).await?.into_inner();
-            return desk.show("ConversionStory", &story, story::story);
+            let next = desk.next(&story.deliveries).await?;
+            return desk.show("ConversionStory", &story, |story| story::story(story, &next));
         }
         let request = ListConversionsRequest {
             account: self.account.unwrap_or_default(),

@@ -14,6 +14,7 @@ use tonic::Status;
 use super::{
     Desk, Work, deliveries,
     failure::{Exit, Failure},
+    next::Next,
     time::Window,
 };
 
@@ -254,7 +255,7 @@ async fn each(ids: &[String], decision: Decision, desk: &mut Desk<'_>) -> Result
         }
     }
     if desk.json || !decided.is_empty() {
-        desk.list("Delivery", &decided, deliveries::sheet)?;
+        desk.list("Delivery", &decided, |decided| deliveries::sheet(decided, &Next::default()))?;
     }
     let Some((_, first)) = refused.first() else { return Ok(()) };
     let exit = if ids.len() == 1 { first.exit() } else { Exit::Failed };

@@ -7,6 +7,7 @@ use postback_proto::v1::{Delivery, DeliveryState, GetDeliveryRequest, ListDelive
 use super::{
     Desk, Work,
     failure::Failure,
+    next::Next,
     pages, story,
     time::{Window, shown},
     words::{Word, parser},
@@ -48,8 +49,9 @@ impl Work for Deliveries {
         if let Some(delivery_id) = self.id {
             let request = GetDeliveryRequest { delivery_id };
             let delivery = desk.api.deliveries.get_delivery(request).await?.into_inner();
-            return desk
-                .show("Delivery", &delivery, |delivery| story::delivery(delivery).trim_end().to_owned());
+            let next = desk.next(std::slice::from_ref(&delivery)).await?;
+            let people = |delivery: &Delivery| story::delivery(delivery, &next).trim_end().to_owned();
+            return desk.show("Delivery", &delivery, people);
         }
         let request = ListDeliveriesRequest {
             account: self.account.unwrap_or_default(),
@@ -70,12 +72,13 @@ impl Work for Deliveries {
         if found.is_empty() {
             desk.knows(&request.account).await?;
         }
-        desk.list("Delivery", &found, sheet)
+        let next = desk.next(&found).await?;
+        desk.list("Delivery", &found, |found| sheet(found, &next))
     }
 }
 
 /// Deliveries as a table.
-pub(super) fn sheet(deliveries: &[Delivery]) -> Table {
+pub(super) fn sheet(deliveries: &[Delivery], next: &Next) -> Table {
     table(
         [
             Column::Text("delivery"),
@@ -86,14 +89,14 @@ pub(super) fn sheet(deliveries: &[Delivery]) -> Table {
             Column::Number("attempts"),
             Column::Text("next, or why"),
         ],
-        deliveries.iter().map(row),
+        deliveries.iter().map(|delivery| row(delivery, next)),
     )
 }
 
-fn row(delivery: &Delivery) -> [String; 7] {
+fn row(delivery: &Delivery, next: &Next) -> [String; 7] {
     let next = match delivery.state() {
-        DeliveryState::Pending => shown(delivery.due_time.as_ref()),
-        _ => story::reason(delivery.reason.as_ref()),
+        DeliveryState::Pending => next.words(delivery),
+        _ => story::why(delivery),
     };
     [
         delivery.delivery_id.clone(),

@@ -12,6 +12,7 @@ mod erase;
 mod failure;
 mod import;
 mod json;
+mod next;
 mod pages;
 mod send;
 mod stats;
@@ -24,7 +25,7 @@ use std::{io::Write, process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
 use comfy_table::Table;
-use postback_proto::v1::GetStatsRequest;
+use postback_proto::v1::{Delivery, GetStatsRequest, ListClicksRequest};
 use prost::Message;
 use tonic::Code;
 
@@ -32,6 +33,7 @@ use crate::serve;
 use connection::{Api, Connection};
 pub(crate) use failure::EXITS;
 use failure::{Exit, Failure};
+use next::Next;
 
 /// A command that asks a hub.
 #[derive(Debug, Subcommand)]
@@ -105,6 +107,11 @@ impl Desk<'_> {
             Err(status) if status.code() == Code::NotFound => Err(status.into()),
             _ => Ok(()),
         }
+    }
+
+    /// What happens next with deliveries, for people.
+    async fn next(&mut self, deliveries: &[Delivery]) -> Result<Next, Failure> {
+        if self.json { Ok(Next::default()) } else { Next::of(deliveries, self).await }
     }
 
     /// Prints a message: as JSON, or as `people` read it.

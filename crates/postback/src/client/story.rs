@@ -7,6 +7,7 @@ use postback_proto::v1::{
 };
 
 use super::{
+    next::Next,
     time::shown,
     words::{Word, kind, money, source},
 };
@@ -22,14 +23,14 @@ fn facts(facts: &[(&str, String)]) -> String {
 }
 
 /// Everything that was told of a conversion.
-pub(super) fn story(story: &ConversionStory) -> String {
+pub(super) fn story(story: &ConversionStory, next: &Next) -> String {
     let conversion = story.conversion.clone().unwrap_or_default();
     let mut said = format!("conversion {}\n{}", conversion.conversion_id, of(&conversion));
     if let Some(click) = &story.click {
         let _ = write!(said, "\nclick {}\n{}", plain(&click.click_id), self::click(click));
     }
     for delivery in &story.deliveries {
-        let _ = write!(said, "\n{}", self::delivery(delivery));
+        let _ = write!(said, "\n{}", self::delivery(delivery, next));
     }
     said.trim_end().to_owned()
 }
@@ -83,9 +84,7 @@ pub(super) fn click(click: &Click) -> String {
 }
 
 /// A delivery with its attempts.
-pub(super) fn delivery(delivery: &Delivery) -> String {
-    let pending = delivery.state() == DeliveryState::Pending;
-    let next = if pending { shown(delivery.due_time.as_ref()) } else { String::new() };
+pub(super) fn delivery(delivery: &Delivery, next: &Next) -> String {
     let mut said = format!("delivery {} of {}\n", delivery.delivery_id, tells(delivery.change.as_ref()));
     said += &facts(&[
         ("state", delivery.state().word()),
@@ -94,7 +93,7 @@ pub(super) fn delivery(delivery: &Delivery) -> String {
         ("account", delivery.account.clone()),
         ("network's id", delivery.remote_id.clone()),
         ("taken in", shown(delivery.create_time.as_ref())),
-        ("next", next),
+        ("next", next.words(delivery)),
         ("begun", shown(delivery.start_time.as_ref())),
         ("sent until", shown(delivery.expire_time.as_ref())),
     ]);

@@ -14,6 +14,7 @@ use postback_proto::{
 use super::{
     Desk, Work,
     failure::Failure,
+    next::Doubts,
     pages,
     time::{Window, shown},
 };
@@ -87,7 +88,8 @@ async fn tell(
         standing.clicks += campaign.clicks;
         add(&mut standing.lost, campaign.lost.clone());
     }
-    let complete = count(desk, &account, since, until, &mut accounts).await?;
+    let doubts = Doubts::of(&account, desk).await?;
+    let complete = count(desk, &account, since, until, (&doubts, &mut accounts)).await?;
     let (since, until) = (timestamp(since), timestamp(until));
     Ok(Told {
         since: shown(Some(&since)),
@@ -149,7 +151,7 @@ async fn count(
     account: &str,
     since: Timestamp,
     until: Timestamp,
-    accounts: &mut BTreeMap<String, Standing>,
+    (doubts, accounts): (&Doubts, &mut BTreeMap<String, Standing>),
 ) -> Result<bool, Failure> {
     let request = ListDeliveriesRequest {
         account: account.to_owned(),
@@ -166,7 +168,7 @@ async fn count(
     let take = |delivery: Delivery| {
         let standing = accounts.entry(delivery.account.clone()).or_default();
         standing.account.clone_from(&delivery.account);
-        standing.count(&delivery);
+        standing.count(&delivery, doubts.before(&delivery));
         left -= 1;
         left > 0
     };

@@ -14,6 +14,9 @@ use crate::table::{Column, plain, table};
 /// Where it stands that no account is known.
 const NOBODY: &str = "(not known)";
 
+/// Why a delivery is not sent that stands behind one in doubt.
+const HELD: &str = "behind_in_doubt";
+
 /// What is told.
 #[derive(Serialize)]
 pub(super) struct Told {
@@ -83,8 +86,8 @@ impl Standing {
         Self { account: stats.account, network: stats.network, paused, pause, ..Self::default() }
     }
 
-    /// Counts a delivery by its state and reason.
-    pub(super) fn count(&mut self, delivery: &Delivery) {
+    /// Counts a delivery by its state and reason; `doubt` holds it, where one does.
+    pub(super) fn count(&mut self, delivery: &Delivery, doubt: Option<&str>) {
         let own = delivery.change.is_none();
         let counts = if own { &mut self.conversions } else { &mut self.changes };
         counts.conversions += 1;
@@ -98,10 +101,12 @@ impl Standing {
         if delivery.state() == DeliveryState::Delivered {
             return;
         }
-        // What is pending has no reason of its own: a pause has, or its last attempt.
+        // What is pending has no reason of its own: what it waits behind has, a pause, or its last attempt.
+        let held =
+            doubt.map(|doubt| Reason { code: HELD.to_owned(), message: format!("behind {doubt}, in doubt") });
         let pause = self.pause.as_ref().filter(|_| delivery.state() == DeliveryState::Pending);
         let tried = delivery.attempts.last().and_then(|attempt| attempt.reason.as_ref());
-        let why = delivery.reason.as_ref().or(pause).or(tried).cloned().unwrap_or_default();
+        let why = delivery.reason.as_ref().or(held.as_ref()).or(pause).or(tried).cloned().unwrap_or_default();
         let state = delivery.state().word();
         let known = self.undelivered.iter_mut().find(|it| it.state == state && it.reason == why.code);
         match known {
@@ -134,7 +139,13 @@ impl Undelivered {
             "in_doubt" => {
                 format!("postback resolve --account {account} --reason {} --delivered|--resend", self.reason)
             }
+            "pending" | "waiting" if standing.network.is_empty() => {
+                format!("{account} is not in the config: bring it back into the config")
+            }
             "waiting" => "comes with its conversion".to_owned(),
+            _ if self.reason == HELD => {
+                format!("decide what is in doubt: postback resolve --account {account} --delivered|--resend")
+            }
             _ if standing.paused.is_some() => format!("mend the account, then postback resume {account}"),
             _ => "is sent by itself".to_owned(),
         };
