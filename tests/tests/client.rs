@@ -501,6 +501,29 @@ fn a_token_that_would_leave_this_machine_in_the_clear_is_warned_of() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_hubs_api_is_told_with_its_url_and_what_to_compare() {
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    let files = authority.files(folder.path());
+    let tls = format!(
+        "[api.tls]\ncertificate = '{}'\nkey = '{}'\n",
+        files.certificate.display(),
+        files.key.display()
+    );
+    let house = House::with(Engine::Embedded, &tls).await;
+    let network = house.networks;
+    let others = [house.edge, house.console, network].map(|address| format!("http://{address}"));
+    let https = others[0].replace("http://", "https://");
+    for api in others.iter().chain([&house.api, &https]) {
+        for _ in 0..3 {
+            let ran = Postback::with(&["stats", "--api", api]).run("").await;
+            let told = ran.err.contains(&format!("no hub at {api}: ")) && ran.err.contains("is --api right");
+            assert!(ran.code == 5 && told, "{api}: {} {}", ran.code, ran.err);
+        }
+    }
+    house.end().await;
+}
+
 /// A hub that takes connections and answers nothing.
 #[test]
 fn a_hub_that_does_not_answer_is_given_up_in_time() {

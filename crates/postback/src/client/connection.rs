@@ -88,6 +88,11 @@ pub(crate) struct Api {
 }
 
 impl Connection {
+    /// Where the hub is.
+    pub(super) fn api(&self) -> &str {
+        &self.api
+    }
+
     /// Whether a token would leave this machine in the clear.
     pub(super) fn tells_the_token(&self) -> bool {
         let here = |url: &Url| match url.host() {
@@ -123,7 +128,7 @@ impl Connection {
         } else if self.ca.is_some() || self.certificate.is_some() {
             return Err(Failure::usage("--api: is http; want https with --ca and --certificate"));
         }
-        let channel = endpoint.connect().await.map_err(|error| Failure::away(&self.api, &error))?;
+        let channel = endpoint.connect().await.map_err(|error| Failure::away(&error))?;
         let signed = InterceptedService::new(channel, credentials);
         Ok(Api {
             clicks: ClickServiceClient::new(signed.clone()).max_decoding_message_size(ANSWER),

@@ -2,13 +2,16 @@
 
 use std::{fmt, io, process::ExitCode};
 
-use tonic::{Code, Status};
+use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt;
 
 /// The exit codes, as every help says them.
 pub(crate) const EXITS: &str = "\
 Exit codes: 0 done; 1 something failed; 2 wrong usage, or a value that the hub does not take; 3 not found; 4 refused: \
 not allowed, or not in its present state; 5 the hub or its store cannot be reached, or was too slow.";
+
+/// What to compare where something else than the hub answers.
+const COMPARE: &str = "is --api right, http or https as the hub has it, and --ca its authority?";
 
 /// What a script is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +30,13 @@ pub(super) enum Exit {
 pub(crate) struct Failure {
     exit: Exit,
     message: String,
+    /// Whether no hub was heard, so that its address is worth a look.
+    unheard: bool,
 }
 
 impl Failure {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self { exit, message: message.into(), unheard: false }
     }
 
     /// A command that was given wrongly.
@@ -40,13 +45,36 @@ impl Failure {
     }
 
     /// A hub that does not answer.
-    pub(super) fn away(api: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(super) fn away(error: &(dyn std::error::Error + 'static)) -> Self {
         let hint = if refused(error) {
             "nothing listens there. `postback serve` starts a hub; --api or POSTBACK_API says where one is"
         } else {
-            "is --api right, http or https as the hub has it, and --ca its authority?"
+            COMPARE
         };
-        Self::new(Exit::Unavailable, format!("no hub at {api}: {}\n{hint}", chain(error)))
+        Self::unheard(&chain(error), hint)
+    }
+
+    fn unheard(why: &str, hint: &str) -> Self {
+        let message = format!("{why}\n{hint}");
+        Self { exit: Exit::Unavailable, message, unheard: true }
+    }
+
+    /// With the address that was asked, where no hub was heard there.
+    pub(super) fn at(self, api: &str) -> Self {
+        if !self.unheard {
+            return self;
+        }
+        Self { message: format!("no hub at {api}: {}", self.message), ..self }
+    }
+
+    /// With what it is about before it.
+    pub(super) fn of(self, what: &str) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
+    }
+
+    /// With one more line.
+    pub(super) fn with(self, line: &str) -> Self {
+        Self { message: format!("{}\n{line}", self.message), ..self }
     }
 
     /// A hub that answers too late.
@@ -63,16 +91,25 @@ impl Failure {
     }
 }
 
+/// What went wrong on the way, where the hub itself said nothing.
+fn lost(status: &Status) -> Option<Failure> {
+    let Some(source) = std::error::Error::source(status) else {
+        let foreign = status.message().starts_with("grpc-status header missing");
+        return foreign.then(|| Failure::unheard("what answers there is no gRPC", COMPARE));
+    };
+    let late = causes(source).any(|cause| cause.is::<TimeoutExpired>());
+    Some(if late { Failure::slow() } else { Failure::away(source) })
+}
+
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
 fn refused(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let io = error.downcast_ref::<io::Error>();
-        if io.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    let io = |error: &(dyn std::error::Error + 'static)| Some(error.downcast_ref::<io::Error>()?.kind());
+    causes(error).any(|error| io(error) == Some(io::ErrorKind::ConnectionRefused))
 }
 
 /// An error with its causes, each said once.
@@ -97,6 +134,9 @@ impl fmt::Display for Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
+        if let Some(lost) = lost(&status) {
+            return lost;
+        }
         let said = status.message();
         match status.code() {
             Code::InvalidArgument | Code::OutOfRange => Self::new(Exit::Usage, said),
@@ -116,12 +156,7 @@ impl From<Status> for Failure {
             }
             Code::FailedPrecondition | Code::AlreadyExists | Code::Aborted => Self::new(Exit::Refused, said),
             Code::Cancelled | Code::DeadlineExceeded => Self::slow(),
-            Code::Unavailable | Code::ResourceExhausted => {
-                let cause = std::error::Error::source(&status).map(chain).unwrap_or_default();
-                let cause = Some(cause).filter(|cause| !cause.is_empty() && !said.contains(cause.as_str()));
-                let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-                Self::new(Exit::Unavailable, format!("{said}{cause}"))
-            }
+            Code::Unavailable | Code::ResourceExhausted => Self::new(Exit::Unavailable, said),
             Code::Unimplemented => {
                 Self::new(Exit::Failed, "the hub does not know this call; is it older than this program?")
             }

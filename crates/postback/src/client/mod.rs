@@ -186,8 +186,11 @@ impl<A: Args + Work> Asked<A> {
                 "warning: --api is http, and the token crosses the network in the clear; want https"
             )?;
         }
-        let api = self.connection.open().await?;
-        let mut desk = Desk { api, out, err, json: self.json, patience: self.connection.timeout };
-        self.what.work(&mut desk).await
+        let (what, json, patience) = (self.what, self.json, self.connection.timeout);
+        let asked = async {
+            let api = self.connection.open().await?;
+            what.work(&mut Desk { api, out, err, json, patience }).await
+        };
+        asked.await.map_err(|failure: Failure| failure.at(self.connection.api()))
     }
 }

@@ -68,7 +68,8 @@ impl Work for Tail {
             if ended.exit() != Exit::Unavailable {
                 return Err(ended);
             }
-            writeln!(desk.err, "{ended}; asking again")?;
+            let ended = ended.to_string();
+            writeln!(desk.err, "{}; asking again", ended.lines().next().unwrap_or_default())?;
             tokio::time::sleep(AGAIN).await;
             start = place.start(Timestamp::now());
         }

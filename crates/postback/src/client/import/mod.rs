@@ -74,7 +74,7 @@ impl Work for Import {
             Exit::Unavailable => {
                 let so_far =
                     format!("stopped after {} lines; the same command goes on from there", state.lines);
-                Failure::new(Exit::Unavailable, format!("{failure}\n{so_far}"))
+                failure.with(&so_far)
             }
             _ => failure,
         })?;
