@@ -1,6 +1,7 @@
 //! Takes over changed access, accounts and campaigns without dropping a request.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,6 +14,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},
 };
+use toml::Table;
 
 use crate::config::{Config, Problem};
 
@@ -24,6 +26,8 @@ pub(crate) struct Changes {
     file: PathBuf,
     hangup: Signal,
     seen: Option<Vec<u8>>,
+    /// What the hub began with.
+    began: Table,
     /// What is wrong with what was last read; what is wrong may lie outside the file.
     wrong: Option<String>,
 }
@@ -33,7 +37,8 @@ impl Changes {
     pub(crate) fn of(file: PathBuf) -> anyhow::Result<Self> {
         let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be waited for")?;
         let seen = std::fs::read(&file).ok();
-        Ok(Self { file, hangup, seen, wrong: None })
+        let began = table(seen.as_deref());
+        Ok(Self { file, hangup, seen, began, wrong: None })
     }
 
     /// Takes changes over for as long as it is polled. A config that is wrong changes nothing.
@@ -59,7 +64,13 @@ impl Changes {
         }
         let (file, wrong) = (self.file.display(), take(&self.file, hub, access).err());
         match &wrong {
-            None => tracing::info!(%file, "access, accounts and campaigns are reloaded"),
+            None => {
+                tracing::info!(%file, "access, accounts and campaigns are reloaded");
+                let sections = left(&self.began, &table(self.seen.as_deref())).join(", ");
+                if !sections.is_empty() {
+                    tracing::warn!(%file, sections, "other sections have changed: it takes a restart");
+                }
+            }
             Some(problems) if news || wrong != self.wrong => {
                 tracing::error!(%file, problems, "the config is wrong; what held before holds on");
             }
@@ -67,6 +78,19 @@ impl Changes {
         }
         self.wrong = wrong;
     }
+}
+
+/// A config's sections; none where it is not to be read.
+fn table(text: Option<&[u8]>) -> Table {
+    let text = text.and_then(|text| std::str::from_utf8(text).ok());
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// The sections in which two configs differ, but for those that a reload takes over.
+fn left(before: &Table, now: &Table) -> Vec<String> {
+    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let left = names.into_iter().filter(|name| !["access", "accounts", "campaigns"].contains(&name.as_str()));
+    left.filter(|name| before.get(*name) != now.get(*name)).cloned().collect()
 }
 
 fn take(file: &Path, hub: &Hub, access: &Access) -> Result<(), String> {
@@ -104,6 +128,14 @@ mod tests {
         let changes = Changes::of(file).unwrap();
         let config = Config::load(Some(&changes.file)).unwrap();
         (changes, House::build(&config, Arc::new(SystemClock)).await.unwrap())
+    }
+
+    #[test]
+    fn what_a_reload_leaves_is_named_by_section() {
+        let table = |text: &str| super::table(Some(text.as_bytes()));
+        let before = table("edge.listen = \"127.0.0.1:1\"\n[accounts.ps]\nnetwork = \"powerspace\"\n");
+        assert!(left(&before, &table("# more\nedge = { listen = \"127.0.0.1:1\" }\n")).is_empty());
+        assert_eq!(left(&before, &table("log.filter = \"info\"\n")), ["edge", "log"]);
     }
 
     #[tokio::test]
