@@ -181,10 +181,33 @@ async fn a_store_says_what_it_promises_or_what_forbids_it() {
     let redis = RedisServer::start();
     let patient =
         Patient::with(&format!("store = {{ engine = \"redis\", redis = [\"{}\"] }}\n", redis.url())).await;
-    assert_eq!(found(&patient.looked().await, "store").0, "ok");
+    let (verdict, promise) = found(&patient.looked().await, "store");
+    assert!(verdict == "warning" && promise.contains("memory alone"), "{promise}");
+    redis.set("appendonly", "yes");
+    for (sync, want) in [("everysec", "ok"), ("always", "ok"), ("no", "warning")] {
+        redis.set("appendfsync", sync);
+        assert_eq!(found(&patient.looked().await, "store").0, want, "{sync}");
+    }
+    redis.set("requirepass", "hunter2");
+    let refused = patient.looked().await;
+    assert!(refused.code == 1 && refused.out.contains("are user and password right?"), "{}", refused.out);
     patient.write("store = { engine = \"redis\", redis = [\"redis://127.0.0.1:1\"] }\n");
     let away = patient.looked().await;
     assert_eq!((away.code, found(&away, "store").0.as_str()), (1, "wrong"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_of_the_store_is_found_whichever_it_is() {
+    for file in ["clicks", "outbox", "logbook"] {
+        let patient = Patient::with("").await;
+        let data = patient.folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        fs::write(data.join(file).with_extension("redb"), "no database").unwrap();
+        let ran = patient.looked().await;
+        let (verdict, words) = found(&ran, "store");
+        assert!(ran.code == 1 && verdict == "wrong" && words.contains(file), "{words}");
+        assert_eq!(fs::read_dir(&data).unwrap().count(), 1, "nothing is made");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,8 +10,8 @@ pub use logbook::{
 };
 pub use outbox::{
     AccountStats, CHANGES_KEPT, CHANGES_TOLD, Claim, Claims, ConversionFilter, DeliveryFilter, Fence,
-    LOOKED_AT, Outbox, Page, Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Swept,
-    Target,
+    LOOKED_AT, Outbox, Page, Paused, Promise, Recorded, RequestKey, Reservation, Resolution, Settlement,
+    Story, Swept, Target,
 };
 
 use async_trait::async_trait;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use postback_core::{Error, ErrorKind, Result};
+use postback_core::{Error, ErrorKind, Result, ports};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +23,7 @@ enum Said {
     #[default]
     Nothing,
     /// What holds.
-    Holds(String),
+    Holds(ports::Promise),
     /// It would lose conversions; the reason, in a word and in words.
     Loses(&'static str, String),
 }
@@ -65,10 +65,13 @@ impl Promise {
                     "the store would lose conversions; none is taken in until it is mended"
                 );
             }
-            Said::Holds(promise) if before == Said::Nothing => {
+            Said::Holds(ports::Promise { words: promise, weak: false }) if before == Said::Nothing => {
                 tracing::info!(promise, "what an acknowledged conversion can count on");
             }
-            Said::Holds(promise) => {
+            Said::Holds(ports::Promise { words: promise, .. }) if before == Said::Nothing => {
+                tracing::warn!(promise, "what an acknowledged conversion can count on");
+            }
+            Said::Holds(ports::Promise { words: promise, .. }) => {
                 tracing::warn!(promise, "what an acknowledged conversion can count on has changed");
             }
         }

@@ -19,7 +19,7 @@ pub(crate) struct Stores {
 impl Stores {
     /// Opens all of them. Redis need not be there yet; an embedded store that another process holds is refused.
     pub(crate) async fn open(store: &Store, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let retention = Duration::from_secs(u64::from(store.retention_days) * 86_400);
+        let retention = store.retention();
         if store.engine == Engine::Embedded {
             return Ok(Self {
                 clicks: Arc::new(EmbeddedClicks::open(&store.path, clock.clone())?),

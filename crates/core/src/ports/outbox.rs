@@ -217,6 +217,15 @@ pub struct Story {
     pub deliveries: Vec<Delivery>,
 }
 
+/// What an acknowledged conversion can count on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// For the log at start.
+    pub words: String,
+    /// Whether a restart or a power cut may cost more than the last second, or nothing is acknowledged for now.
+    pub weak: bool,
+}
+
 /// Keeps conversions and delivers each lane first in, first out, one delivery at a time.
 ///
 /// Every step is atomic and safe to run twice. What is acknowledged is durable as far as the engine's settings
@@ -341,9 +350,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// Whether the store answers.
     async fn ping(&self) -> Result<()>;
 
-    /// Which promise holds under the settings found, in words for the log at start.
+    /// Which promise holds under the settings found.
     ///
     /// # Errors
     /// `FailedPrecondition` where the settings would lose conversions.
-    async fn promise(&self) -> Result<String>;
+    async fn promise(&self) -> Result<Promise>;
 }

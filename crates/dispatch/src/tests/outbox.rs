@@ -13,7 +13,7 @@ use postback_core::{
     Fingerprint, Reason, Result, UserId,
     ports::{
         AccountStats, Claim, Claims, Clock, ConversionFilter, DeliveryFilter, Fence, Outbox, Page, Paused,
-        Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Swept, Target,
+        Promise, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Swept, Target,
     },
 };
 use tokio::{
@@ -291,7 +291,7 @@ impl Outbox for TestOutbox {
     async fn ping(&self) -> Result<()> {
         Err(not_dispatched())
     }
-    async fn promise(&self) -> Result<String> {
+    async fn promise(&self) -> Result<Promise> {
         Err(not_dispatched())
     }
 }

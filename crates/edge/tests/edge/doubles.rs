@@ -18,8 +18,8 @@ use postback_core::{
     Reason, Result, UserId, Verdict,
     ports::{
         AccountStats, Action, Attribution, Bucket, Caller, Claims, ClickStore, ConversionFilter,
-        DeliveryFilter, Fence, FindClicks, Logbook, Outbox, Page, Paused, Recorded, RequestKey, Reservation,
-        Resolution, Settlement, Story, Swept, Target,
+        DeliveryFilter, Fence, FindClicks, Logbook, Outbox, Page, Paused, Promise, Recorded, RequestKey,
+        Reservation, Resolution, Settlement, Story, Swept, Target,
     },
 };
 use postback_edge::{Limits, Settings};
@@ -228,7 +228,7 @@ impl Outbox for Nothing {
     async fn ping(&self) -> Result<()> {
         Err(away())
     }
-    async fn promise(&self) -> Result<String> {
+    async fn promise(&self) -> Result<Promise> {
         Err(away())
     }
 }

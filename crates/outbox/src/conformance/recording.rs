@@ -16,7 +16,7 @@ use super::{
 /// The store can be asked, and promises something.
 pub async fn the_store_answers_and_says_what_it_promises(bench: &Bench) {
     bench.store.ping().await.unwrap();
-    assert!(!bench.store.promise().await.unwrap().is_empty());
+    assert!(!bench.store.promise().await.unwrap().words.is_empty());
 }
 
 /// A conversion with all that it can have.

@@ -18,8 +18,8 @@ use postback_core::{
     AccountId, Attempt, ClickId, Conversion, ConversionId, Delivery, DeliveryId, Error, Fingerprint, Reason,
     Result, UserId,
     ports::{
-        AccountStats, Claims, Clock, ConversionFilter, DeliveryFilter, Fence, Outbox, Page, Paused, Recorded,
-        RequestKey, Reservation, Resolution, Settlement, Story, Swept, Target,
+        AccountStats, Claims, Clock, ConversionFilter, DeliveryFilter, Fence, Outbox, Page, Paused, Promise,
+        Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Swept, Target,
     },
 };
 use postback_redb_file::{RedbFile, Step};
@@ -218,9 +218,9 @@ impl Outbox for Embedded {
         self.read(|_| Ok(())).await
     }
 
-    async fn promise(&self) -> Result<String> {
-        Ok("what is acknowledged is on this machine's disk: it survives a crash and a power cut, and nothing \
-            but the loss of the disk"
-            .to_owned())
+    async fn promise(&self) -> Result<Promise> {
+        let words = "what is acknowledged is on this machine's disk: it survives a crash and a power cut, and \
+                     nothing but the loss of the disk";
+        Ok(Promise { words: words.to_owned(), weak: false })
     }
 }

@@ -42,7 +42,7 @@ use postback_core::{
     Reason, Result, Shard, Source, UserId,
     ports::{
         AccountStats, CHANGES_KEPT, Claims, Clock, ConversionFilter, DeliveryFilter, Fence, Outbox, Page,
-        Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Swept, Target,
+        Paused, Promise, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Swept, Target,
     },
     schedule,
 };
@@ -389,7 +389,7 @@ impl Outbox for RedisOutbox {
         self.runner.link().ask::<String>(&cmd("PING")).await.map(drop)
     }
 
-    async fn promise(&self) -> Result<String> {
+    async fn promise(&self) -> Result<Promise> {
         let promise = promise::promise(self.runner.link(), self.replicas).await?;
         self.runner.check_layout().await?;
         Ok(promise)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use postback_core::{Error, Result};
+use postback_core::{Error, Result, ports::Promise};
 use postback_redis_link::Link;
 use redis::cmd;
 
@@ -19,7 +19,7 @@ struct Facts {
 }
 
 /// Asks all servers, and says what holds on each of them.
-pub(super) async fn promise(link: &Link, replicas: usize) -> Result<String> {
+pub(super) async fn promise(link: &Link, replicas: usize) -> Result<Promise> {
     if !link.is_cluster() && is_node(link).await {
         let message =
             "redis is a node of a Cluster, and conversions would lie on other nodes; set cluster to true";
@@ -83,7 +83,7 @@ fn stated(info: &str, name: &str) -> Option<String> {
 }
 
 /// The weakest promise of all servers.
-fn judge(all: &[Facts], replicas: usize, connected: Option<usize>) -> Result<String> {
+fn judge(all: &[Facts], replicas: usize, connected: Option<usize>) -> Result<Promise> {
     for facts in all {
         match facts.eviction.as_deref() {
             None | Some("noeviction") => {}
@@ -98,15 +98,18 @@ fn judge(all: &[Facts], replicas: usize, connected: Option<usize>) -> Result<Str
     }
     let disk = all.iter().map(on_disk).max().unwrap_or(Disk::Unknown);
     let mut promise = disk.words().to_owned();
+    let mut weak = matches!(disk, Disk::Whenever | Disk::Snapshots);
     if replicas > 0 {
         promise += &format!(", and has reached {replicas} more of its replicas (wait_replicas)");
     }
     let synced = |facts: &&Facts| matches!(on_disk(facts), Disk::Always | Disk::EverySecond);
     if all.iter().filter(synced).any(|facts| facts.rests.as_deref() == Some("yes")) {
+        weak = true;
         promise += "; but not while redis rewrites its log: then a power cut may cost half a minute \
                     (no-appendfsync-on-rewrite yes)";
     }
     if let Some(connected) = connected.filter(|connected| *connected < replicas) {
+        weak = true;
         promise += &format!(
             "; now {connected} of {replicas} replicas are connected, and until the rest are, nothing is \
              acknowledged"
@@ -120,7 +123,7 @@ fn judge(all: &[Facts], replicas: usize, connected: Option<usize>) -> Result<Str
         promise += "; advice: a log that was cut short is loaded as far as it goes, without a word; set \
                     aof-load-truncated to no";
     }
-    Ok(promise)
+    Ok(Promise { words: promise, weak })
 }
 
 /// What a crash costs, from the best to the worst.
@@ -176,7 +179,7 @@ mod tests {
     }
 
     fn says(all: &[&Facts]) -> String {
-        judge(&all.iter().copied().cloned().collect::<Vec<_>>(), 0, None).unwrap()
+        judge(&all.iter().copied().cloned().collect::<Vec<_>>(), 0, None).unwrap().words
     }
 
     #[test]
@@ -193,8 +196,20 @@ mod tests {
     }
 
     #[test]
+    fn what_costs_more_than_a_second_is_weak() {
+        let weak = |facts: Facts, connected| judge(&[facts], 1, connected).unwrap().weak;
+        for (sync, want) in [("always", false), ("everysec", false), ("no", true)] {
+            assert_eq!(weak(facts("noeviction", "yes", sync), Some(1)), want, "{sync}");
+        }
+        let rests = Facts { rests: Some("yes".into()), ..facts("noeviction", "yes", "always") };
+        assert!(weak(rests, None) && weak(facts("noeviction", "no", ""), None));
+        assert!(weak(facts("noeviction", "yes", "always"), Some(0)), "nothing is acknowledged");
+        assert!(!weak(Facts::default(), None), "it does not tell");
+    }
+
+    #[test]
     fn replicas_that_are_asked_for_and_not_connected_are_named() {
-        let says = |connected| judge(&[facts("noeviction", "yes", "always")], 2, connected).unwrap();
+        let says = |connected| judge(&[facts("noeviction", "yes", "always")], 2, connected).unwrap().words;
         assert!(says(Some(2)).ends_with("2 more of its replicas (wait_replicas)"));
         assert!(says(None).ends_with("2 more of its replicas (wait_replicas)"));
         assert!(says(Some(1)).ends_with(

@@ -49,7 +49,7 @@ async fn a_cluster_that_is_away_is_unavailable_and_works_again_when_it_is_back()
 async fn every_master_has_a_say_in_the_promise() {
     let cluster = RedisCluster::start();
     let bench = bench_on(cluster.urls(), Topology::Cluster);
-    assert!(bench.store.promise().await.unwrap().contains("memory alone"));
+    assert!(bench.store.promise().await.unwrap().words.contains("memory alone"));
     let last = &cluster.urls()[2];
     let mut set = cmd("CONFIG");
     set.arg("SET").arg("maxmemory-policy").arg("allkeys-lru").query::<()>(&mut look_into(last)).unwrap();

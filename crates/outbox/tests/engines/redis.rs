@@ -171,7 +171,7 @@ async fn a_wrong_password_is_unavailable_and_shown_nowhere() {
 async fn the_promise_is_what_the_server_is_set_to() {
     let server = RedisServer::start();
     let bench = bench_with(&patient(&server));
-    assert!(bench.store.promise().await.unwrap().contains("memory alone"));
+    assert!(bench.store.promise().await.unwrap().words.contains("memory alone"));
     config(&server, "appendonly", "yes");
     for (sync, words) in [
         ("no", "may cost half a minute (appendfsync no)"),
@@ -179,14 +179,14 @@ async fn the_promise_is_what_the_server_is_set_to() {
         ("always", "is on redis's disk (appendfsync always)"),
     ] {
         config(&server, "appendfsync", sync);
-        let promise = bench.store.promise().await.unwrap();
+        let promise = bench.store.promise().await.unwrap().words;
         assert!(promise.contains(words) && !promise.contains("rewrites"), "{promise}");
         assert!(promise.ends_with("set aof-load-truncated to no"), "{promise}");
     }
     config(&server, "aof-load-truncated", "no");
-    assert!(bench.store.promise().await.unwrap().ends_with("(appendfsync always)"));
+    assert!(bench.store.promise().await.unwrap().words.ends_with("(appendfsync always)"));
     config(&server, "no-appendfsync-on-rewrite", "yes");
-    assert!(bench.store.promise().await.unwrap().ends_with("(no-appendfsync-on-rewrite yes)"));
+    assert!(bench.store.promise().await.unwrap().words.ends_with("(no-appendfsync-on-rewrite yes)"));
     config(&server, "maxmemory-policy", "allkeys-lru");
     let refused = bench.store.promise().await.unwrap_err();
     assert_eq!((refused.kind(), refused.reason()), (ErrorKind::FailedPrecondition, "EVICTION_POLICY"));
@@ -200,7 +200,7 @@ async fn a_server_that_hides_its_settings_is_asked_how_it_does() {
     acl.query::<()>(&mut look_into(&server)).unwrap();
     let url = server.url().replace("//", "//app:secret@");
     let bench = bench_with(&RedisSettings { urls: vec![url], ..patient(&server) });
-    assert!(bench.store.promise().await.unwrap().contains("memory alone"));
+    assert!(bench.store.promise().await.unwrap().words.contains("memory alone"));
     config(&server, "maxmemory-policy", "volatile-ttl");
     assert_eq!(bench.store.promise().await.unwrap_err().reason(), "EVICTION_POLICY");
 }
@@ -213,7 +213,7 @@ async fn a_server_that_tells_nothing_of_itself_is_no_server_that_is_away() {
     acl.query::<()>(&mut look_into(&server)).unwrap();
     let url = server.url().replace("//", "//app:secret@");
     let bench = bench_with(&RedisSettings { urls: vec![url], ..patient(&server) });
-    let promise = bench.store.promise().await.unwrap();
+    let promise = bench.store.promise().await.unwrap().words;
     assert!(promise.contains("does not tell when") && promise.ends_with("must be noeviction"), "{promise}");
     server.kill();
     assert_eq!(bench.store.promise().await.unwrap_err().kind(), ErrorKind::Unavailable);
@@ -223,7 +223,7 @@ async fn a_server_that_tells_nothing_of_itself_is_no_server_that_is_away() {
 async fn what_no_replica_has_is_not_acknowledged() {
     let server = RedisServer::start();
     let bench = bench_with(&RedisSettings { wait_replicas: 1, ..own(&server, Duration::from_secs(3)) });
-    let promise = bench.store.promise().await.unwrap();
+    let promise = bench.store.promise().await.unwrap().words;
     assert!(promise.contains("now 0 of 1 replicas are connected"), "{promise}");
     let lead = bench.lead("c1", None);
     let refused = bench.store.record(lead.clone(), bench.delivery(&lead), Fingerprint::of(&["first"])).await;

@@ -19,7 +19,7 @@ async fn what_a_replica_has_outlives_the_master() {
         ..RedisSettings::default()
     });
     let (lead, delivery) = bench.recorded("c1").await;
-    assert!(bench.store.promise().await.unwrap().ends_with("1 more of its replicas (wait_replicas)"));
+    assert!(bench.store.promise().await.unwrap().words.ends_with("1 more of its replicas (wait_replicas)"));
     servers.fail_over();
     let kept = bench.store.story(lead.id).await.unwrap().unwrap();
     assert_eq!((kept.conversion, kept.deliveries[0].id), (lead, delivery));

@@ -60,6 +60,11 @@ impl Default for Store {
 }
 
 impl Store {
+    /// How long settled conversions are kept.
+    pub(crate) fn retention(&self) -> Duration {
+        Duration::from_secs(u64::from(self.retention_days) * 86_400)
+    }
+
     /// How a store on Redis is reached.
     pub(crate) fn redis_settings(&self) -> RedisSettings {
         RedisSettings {

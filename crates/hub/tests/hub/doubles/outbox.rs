@@ -16,8 +16,8 @@ use postback_core::{
     DeliveryState, Error, Event, Fingerprint, Reason, Result, Source, UserId,
     ports::{
         AccountStats, CHANGES_KEPT, Claims, Clock as _, ConversionFilter, DeliveryFilter, Fence, LOOKED_AT,
-        Outbox, Page, Paused, Recorded, RequestKey, Reservation, Resolution, Settlement, Story, Swept,
-        Target,
+        Outbox, Page, Paused, Promise, Recorded, RequestKey, Reservation, Resolution, Settlement, Story,
+        Swept, Target,
     },
 };
 use tokio::sync::watch;
@@ -348,11 +348,11 @@ impl Outbox for Ledger {
         self.kept().map(drop)
     }
 
-    async fn promise(&self) -> Result<String> {
+    async fn promise(&self) -> Result<Promise> {
         if self.kept()?.loses {
             return Err(Error::precondition("EVICTION_POLICY", "it drops what it was given"));
         }
-        Ok("nothing survives the test".into())
+        Ok(Promise { words: "nothing survives the test".into(), weak: false })
     }
 }
 

@@ -7,11 +7,14 @@ use std::{
 };
 
 use toml::{Table, Value};
+use url::Url;
 
 use super::Check;
 
 /// Settings that are secrets, and those that name a private key's file.
-const SECRETS: [&str; 7] = ["current", "older", "key", "token", "redis", "secret", "webhook"];
+const SECRETS: [&str; 5] = ["current", "older", "key", "token", "secret"];
+/// Settings that are URLs, in which a secret may stand.
+const URLS: [&str; 2] = ["redis", "webhook"];
 /// What gives everybody on a machine a file's content.
 const OTHERS: u32 = 0o004;
 
@@ -52,9 +55,22 @@ fn walk(path: &str, table: &Table, files: &mut Vec<(String, PathBuf)>, inside: &
                 files.push((full, PathBuf::from(file)));
             }
             Value::String(_) | Value::Array(_) if SECRETS.contains(&name.as_str()) && !tls => *inside = true,
+            Value::String(_) | Value::Array(_) if URLS.contains(&name.as_str()) => {
+                let one = std::slice::from_ref(value);
+                *inside |= value.as_array().map_or(one, Vec::as_slice).iter().any(tells);
+            }
             _ => {}
         }
     }
+}
+
+/// Whether a URL holds more than an address: a user, a password, or a path or query by which one is let in.
+fn tells(url: &Value) -> bool {
+    let Some(url) = url.as_str().and_then(|url| Url::parse(url).ok()) else { return true };
+    let path = url.path().trim_start_matches('/');
+    let database = url.scheme() == "redis" && path.bytes().all(|byte| byte.is_ascii_digit());
+    let named = !url.username().is_empty() || url.password().is_some();
+    named || url.query().is_some() || !(path.is_empty() || database || url.host().is_none())
 }
 
 /// What others may do with a file; nothing where it is not there, which the config's own check says.
@@ -86,16 +102,26 @@ mod tests {
     }
 
     #[test]
-    fn a_config_that_holds_a_secret_of_the_alerts_is_one_of_secrets() {
+    fn a_config_is_one_of_secrets_where_a_secret_stands_in_it() {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("postback.toml");
-        for setting in
-            ["secret = \"sixteen bytes or more\"", "webhook = \"https://a.example/hook?key=hidden\""]
-        {
-            fs::write(&config, format!("[alerts]\n{setting}")).unwrap();
+        for (settings, secret) in [
+            ("alerts.secret = \"sixteen bytes or more\"", true),
+            ("alerts.webhook = \"https://a.example/hook?key=hidden\"", true),
+            ("alerts.webhook = \"https://me:hidden@a.example/hook\"", true),
+            ("alerts.webhook = \"https://a.example/services/T0/B0/hidden\"", true),
+            ("alerts.webhook = \"http://127.0.0.1:9093/\"", false),
+            ("store.redis = [\"redis://127.0.0.1:16399\"]", false),
+            ("store.redis = \"redis://127.0.0.1:16399/2\"", false),
+            ("store.redis = [\"redis://a\", \"redis://:hidden@b\"]", true),
+            ("store.redis = \"redis+unix:///run/redis.sock?pass=hidden\"", true),
+            ("accounts.ts.key = \"hidden\"", true),
+            ("key.older = [\"1:hidden\"]", true),
+        ] {
+            fs::write(&config, settings).unwrap();
             fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).unwrap();
-            let told = checks(Some(&config));
-            assert!(told.iter().any(|check| check.verdict == super::super::Verdict::Warning), "{setting}");
+            let warned = checks(Some(&config)).iter().any(|it| it.verdict == super::super::Verdict::Warning);
+            assert_eq!(warned, secret, "{settings}");
         }
     }
 }

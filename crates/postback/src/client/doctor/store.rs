@@ -2,11 +2,14 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use postback_core::ErrorKind;
+use postback_clickstore::Embedded as Clicks;
+use postback_core::{ErrorKind, ports::Outbox as _};
 use postback_hub::SystemClock;
+use postback_logbook::Embedded as Logbook;
+use postback_outbox::Embedded as Outbox;
 use tokio::time::timeout;
 
-use super::Check;
+use super::{super::failure::chain, Check};
 use crate::{
     config::{Engine, Store},
     stores::Stores,
@@ -22,13 +25,38 @@ const TOO_SMALL: u64 = 256 << 20;
 pub(super) async fn checks(store: &Store) -> Vec<Check> {
     match store.engine {
         Engine::Redis => vec![promise(store).await],
-        Engine::Embedded if store.path.join("outbox.redb").exists() => {
-            vec![promise(store).await, room(&store.path)]
+        Engine::Embedded => vec![embedded(store).await, room(&store.path)],
+    }
+}
+
+/// Opens the files that are there, and makes none.
+async fn embedded(store: &Store) -> Check {
+    let clock = || Arc::new(SystemClock);
+    let there = |name: &str| store.path.join(name).with_extension("redb").exists();
+    let open = async {
+        if there("clicks") {
+            Clicks::open(&store.path, clock())?;
         }
-        Engine::Embedded => {
-            let found = format!("`{}` holds none yet; it is made when a hub starts", store.path.display());
-            vec![Check::ok("store", found), room(&store.path)]
+        if there("logbook") {
+            Logbook::open(&store.path, clock())?;
         }
+        match there("outbox") {
+            true => {
+                Some(Outbox::open(&store.path, clock(), store.retention()).await?.promise().await).transpose()
+            }
+            false => Ok(None),
+        }
+    };
+    match open.await {
+        Ok(Some(promise)) => Check::ok("store", promise.words),
+        Ok(None) => {
+            let folder = store.path.display();
+            Check::ok("store", format!("`{folder}` holds no conversions yet; it is made when a hub starts"))
+        }
+        Err(error) if error.to_string().contains("held by another process") => {
+            Check::ok("store", "held by a hub at work")
+        }
+        Err(error) => Check::wrong("store", chain(&error), "the hub does not start with it"),
     }
 }
 
@@ -39,19 +67,25 @@ async fn promise(store: &Store) -> Check {
     };
     match timeout(PATIENCE, look).await {
         Err(_) => Check::wrong("store", "no answer in 10 s", "is it started, and is its address right?"),
-        Ok(Ok(Ok(promise))) => Check::ok("store", promise),
+        Ok(Ok(Ok(promise))) if promise.weak => {
+            Check::warning("store", promise.words, "set Redis as \"Redis' settings\" of docs/operate.md says")
+        }
+        Ok(Ok(Ok(promise))) => Check::ok("store", promise.words),
         Ok(Ok(Err(error))) if error.kind() == ErrorKind::FailedPrecondition => Check::wrong(
             "store",
             error.to_string(),
             "change the server's setting; the hub does not start with it",
         ),
         Ok(Ok(Err(error))) => {
-            Check::wrong("store", error.to_string(), "is it started, and is its address right?")
+            let let_in = !error.message().contains("user or password");
+            let to_do = if let_in {
+                "is it started, and is its address right?"
+            } else {
+                "are user and password right?"
+            };
+            Check::wrong("store", error.to_string(), to_do)
         }
-        Ok(Err(error)) => match format!("{error:#}") {
-            held if held.contains("held by another process") => Check::ok("store", "held by a hub at work"),
-            damaged => Check::wrong("store", damaged, "the hub does not start with it"),
-        },
+        Ok(Err(error)) => Check::wrong("store", format!("{error:#}"), "the hub does not start with it"),
     }
 }
 
