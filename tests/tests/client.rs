@@ -217,6 +217,13 @@ async fn requests_come_from_standard_input_too() {
     house.until("altercpa", |stats| stats.delivered == 2).await;
     let wrong = answering(&house, &["send", "--stdin"], r#"{"sorce": {}}"#).await;
     assert!(wrong.code == 2 && wrong.err.contains("sorce"), "{}", wrong.err);
+    let nobody = json!({ "source": { "click_token": "no-token" }, "details": { "kind": "KIND_LEAD" } });
+    for (broken, code) in [(nobody.to_string(), 2), ("{".to_owned(), 2)] {
+        let stopped = answering(&house, &["send", "--stdin"], &format!("{lead}\n{broken}\n{lead}\n")).await;
+        let first = stopped.err.lines().find(|line| line.starts_with("postback: object 2: "));
+        assert!(stopped.code == code && first.is_some(), "{}", stopped.err);
+        assert!(stopped.err.ends_with("1 was recorded, what follows was not sent\n"), "{}", stopped.err);
+    }
     assert_eq!(answering(&house, &["send", "--stdin"], "").await.code, 2);
     house.end().await;
 }

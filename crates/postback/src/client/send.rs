@@ -25,7 +25,7 @@ A conversion names its source and its kind. A change names the conversion, by --
 source, kind and transaction id that it was recorded with.
 
 --stdin takes one or more JSON objects: RecordConversionRequest, or ChangeConversionStatusRequest where there is a \
-`conversion_id` or a `key`. A customer's name, phone and email go this way alone: arguments are seen by others on \
+`conversion_id` or a `key`. They are sent in order, and it stops at the first that is refused. A customer's name, phone and email go this way alone: arguments are seen by others on \
 this machine.
 
 Examples:
@@ -225,22 +225,33 @@ async fn read(validate_only: bool, desk: &mut Desk<'_>) -> Result<(), Failure> {
     let objects = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
     let mut sent = 0;
     for object in objects {
-        let object =
-            object.map_err(|error| Failure::usage(format!("standard input is not JSON: {error}")))?;
-        let has = |names: [&str; 3]| names.iter().any(|name| object.get(name).is_some());
-        if has(["conversion_id", "conversionId", "key"]) {
-            let mut request: ChangeConversionStatusRequest =
-                json::read("ChangeConversionStatusRequest", &object)?;
-            request.validate_only |= validate_only;
-            change(request, desk).await?;
-        } else {
-            let mut request: RecordConversionRequest = json::read("RecordConversionRequest", &object)?;
-            request.validate_only |= validate_only;
-            record(request, desk).await?;
-        }
+        let object = object.map_err(|error| Failure::usage(format!("standard input is not JSON: {error}")));
+        let done = match object {
+            Ok(object) => one(&object, validate_only, desk).await,
+            Err(failure) => Err(failure),
+        };
+        done.map_err(|failure| {
+            let were = if sent == 1 { "was" } else { "were" };
+            let done = if validate_only { "rendered" } else { "recorded" };
+            failure
+                .of(&format!("object {}", sent + 1))
+                .with(&format!("{sent} {were} {done}, what follows was not sent"))
+        })?;
         sent += 1;
     }
     if sent == 0 { Err(Failure::usage("standard input holds no JSON object")) } else { Ok(()) }
+}
+
+async fn one(object: &serde_json::Value, validate_only: bool, desk: &mut Desk<'_>) -> Result<(), Failure> {
+    let has = |names: [&str; 3]| names.iter().any(|name| object.get(name).is_some());
+    if has(["conversion_id", "conversionId", "key"]) {
+        let mut request: ChangeConversionStatusRequest = json::read("ChangeConversionStatusRequest", object)?;
+        request.validate_only |= validate_only;
+        return change(request, desk).await;
+    }
+    let mut request: RecordConversionRequest = json::read("RecordConversionRequest", object)?;
+    request.validate_only |= validate_only;
+    record(request, desk).await
 }
 
 #[cfg(test)]
