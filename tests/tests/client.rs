@@ -372,6 +372,16 @@ async fn an_account_is_paused_and_resumed_and_the_trail_says_by_whom_and_why() {
     let paused = run(&["pause", "powerspace", "--reason", "a new key"]).await.done();
     assert!(paused.contains("powerspace is paused since") && paused.contains("a new key"), "{paused}");
     assert!(run(&["stats"]).await.done().contains("powerspace is paused since"));
+    let again = run(&["pause", "powerspace", "--reason", "another reason"]).await.done();
+    assert!(again.starts_with("powerspace was paused before, and the first reason stays\n"), "{again}");
+    assert!(again.contains("a new key") && !again.contains("another reason"), "{again}");
+    assert_eq!(run(&["pause", "powerspace", "--reason", " "]).await.code, 2, "no reason");
+    let long = run(&["pause", "powerspace", "--reason", &"x".repeat(513)]).await;
+    assert!(
+        long.code == 2 && long.err.contains("reason: has 513 characters; want at most 512"),
+        "{}",
+        long.err
+    );
     assert_eq!(run(&["resume", "powerspace"]).await.done(), "powerspace goes on; 0 pending\n");
     let actions = run(&["actions", "--json"]).await.out;
     let actions: Vec<Value> = actions.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -344,6 +344,23 @@ async fn what_waits_behind_a_doubt_or_for_its_account_says_so_wherever_it_is_sho
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_pause_says_that_the_first_reason_stays() {
+    let house = House::on(Engine::Embedded).await;
+    let person = Person::before(&house);
+    let path = "/accounts/powerspace/pause";
+    let form = fields(&person.page(path).await);
+    for (why, said) in [
+        ("lunch", "The account is paused."),
+        ("tea", "The account was paused before, and the first reason stays."),
+    ] {
+        let paused = person.post(path, "same-origin", &format!("{form}&why={why}")).await;
+        let page = person.page(paused.header("location").unwrap()).await;
+        assert!(page.contains(said) && page.contains("lunch") && !page.contains("tea"), "{page}");
+    }
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_conversion_of_many_changes_is_listed_by_where_its_own_delivery_stands() {
     let house = House::on(Engine::Embedded).await;
     house.hub.pause(&"altercpa".parse().unwrap(), "", &"ann".parse().unwrap()).await.unwrap();

@@ -312,9 +312,13 @@ pub(crate) async fn do_account(
 ) -> Shown {
     let (id, actor): (AccountId, Actor) = (id.parse()?, visitor.name.parse()?);
     let done = match halt {
-        Halt::Pause => desk.hub.pause(&id, &why, &actor).await.map(|_| "paused"),
-        Halt::Resume => desk.hub.resume(&id, &actor).await.map(|_| "resumed"),
-    }?;
+        Halt::Pause => {
+            let before = desk.hub.stats(Some(&id)).await?.into_iter().any(|it| it.paused.is_some());
+            desk.hub.pause(&id, &why, &actor).await?;
+            if before { "kept" } else { "paused" }
+        }
+        Halt::Resume => desk.hub.resume(&id, &actor).await.map(|_| "resumed")?,
+    };
     Ok(Redirect::to(&format!("/accounts/{id}?done={done}")).into_response())
 }
 
@@ -347,6 +351,7 @@ pub(crate) fn done(query: &str) -> Option<String> {
     let (_, done) = said("done")?;
     match done.as_ref() {
         "paused" => return Some("The account is paused.".to_owned()),
+        "kept" => return Some("The account was paused before, and the first reason stays.".to_owned()),
         "resumed" => return Some("The account goes on.".to_owned()),
         _ => {}
     }
@@ -380,6 +385,7 @@ mod tests {
     #[test]
     fn what_was_done_is_told_in_words_of_ours_alone() {
         assert_eq!(done("done=paused").unwrap(), "The account is paused.");
+        assert!(done("done=kept").unwrap().ends_with("the first reason stays."));
         assert_eq!(done("done=replayed&count=1").unwrap(), "One delivery is replayed.");
         assert_eq!(
             done("state=dead&done=marked+delivered&count=1000&refused=2&left=30").unwrap(),

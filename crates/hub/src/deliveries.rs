@@ -118,13 +118,18 @@ impl Hub {
         Ok(delivery)
     }
 
-    /// Stops deliveries of an account; conversions are still recorded. Where it is paused, the first reason holds.
+    /// Stops deliveries of an account; conversions are still recorded. Where it is paused, the first reason holds, and
+    /// the trail says nothing of this one.
     ///
     /// # Errors
-    /// `NotFound` at `account`.
+    /// `NotFound` at `account`; `InvalidArgument` at `reason`.
     pub async fn pause(&self, account: &AccountId, reason: &str, actor: &Actor) -> Result<AccountStanding> {
         self.registry().account(account)?;
-        let words: String = reason.trim().chars().filter(|c| !c.is_control()).take(REASON).collect();
+        let words: String = reason.trim().chars().filter(|c| !c.is_control()).collect();
+        let long = words.chars().count();
+        if long > REASON {
+            return Err(Error::invalid("reason", format!("has {long} characters; want at most {REASON}")));
+        }
         let words = if words.is_empty() { "paused by an operator".to_owned() } else { words };
         let (account, actor) = (account.clone(), actor.clone());
         let pause = async move |hub: Self| {

@@ -161,6 +161,8 @@ async fn an_account_is_paused_with_a_reason_and_goes_on() {
     assert!(
         !house.hub.pause(&near, "", &operator()).await.unwrap().paused.unwrap().reason.message.is_empty()
     );
+    let long = house.hub.pause(&near, &"ö".repeat(513), &operator()).await.unwrap_err();
+    assert_eq!(long.to_string(), "reason: has 513 characters; want at most 512");
     let nobody = id("nobody");
     for refused in
         [house.hub.pause(&nobody, "", &operator()).await, house.hub.resume(&nobody, &operator()).await]

@@ -11,8 +11,8 @@ use super::{Desk, Work, failure::Failure, story::reason, time::shown};
 pub(crate) struct Pause {
     /// The account.
     account: String,
-    /// Why, for the next operator.
-    #[arg(long)]
+    /// Why, for the next operator; where the account is paused already, the first reason stays.
+    #[arg(long, value_parser = said)]
     reason: String,
 }
 
@@ -24,11 +24,26 @@ pub(crate) struct Resume {
     account: String,
 }
 
+/// A reason as the hub keeps it.
+fn said(text: &str) -> Result<String, String> {
+    let said: String = text.trim().chars().filter(|c| !c.is_control()).collect();
+    if said.is_empty() { Err("says nothing".to_owned()) } else { Ok(said) }
+}
+
 impl Work for Pause {
     async fn work(self, desk: &mut Desk<'_>) -> Result<(), Failure> {
-        let request = PauseAccountRequest { account: self.account, reason: self.reason };
+        let (account, reason) = (self.account, self.reason.clone());
+        let request = PauseAccountRequest { account, reason };
         let account = desk.api.deliveries.pause_account(request).await?.into_inner();
-        desk.show("Account", &account, standing)
+        let kept = account.pause_reason.as_ref().is_some_and(|kept| kept.message == self.reason);
+        desk.show("Account", &account, |account| match kept {
+            true => standing(account),
+            false => format!(
+                "{} was paused before, and the first reason stays\n{}",
+                account.account,
+                standing(account)
+            ),
+        })
     }
 }
 
