@@ -10,6 +10,7 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use postback_access::Scope;
+use postback_core::{Error, ErrorKind};
 
 use crate::{
     client::{Client, EXITS},
@@ -101,6 +102,20 @@ pub(crate) enum Failure {
     Other(anyhow::Error),
 }
 
+impl Failure {
+    /// As every help says it: 3 for what is not found, 2 for a value that is not taken.
+    fn code(&self) -> ExitCode {
+        let Self::Other(error) = self else { return ExitCode::FAILURE };
+        let kind =
+            error.chain().find_map(|cause| cause.downcast_ref::<postback_core::Error>()).map(Error::kind);
+        match kind {
+            Some(ErrorKind::NotFound) => ExitCode::from(3),
+            Some(ErrorKind::InvalidArgument) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::Other(error.into())
@@ -111,14 +126,15 @@ impl Cli {
     /// Does what was asked; says on standard error what went wrong.
     pub fn run(self) -> ExitCode {
         let (mut out, mut err) = (io::stdout(), io::stderr());
-        let written = match self.command.run(&mut out, &mut err) {
+        let failure = match self.command.run(&mut out, &mut err) {
             Ok(code) => return code,
-            Err(Failure::Config(problems)) => {
-                problems.iter().try_for_each(|problem| writeln!(err, "{problem}"))
-            }
-            Err(Failure::Other(error)) => writeln!(err, "postback: {error:#}"),
+            Err(failure) => failure,
         };
-        if written.is_err() { ExitCode::from(74) } else { ExitCode::FAILURE }
+        let written = match &failure {
+            Failure::Config(problems) => problems.iter().try_for_each(|problem| writeln!(err, "{problem}")),
+            Failure::Other(error) => writeln!(err, "postback: {error:#}"),
+        };
+        if written.is_err() { ExitCode::from(74) } else { failure.code() }
     }
 }
 
