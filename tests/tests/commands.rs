@@ -153,12 +153,36 @@ fn a_link_has_the_networks_macros_in_it() {
     fs::write(&file, config).unwrap();
     let link = |campaign: &str| {
         let output = Postback::with(&["link", campaign, "--config", file.to_str().unwrap()]).output();
-        (output.status.success(), text(&output.stdout), text(&output.stderr))
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
     };
     assert_eq!(link("spring").1, "https://click.example/c/spring\n");
     assert_eq!(link("summer").1, "https://click.example/c/summer?tracking_param={click_id}\n");
-    let (found, _, said) = link("winter");
-    assert!(!found && said.contains("winter"), "{said}");
+    let (code, _, said) = link("winter");
+    assert!(code == Some(3) && said.contains("`winter` is not a campaign of this hub"), "{said}");
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_not_called_missing_and_no_config_is_called_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postback.toml");
+    fs::write(&file, "key.current_file = \"/nowhere/postback.key\"\n").unwrap();
+    let said = |arguments: &[&str]| {
+        let output = Postback::with(arguments).output();
+        (output.status.code(), text(&output.stderr))
+    };
+    let path = file.to_str().unwrap();
+    for arguments in [&["check", path][..], &["serve", "--config", path]] {
+        let (code, said) = said(arguments);
+        let one = said.lines().count() == 1 && said.starts_with("line 1: key.current_file: `/nowhere/");
+        assert!(code == Some(1) && one, "{said}");
+    }
+    let without = "no config: want --config FILE or POSTBACK_CONFIG\n".to_owned();
+    for arguments in [&["serve"][..], &["link", "spring"]] {
+        assert_eq!(said(arguments), (Some(1), without.clone()));
+    }
+    let by_variables = Postback::with(&["link", "spring"]).env("POSTBACK_EDGE__COOKIE", "c").output();
+    let missing = "key.current: is missing; `postback keygen` prints one\n";
+    assert_eq!(text(&by_variables.stderr), missing);
 }
 
 fn settings(folder: &std::path::Path) -> String {

@@ -42,6 +42,11 @@ impl Problem {
         Self { origin: None, path: String::new(), message: message.into() }
     }
 
+    /// The same of no file.
+    fn without_line(self) -> Self {
+        Self { origin: self.origin.filter(|origin| !matches!(origin, Origin::Line(_))), ..self }
+    }
+
     fn place(&self) -> (usize, &str) {
         match &self.origin {
             None => (0, ""),
@@ -88,7 +93,12 @@ impl Config {
     /// Everything that is wrong, in the order of the file.
     pub fn load(file: Option<&Path>) -> Result<Self, Vec<Problem>> {
         let env = tree::variables(env::vars_os())?.into_iter();
-        let Some(file) = file else { return Self::read("", env) };
+        let Some(file) = file else {
+            if env.len() == 0 {
+                return Err(vec![Problem::whole("no config: want --config FILE or POSTBACK_CONFIG")]);
+            }
+            return Self::read("", env).map_err(|all| all.into_iter().map(Problem::without_line).collect());
+        };
         let text = fs::read_to_string(file)
             .map_err(|error| vec![Problem::whole(format!("`{}` cannot be read: {error}", file.display()))])?;
         Self::read_in(file.parent().unwrap_or(Path::new("")), &text, env)
@@ -113,6 +123,10 @@ impl Config {
         tree::lead_from(folder, &mut root);
         tree::read_files(&mut root, "", &mut problems);
         let config = Self::build(root, folder, &mut problems);
+        // What a file was to say is not missing.
+        let named: Vec<String> =
+            problems.iter().filter_map(|it| it.path.strip_suffix("_file").map(str::to_owned)).collect();
+        problems.retain(|it| !(named.contains(&it.path) && it.message.starts_with("is missing")));
         if problems.is_empty()
             && let Some(Err(error)) = config.as_ref().map(Self::registry)
         {
