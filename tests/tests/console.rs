@@ -344,6 +344,19 @@ async fn what_waits_behind_a_doubt_or_for_its_account_says_so_wherever_it_is_sho
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_dies_again_is_counted_once_as_its_list_shows_it() {
+    let house = House::on(Engine::Embedded).await;
+    house.inject(Network::Powerspace, FaultKind::Status { code: 404, retry_after: None }, 2);
+    let dead = record(&house, Network::Powerspace, lead()).await.delivery_id;
+    house.until("powerspace", |stats| stats.dead == 1).await;
+    house.hub.replay(dead.parse().unwrap(), None, &"ann".parse().unwrap()).await.unwrap();
+    house.until("powerspace", |stats| stats.dead == 1).await;
+    let page = Person::before(&house).page("/").await;
+    assert!(page.contains("powerspace: 1 dead letter since yesterday"), "{page}");
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_pause_says_that_the_first_reason_stays() {
     let house = House::on(Engine::Embedded).await;
     let person = Person::before(&house);

@@ -6,7 +6,10 @@ use axum::{
     extract::{Query, State},
 };
 use jiff::{SignedDuration, Timestamp};
-use postback_core::{AccountId, NoClick, Result};
+use postback_core::{
+    AccountId, NoClick, Result,
+    ports::{DeliveryFilter, LOOKED_AT},
+};
 use postback_hub::{AccountStanding, CampaignStanding};
 use serde::Deserialize;
 
@@ -22,6 +25,8 @@ use crate::{
 
 /// A pending delivery that is older is worth a look.
 const OLD: SignedDuration = SignedDuration::from_mins(15);
+/// So many dead letters are looked at to count those of a day.
+const COUNTED: usize = 5_000;
 /// How far back refused reports are counted here.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// So many accounts show their charts here; all do on their own pages.
@@ -99,7 +104,9 @@ async fn needs(
     let open = meters::labels(&desk.metrics, "postback_breaker_open", "account");
     let mut needs: Vec<Need> = Vec::new();
     for standing in standings {
-        needs.extend(of_account(standing, day.died(&standing.id), now));
+        let died = day.died(&standing.id) > 0 && standing.stats.dead > 0;
+        let died = if died { died_lately(desk, &standing.id, now).await? } else { Some(0) };
+        needs.extend(of_account(standing, died, now));
         needs.extend(of_refused(Some(&standing.id), refusals.of(&standing.id)));
         if open.contains(standing.id.as_str()) {
             needs.push(Need {
@@ -120,7 +127,25 @@ async fn needs(
     Ok(needs)
 }
 
-fn of_account(standing: &AccountStanding, died: u64, now: Timestamp) -> Vec<Need> {
+/// How many deliveries of an account are dead that changed in the last 24 hours, as their list shows them; `None` where
+/// there are too many to count.
+async fn died_lately(desk: &Shared, account: &AccountId, now: Timestamp) -> Result<Option<u64>> {
+    let filter =
+        DeliveryFilter { account: Some(account.clone()), state: Some("dead"), ..DeliveryFilter::default() };
+    let since = now.saturating_sub(DAY).unwrap_or(Timestamp::MIN);
+    let (mut died, mut after) = (0, None);
+    for _ in 0..COUNTED / LOOKED_AT {
+        let page = desk.hub.deliveries(filter.clone(), LOOKED_AT, after).await?;
+        died += page.items.iter().filter(|delivery| delivery.updated_at >= since).count() as u64;
+        after = page.next;
+        if after.is_none() {
+            return Ok(Some(died));
+        }
+    }
+    Ok(None)
+}
+
+fn of_account(standing: &AccountStanding, died: Option<u64>, now: Timestamp) -> Vec<Need> {
     let (id, stats) = (&standing.id, &standing.stats);
     let list = |state: &str| format!("/deliveries?account={id}&state={state}");
     let mut needs = Vec::new();
@@ -133,8 +158,9 @@ fn of_account(standing: &AccountStanding, died: u64, now: Timestamp) -> Vec<Need
         let words = format!("{id}: paused {since}, {}", show::text(&paused.reason.message));
         needs.push(Need { tone: "bad", words, link: format!("/accounts/{id}") });
     }
-    if died > 0 && stats.dead > 0 {
-        let words = format!("{id}: {} since yesterday", show::of(&died, "dead letter"));
+    if died != Some(0) {
+        let many = died.map_or_else(|| "many dead letters".to_owned(), |died| show::of(&died, "dead letter"));
+        let words = format!("{id}: {many} since yesterday");
         needs.push(Need { tone: "bad", words, link: format!("{}&changed=24", list("dead")) });
     }
     if let Some(oldest) = stats.oldest_pending.filter(|oldest| now.duration_since(*oldest) > OLD) {
@@ -192,7 +218,7 @@ mod tests {
         let stats =
             AccountStats { in_doubt: 2, dead: 9, oldest_pending: Some(oldest), ..AccountStats::default() };
         let paused = Paused { since: oldest, reason: Reason::new("operator", "lunch") };
-        let needs = of_account(&account(stats, Some(paused)), 3, NOW);
+        let needs = of_account(&account(stats, Some(paused)), Some(3), NOW);
         let told: Vec<(&str, &str)> =
             needs.iter().map(|need| (need.words.as_str(), need.link.as_str())).collect();
         assert_eq!(
@@ -214,7 +240,7 @@ mod tests {
         let oldest = Some(NOW - SignedDuration::from_mins(1));
         let stats =
             AccountStats { delivered: 9, pending: 1, oldest_pending: oldest, ..AccountStats::default() };
-        assert!(of_account(&account(stats, None), 0, NOW).is_empty());
+        assert!(of_account(&account(stats, None), Some(0), NOW).is_empty());
     }
 
     #[test]
