@@ -119,6 +119,8 @@ async fn needs(
             });
         }
     }
+    let sight = desk.hub.sights().borrow().clone();
+    needs.extend(sight.iter().flat_map(|sight| sight.accounts.iter().flatten()).filter_map(of_removed));
     needs.extend(of_refused(None, refusals.of_nobody()));
     needs.extend(desk.hub.campaigns().await?.iter().filter_map(of_campaign));
     needs.extend(desk.hub.sights().borrow().iter().flat_map(|sight| seen::needs(sight, now)));
@@ -143,6 +145,17 @@ async fn died_lately(desk: &Shared, account: &AccountId, now: Timestamp) -> Resu
         }
     }
     Ok(None)
+}
+
+/// An account that was taken out of the config before all of it was done.
+fn of_removed(standing: &AccountStanding) -> Option<Need> {
+    let AccountStanding { id, stats, .. } = standing;
+    let left = [(stats.pending, "pending"), (stats.waiting, "waiting"), (stats.in_doubt, "in_doubt")];
+    let (_, state) =
+        left.into_iter().find(|(count, _)| *count > 0).filter(|_| standing.network.is_empty())?;
+    let still: u64 = left.iter().map(|(count, _)| count).sum();
+    let words = format!("{id}: not in the config, so that {still} of it are not sent; bring it back");
+    Some(Need { tone: "bad", words, link: format!("/deliveries?account={id}&state={state}") })
 }
 
 fn of_account(standing: &AccountStanding, died: Option<u64>, now: Timestamp) -> Vec<Need> {
@@ -233,6 +246,17 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn an_account_that_was_removed_too_early_needs_somebody() {
+        let stats = AccountStats { waiting: 1, pending: 2, dead: 4, ..AccountStats::default() };
+        let removed = |stats| AccountStanding { network: "", ..account(stats, None) };
+        let need = of_removed(&removed(stats.clone())).unwrap();
+        assert_eq!(need.words, "near: not in the config, so that 3 of it are not sent; bring it back");
+        assert_eq!(need.link, "/deliveries?account=near&state=pending");
+        assert!(of_removed(&removed(AccountStats { dead: 4, ..AccountStats::default() })).is_none());
+        assert!(of_removed(&account(stats, None)).is_none(), "it is in the config");
     }
 
     #[test]
