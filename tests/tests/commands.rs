@@ -5,6 +5,7 @@ use std::{
     fs,
     net::TcpStream,
     os::unix::ffi::OsStrExt,
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -289,6 +290,34 @@ async fn a_reload_under_load_drops_no_click_and_no_report() {
     }
     let landed = edge.get("/c/spring?clickId=abc123xyz789").await;
     assert!(landed.header("location").unwrap().starts_with("https://shop.example/10?"), "{landed:?}");
+}
+
+#[test]
+fn an_outage_of_redis_is_logged_once_by_each_store_and_with_its_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postback.toml");
+    fs::write(&file, settings(folder.path()).replace("store.path", "# store.path")).unwrap();
+    let (edge, redis) = (free_address(), free_address());
+    let mut hub = Postback::with(&["serve", "--config", file.to_str().unwrap()])
+        .env("POSTBACK_EDGE__LISTEN", &edge.to_string())
+        .env("POSTBACK_STORE__ENGINE", "redis")
+        .env("POSTBACK_STORE__REDIS", &format!("redis://me:hunter2@{redis}"))
+        .command();
+    let mut hub = hub.stderr(Stdio::piped()).spawn().unwrap();
+    let (runtime, visitor) = (tokio::runtime::Runtime::new().unwrap(), Visitor::of(edge));
+    runtime.block_on(until("the edge listens", || {
+        assert_eq!(hub.try_wait().unwrap(), None, "it ended");
+        async { TcpStream::connect(edge).ok() }
+    }));
+    for _ in 0..10 {
+        assert_eq!(runtime.block_on(visitor.get("/c/spring?clickId=abc")).status, 302);
+    }
+    assert!(Command::new("kill").args(["-TERM", &hub.id().to_string()]).status().unwrap().success());
+    let said = text(&hub.wait_with_output().unwrap().stderr);
+    let told: Vec<&str> = said.lines().filter(|line| line.contains("cannot connect to redis")).collect();
+    assert!((1..=3).contains(&told.len()), "{said}");
+    assert!(told.iter().all(|line| line.contains(&redis.to_string())), "{told:?}");
+    assert!(!said.contains("hunter2") && !said.contains("me:"), "{said}");
 }
 
 #[test]

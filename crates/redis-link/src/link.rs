@@ -2,7 +2,10 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -38,6 +41,10 @@ pub struct Link {
 
 struct Shared {
     servers: Servers,
+    /// Where they are, for the log.
+    address: String,
+    /// Whether the log said that they cannot be reached, and not yet that they can.
+    away: AtomicBool,
     state: Mutex<State>,
     gathering: Arc<Gathering>,
 }
@@ -74,10 +81,18 @@ impl Link {
     /// # Errors
     /// `InvalidArgument` at `urls` or `prefix`.
     pub fn new(settings: &RedisSettings) -> Result<Self> {
-        let servers = Servers::new(settings, settings.servers()?).map_err(|error| {
+        let servers = settings.servers()?;
+        let addresses: Vec<String> = servers.iter().map(|server| server.addr().to_string()).collect();
+        let servers = Servers::new(settings, servers).map_err(|error| {
             Error::invalid("urls", "are not URLs of one Redis with one user and password").caused_by(error)
         })?;
-        let shared = Arc::new(Shared { servers, state: Mutex::new(State::Idle), gathering: Arc::default() });
+        let shared = Arc::new(Shared {
+            servers,
+            address: addresses.join(", "),
+            away: AtomicBool::new(false),
+            state: Mutex::new(State::Idle),
+            gathering: Arc::default(),
+        });
         Ok(Self { shared, timeout: settings.timeout })
     }
 
@@ -161,19 +176,25 @@ fn cut_short() -> RedisError {
     RedisError::from((redis::ErrorKind::Io, "the attempt to connect was cut short"))
 }
 
-/// Says what an attempt to connect came to.
-fn said(error: Option<&RedisError>) {
-    match error {
-        None => info!("connected to redis"),
-        Some(error) => warn!(error = error as &dyn std::error::Error, "cannot connect to redis"),
-    }
-}
-
 fn read<T: FromRedisValue>(answer: Value) -> Result<T> {
     redis::from_redis_value(answer).map_err(refused)
 }
 
 impl Shared {
+    /// Says what an attempt to connect came to; of those that fail one after another, the first.
+    fn said(&self, error: Option<&RedisError>) {
+        let address = &self.address;
+        match error {
+            None if self.away.swap(false, Relaxed) => info!(address, "connected to redis, which is back"),
+            None => info!(address, "connected to redis"),
+            Some(error) if !self.away.swap(true, Relaxed) => {
+                let error = error as &dyn std::error::Error;
+                warn!(address, error, "cannot connect to redis; it is tried until it is back");
+            }
+            Some(_) => {}
+        }
+    }
+
     async fn put<Q: Question>(self: &Arc<Self>, question: &Q) -> RedisResult<Q::Answer> {
         loop {
             let (mut live, fresh) = self.live().await?;
@@ -210,7 +231,7 @@ impl Shared {
                 way.wire = Some(wire);
                 return Ok(answers);
             }
-            warn!("lost the connection to redis");
+            warn!(address = self.address, "lost the connection to redis");
         }
         let made = way.making.get_or_insert_with(|| tokio::spawn(Arc::clone(self).make())).await;
         way.making = None;
@@ -222,7 +243,7 @@ impl Shared {
 
     async fn make(self: Arc<Self>) -> RedisResult<Wire> {
         let made = self.servers.wire().await;
-        said(made.as_ref().err());
+        self.said(made.as_ref().err());
         made
     }
 
@@ -250,7 +271,7 @@ impl Shared {
     async fn connect(self: Arc<Self>, tell: watch::Sender<Option<RedisResult<Live>>>) {
         let made = self.servers.connect().await;
         let made = made.map(Live::new);
-        said(made.as_ref().err());
+        self.said(made.as_ref().err());
         self.set(made.as_ref().map_or(State::Idle, |live| State::Live(live.clone())));
         tell.send_replace(Some(made));
     }
@@ -272,9 +293,10 @@ impl Shared {
             match shared.servers.connect().await {
                 Ok(connection) => {
                     shared.set(State::Live(Live::new(connection)));
-                    info!("connected anew to redis, which did not answer");
+                    shared.away.store(false, Relaxed);
+                    info!(address = shared.address, "connected anew to redis, which did not answer");
                 }
-                Err(error) => warn!(error = &error as &dyn std::error::Error, "cannot connect to redis anew"),
+                Err(error) => shared.said(Some(&error)),
             }
         });
     }
@@ -283,7 +305,7 @@ impl Shared {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(&*state, State::Live(live) if Arc::ptr_eq(&live.made, &lost.made)) {
             *state = State::Idle;
-            warn!("lost the connection to redis");
+            warn!(address = self.address, "lost the connection to redis");
         }
     }
 
