@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use postback_core::{Error, Result};
 
-/// A kind of work that a caller is let do. None implies another.
+/// A kind of work that a caller is let do. None implies another; who may operate also looks, in the console alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Capture clicks, record conversions and change them.
