@@ -309,6 +309,8 @@ async fn many_are_replayed_only_after_their_count_was_shown_and_confirmed() {
     house.until("powerspace", |stats| stats.delivered == 3).await;
     let nothing = run(&house, &["replay", "--all", "--yes", "--json"]).await.json();
     assert_eq!(nothing, json!({ "count": 0, "refused": 0, "left": 0 }));
+    let nothing = run(&house, &["replay", "--all", "--yes"]).await.done();
+    assert_eq!(nothing, "none matches; nothing is changed\n");
     let late = run(&house, &["replay", &dead]).await;
     assert!(late.code == 4 && late.err.contains(&dead), "{}", late.err);
     assert_eq!(run(&house, &["replay"]).await.code, 2, "nothing says which");
@@ -347,6 +349,7 @@ async fn a_person_is_erased_only_after_a_yes_and_the_trail_names_nobody() {
     assert_eq!(answering(&house, &erase, "y\n").await.done(), "erased; 1 conversions touched\n");
     let nobody = run(&house, &["erase", "--user", "nobody", "--yes", "--json"]).await.json();
     assert_eq!(nobody, json!({ "found": false, "conversions": 0 }));
+    assert_eq!(run(&house, &["erase", "--user", "nobody", "--yes"]).await.done(), "nothing was found\n");
     let trail = run(&house, &["actions"]).await.done();
     assert!(trail.contains("a click") && !trail.contains(&landed), "{trail}");
     assert_eq!(run(&house, &["erase"]).await.code, 2, "nothing says whom");

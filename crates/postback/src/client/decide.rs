@@ -122,8 +122,11 @@ impl Which {
                 previewed.push(DeliverySelection { preview_time, ..selection });
             }
         }
-        if self.validate_only || counted == 0 {
+        if self.validate_only || (counted == 0 && desk.json) {
             return told(Decided { count: counted, ..Decided::default() }, "would be ", decision, desk);
+        }
+        if counted == 0 {
+            return Ok(writeln!(desk.out, "none matches; nothing is changed")?);
         }
         if !self.yes
             && !asked(&format!("{} {counted} {}{}?", decision.verb(), decision.noun(), self.words()), desk)?

@@ -60,6 +60,9 @@ impl Work for Erase {
             desk.knows(&account).await?;
         }
         desk.show("EraseResponse", &erased, |erased| {
+            if !erased.found && erased.conversions == 0 {
+                return "nothing was found".to_owned();
+            }
             let record = if erased.found { "erased" } else { "no record was kept" };
             format!("{record}; {} conversions touched", erased.conversions)
         })
