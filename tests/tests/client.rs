@@ -462,6 +462,11 @@ async fn an_account_that_the_hub_does_not_know_is_told_so() {
         assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{arguments:?}: {}", ran.err);
         assert!(ran.err.contains("`powerspce` is not an account of this hub"), "{arguments:?}: {}", ran.err);
     }
+    for list in ["clicks", "conversions"] {
+        let ran = run(&house, &[list, "--campaign", "autum"]).await;
+        assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{list}: {}", ran.err);
+        assert!(ran.err.contains("`autum` is not a campaign of this hub"), "{list}: {}", ran.err);
+    }
     house.end().await;
 }
 

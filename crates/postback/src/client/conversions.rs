@@ -68,6 +68,7 @@ impl Work for Conversions {
         let found = pages::first(desk, self.limit, next, |_| true).await?;
         if found.is_empty() {
             desk.knows(&request.account).await?;
+            desk.knows_campaign(&request.campaign).await?;
         }
         desk.list("Conversion", &found, |found| {
             table(

@@ -109,6 +109,19 @@ impl Desk<'_> {
         }
     }
 
+    /// Whether the hub knows a campaign, asked likewise.
+    async fn knows_campaign(&mut self, campaign: &str) -> Result<(), Failure> {
+        if campaign.is_empty() {
+            return Ok(());
+        }
+        let (campaign, page_size) = (campaign.to_owned(), 1);
+        let request = ListClicksRequest { campaign, page_size, ..ListClicksRequest::default() };
+        match self.api.clicks.list_clicks(request).await {
+            Err(status) if status.code() == Code::NotFound => Err(status.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// What happens next with deliveries, for people.
     async fn next(&mut self, deliveries: &[Delivery]) -> Result<Next, Failure> {
         if self.json { Ok(Next::default()) } else { Next::of(deliveries, self).await }
