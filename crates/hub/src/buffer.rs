@@ -87,7 +87,9 @@ impl Buffer {
             if let Some(first) = clicks.keep(click.clone(), findable) {
                 return first;
             }
-            clicks.shrink(self.bound)
+            let dropped = clicks.shrink(self.bound);
+            meters::buffered(clicks.by_age.len());
+            dropped
         };
         self.dropped.fetch_or(dropped > 0, Relaxed);
         (0..dropped).for_each(|_| meters::dropped(Dropped::Full));
@@ -114,7 +116,11 @@ impl Buffer {
     pub(crate) fn remove(&self, account: &AccountId, id: &ClickId) -> bool {
         let mut clicks = self.lock();
         let age = clicks.by_id.get(&(account.clone(), id.clone())).copied();
-        age.is_some_and(|age| clicks.remove(age))
+        let removed = age.is_some_and(|age| clicks.remove(age));
+        if removed {
+            meters::buffered(clicks.by_age.len());
+        }
+        removed
     }
 
     /// Who writes what waits holds this, and so does who must know that none of it is being written.
@@ -188,6 +194,7 @@ fn size(click: &Click) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
     use postback_core::{Key, Keyring};
 
     use super::*;
@@ -236,6 +243,19 @@ mod tests {
         let none = Buffer::new(0);
         none.keep(click("a", 1), false);
         assert_eq!(none.len(), 0);
+    }
+
+    #[test]
+    fn the_gauge_says_at_once_how_many_wait() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let shown = || recorder.handle().render().lines().any(|line| line == "postback_click_buffer 1");
+        metrics::with_local_recorder(&recorder, || {
+            let buffer = Buffer::new(10);
+            let kept = buffer.keep(click("a", 1), false);
+            assert!(shown(), "{}", recorder.handle().render());
+            buffer.remove(&kept.click.account, &kept.click.id);
+            assert!(!shown(), "{}", recorder.handle().render());
+        });
     }
 
     #[test]

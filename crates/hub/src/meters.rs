@@ -151,9 +151,13 @@ pub(crate) fn promise(holds: bool) {
     gauge!(PROMISE).set(truth(holds));
 }
 
+/// Sets how many clicks wait.
+pub(crate) fn buffered(clicks: usize) {
+    gauge!(BUFFERED).set(clicks as f64);
+}
+
 /// Sets the gauges to what was seen.
-pub(crate) fn sight(sight: &Sight, buffered: usize) {
-    gauge!(BUFFERED).set(buffered as f64);
+pub(crate) fn sight(sight: &Sight) {
     for store in ["clicks", "outbox"] {
         gauge!(UP, "store" => store).set(truth(!sight.away.contains(&store)));
     }

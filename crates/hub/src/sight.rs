@@ -78,7 +78,8 @@ impl Hub {
                 seldom = Some(Instant::now());
                 self.count_ending(&mut sight).await;
             }
-            meters::sight(&sight, self.inner.buffer.len());
+            meters::buffered(self.inner.buffer.len());
+            meters::sight(&sight);
             self.inner.sights.send_replace(Some(sight.clone()));
             sleep(EVERY).await;
         }
