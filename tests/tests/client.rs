@@ -346,7 +346,7 @@ async fn a_person_is_erased_only_after_a_yes_and_the_trail_names_nobody() {
     let refused = answering(&house, &erase, "n\n").await;
     assert_eq!((refused.code, refused.err.contains("nothing is changed")), (4, true), "{}", refused.err);
     assert_eq!(answering(&house, &erase, "").await.code, 2, "nobody answered");
-    assert_eq!(answering(&house, &erase, "y\n").await.done(), "erased; 1 conversions touched\n");
+    assert_eq!(answering(&house, &erase, "y\n").await.done(), "erased; 1 conversion touched\n");
     let nobody = run(&house, &["erase", "--user", "nobody", "--yes", "--json"]).await.json();
     assert_eq!(nobody, json!({ "found": false, "conversions": 0 }));
     assert_eq!(run(&house, &["erase", "--user", "nobody", "--yes"]).await.done(), "nothing was found\n");
@@ -434,7 +434,7 @@ async fn an_exit_code_says_to_a_script_what_happened() {
     assert_eq!(run("pbt_ops", &["pause", "nowhere", "--reason", "x"]).await.code, 3);
     let missing = run("pbt_reader", &["resume", "powerspace"]).await;
     assert_eq!(missing.code, 4);
-    for words in ["`reader` has not the scope `operate`", "postback token NAME --scope operate"] {
+    for words in ["`reader` does not have the scope `operate`", "postback token NAME --scope operate"] {
         assert!(missing.err.contains(words), "{}", missing.err);
     }
     let unknown = run("pbt_other", &["stats"]).await;
@@ -557,6 +557,12 @@ fn a_hub_that_does_not_answer_is_given_up_in_time() {
     let output = Postback::with(&["stats", "--api", &api, "--timeout", "100ms"]).output();
     assert_eq!(output.status.code(), Some(5));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--timeout gives it more time"));
+
+    let lead = ["send", "--account", "ps", "--click-id", "abc123xyz789", "--kind", "lead"];
+    let output = Postback::with(&[&lead[..], &["--api", &api, "--timeout", "100ms"]].concat()).output();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let (_, id) = said.trim().rsplit_once("say it again with --request-id ").expect("an id to repeat it by");
+    assert_eq!((output.status.code(), id.len()), (Some(5), 36), "{said}");
 }
 
 #[test]

@@ -12,8 +12,14 @@ use postback_proto::{
         Source, UserSource, change_conversion_status_request::Conversion, flow_source, source,
     },
 };
+use uuid::Uuid;
 
-use super::{Desk, Work, failure::Failure, json, time, words::parser};
+use super::{
+    Desk, Work,
+    failure::{Exit, Failure},
+    json, time,
+    words::parser,
+};
 use crate::table::plain;
 
 /// A conversion, or a change of one.
@@ -25,15 +31,18 @@ A conversion names its source and its kind. A change names the conversion, by --
 source, kind and transaction id that it was recorded with.
 
 --stdin takes one or more JSON objects: RecordConversionRequest, or ChangeConversionStatusRequest where there is a \
-`conversion_id` or a `key`. They are sent in order, and it stops at the first that is refused. A customer's name, phone and email go this way alone: arguments are seen by others on \
-this machine.
+`conversion_id` or a `key`. They are sent in order, and it stops at the first that is refused. A customer's name, phone and email go this way alone: \
+arguments are seen by others on this machine.
 
 Examples:
-  postback send --click-token AbC... --kind order --value 89.99 --currency EUR --transaction-id A-1001
+  postback send --click-token AbC... --kind order --transaction-id A-1001 --value 89.99 \\
+      --currency EUR
   postback send --account ps --click-id abc123xyz789 --kind lead --validate-only
   postback send --conversion 0198f3a2-7c11-7d3e-8b4e-0c5d2f1a9b77 --status approved
-  postback send --change --click-token AbC... --kind order --transaction-id A-1001 --status cancelled
-  echo '{\"source\": {\"click_token\": \"AbC...\"}, \"details\": {\"kind\": \"KIND_LEAD\"}}' | postback send --stdin")]
+  postback send --change --click-token AbC... --kind order --transaction-id A-1001 \\
+      --status cancelled
+  echo '{\"source\": {\"click_token\": \"AbC...\"}, \"details\": {\"kind\": \"KIND_LEAD\"}}' |
+      postback send --stdin")]
 pub(crate) struct Send {
     /// Reads requests from standard input.
     #[arg(long, conflicts_with_all = [
@@ -97,7 +106,7 @@ pub(crate) struct Send {
     /// When it happened; now by default.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     occur_time: Option<Timestamp>,
-    /// Your id of this request: the same id brings the first answer again.
+    /// Your id of this request: the same id brings the first answer again. One is made where there is none.
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
     /// Shows the call to the network, and records nothing.
@@ -115,10 +124,20 @@ impl Work for Send {
         if self.stdin {
             return read(self.validate_only, desk).await;
         }
-        if self.conversion.is_some() || self.change {
-            return change(self.changed(), desk).await;
-        }
-        record(self.recorded(), desk).await
+        let bare = self.request_id.is_none() && !self.validate_only;
+        let made = bare.then(|| Uuid::now_v7().to_string());
+        let send = Self { request_id: self.request_id.or(made.clone()), ..self };
+        let sent = if send.conversion.is_some() || send.change {
+            change(send.changed(), desk).await
+        } else {
+            record(send.recorded(), desk).await
+        };
+        sent.map_err(|failure| match (failure.exit(), made) {
+            (Exit::Unavailable, Some(id)) => {
+                failure.with(&format!("it may have been recorded; say it again with --request-id {id}"))
+            }
+            _ => failure,
+        })
     }
 }
 
