@@ -130,6 +130,12 @@ async fn without_what_was_kept_the_same_file_doubles_nothing() {
     let csv = Csv::of(format!("click_token,kind\n{token},lead\n{token},order\n"));
     csv.import(&house, &[]).await.done();
     fs::remove_file(csv.folder.path().join("orders.csv.import")).unwrap();
+    let report = csv.folder.path().join("orders.csv.refused.csv");
+    fs::write(&report, "half mended").unwrap();
+    let refused = csv.import(&house, &[]).await;
+    assert!(refused.code == 4 && refused.err.contains("move it away"), "{}", refused.err);
+    assert_eq!(fs::read_to_string(&report).unwrap(), "half mended");
+    fs::remove_file(&report).unwrap();
     let told = csv.import(&house, &["--json"]).await.json();
     assert_eq!((&told["recorded"], &told["already_recorded"]), (&json!(0), &json!(2)));
     assert_eq!(house.stats("powerspace").await.conversions, 2);

@@ -58,6 +58,14 @@ impl Report {
         let mut report = Self { path: state.report().to_owned(), header, places, width, open: None };
         if state.report_bytes > 0 {
             report.go_on(state)?;
+        } else if !state.validating() && !state.file().exists() && report.path.exists() {
+            return Err(Failure::new(
+                Exit::Refused,
+                format!(
+                    "`{}` is there, of an import that nothing else is left of; move it away",
+                    report.path.display()
+                ),
+            ));
         } else if let Err(error) = fs::remove_file(&report.path)
             && error.kind() != ErrorKind::NotFound
         {
