@@ -135,6 +135,12 @@ impl Undelivered {
         let account = &standing.account;
         let to_do = match self.state.as_str() {
             "dead" if self.reason == "expired" => "nothing: its click's life is over".to_owned(),
+            "dead" if self.reason == "lead_never_came" => {
+                "nothing: its conversion was never reported".to_owned()
+            }
+            "dead" if self.reason == "lead_not_delivered" => {
+                "replay the conversion's own delivery; its changes follow".to_owned()
+            }
             "dead" => format!("once mended, postback replay --account {account} --reason {}", self.reason),
             "in_doubt" => {
                 format!("postback resolve --account {account} --reason {} --delivered|--resend", self.reason)
