@@ -79,7 +79,7 @@ async fn a_token_does_what_its_scopes_say_and_nothing_else() {
     assert_eq!(why(&look(&billing).await.unwrap_err()), missing("read"));
     let refused = pause(&billing).await.unwrap_err();
     assert_eq!(why(&refused), missing("operate"));
-    assert_eq!(refused.message(), "`billing` has not the scope `operate`, which this method wants");
+    assert_eq!(refused.message(), "`billing` does not have the scope `operate`, which this method wants");
     house.end().await;
 }
 
@@ -152,7 +152,10 @@ async fn a_client_certificate_does_in_place_of_a_token() {
     let known = under_tls(&house, &authority, Some(&billing), None);
     assert_eq!(report(&known).await.code(), Code::InvalidArgument);
     let denied = look(&known).await.unwrap_err();
-    assert_eq!(denied.message(), "`billing.internal` has not the scope `read`, which this method wants");
+    assert_eq!(
+        denied.message(),
+        "`billing.internal` does not have the scope `read`, which this method wants"
+    );
 
     let stranger = under_tls(&house, &authority, Some(&other), None);
     assert_eq!(why(&report(&stranger).await), (Code::Unauthenticated, "UNKNOWN_CERTIFICATE".into(), None));

@@ -344,7 +344,7 @@ fn a_hub_whose_log_is_on_a_full_disk_goes_on() {
 fn hubs_with_parted_roles_share_the_work_over_one_redis() {
     let redis = RedisServer::start();
     let mut sandbox = start(&["sandbox", "--listen", "127.0.0.1:0"], &[]);
-    let networks = sandbox.until(&["the sandbox is listening"])["address"].as_str().unwrap().to_owned();
+    let networks = sandbox.until(&["the sandbox listens"])["address"].as_str().unwrap().to_owned();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("postback.toml");
     let settings = settings(folder.path())
@@ -385,7 +385,7 @@ fn hubs_with_parted_roles_share_the_work_over_one_redis() {
 #[test]
 fn the_sandbox_serves_alone_and_ends_at_sigterm() {
     let mut sandbox = start(&["sandbox", "--listen", "127.0.0.1:0"], &[]);
-    let address = sandbox.until(&["the sandbox is listening"])["address"].as_str().unwrap().parse().unwrap();
+    let address = sandbox.until(&["the sandbox listens"])["address"].as_str().unwrap().parse().unwrap();
     let answer =
         tokio::runtime::Runtime::new().unwrap().block_on(Visitor::of(address).get("/ld?qci=abc123xyz789"));
     assert_eq!(answer.status, 200);

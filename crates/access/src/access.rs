@@ -61,7 +61,7 @@ impl fmt::Display for Stranger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nobody => {
-                "nobody is named; want a token as `authorization: Bearer pbt_...` or a client certificate"
+                "no token or certificate was shown; want a token as `authorization: Bearer pbt_...` or a client certificate"
             }
             Self::UnknownToken => "the token is not known; it may have been replaced or removed",
             Self::UnknownCertificate => "no name in the certificate is let in here",

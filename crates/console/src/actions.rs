@@ -40,6 +40,15 @@ impl Decision {
         }
     }
 
+    /// What the page is called that asks about one delivery.
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Replay => "Replay one delivery",
+            Self::Delivered => "Mark one delivery as delivered",
+            Self::Resend => "Send one delivery again",
+        }
+    }
+
     /// What will happen.
     const fn words(self) -> &'static str {
         match self {
@@ -127,7 +136,7 @@ pub(crate) async fn ask_one(
         fact("State", words::state(&delivery)),
     ];
     facts.extend(words::reason(&delivery).map(|reason| fact("Why", show::long(&reason.to_string()))));
-    let frame = Frame::new(format!("{} one delivery", decision.verb()), "Deliveries", visitor, desk.now());
+    let frame = Frame::new(decision.title(), "Deliveries", visitor, desk.now());
     let verb = if fits { decision.verb().to_owned() } else { String::new() };
     let back = words::link(&delivery);
     let fields = vec![("update_time", delivery.updated_at.to_string())];

@@ -84,6 +84,6 @@ fn admit<B>(access: &Access, request: &Request<B>) -> Result<Option<Caller>, Sta
 fn missing(scope: Scope, caller: &str) -> Status {
     let named = [("scope".to_owned(), scope.to_string()), ("caller".to_owned(), caller.to_owned())];
     let details = ErrorDetails::with_error_info("MISSING_SCOPE", DOMAIN, named);
-    let message = format!("`{caller}` has not the scope `{scope}`, which this method wants");
+    let message = format!("`{caller}` does not have the scope `{scope}`, which this method wants");
     Status::with_error_details(Code::PermissionDenied, message, details)
 }

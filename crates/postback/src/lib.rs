@@ -7,6 +7,7 @@ mod alerts;
 pub mod cli;
 mod client;
 pub mod config;
+mod counted;
 mod demo;
 mod descriptors;
 mod keygen;

@@ -361,7 +361,6 @@ pub(crate) async fn sandbox(listen: SocketAddr, seed: Option<PathBuf>) -> anyhow
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("--listen: `{listen}` cannot be listened on"))?;
-    tracing::info!(address = %listener.local_addr()?, "the sandbox is listening");
     Ok(sandbox.serve(listener, asked_to_stop()?).await?)
 }
 

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Alerts;
+use crate::{config::Alerts, counted::counted};
 use incidents::{Incidents, Kind, Sign};
 use webhook::Webhook;
 
@@ -106,11 +106,17 @@ fn account(standing: &AccountStanding, grown: u64, sight: &Sight, show: &mut imp
         show(Kind::AccountPaused, account, format!("{account} is paused: {}", paused.reason));
     }
     if stats.in_doubt > 0 {
-        let summary = format!("{account}: {} deliveries may or may not have been counted", stats.in_doubt);
+        let summary =
+            format!("{account}: {} may or may not have been counted", counted(stats.in_doubt, "delivery"));
         show(Kind::InDoubt, account, summary);
     }
     if grown > 0 {
-        show(Kind::DeadLetters, account, format!("{account}: {grown} deliveries were given up"));
+        let were = if grown == 1 { "was" } else { "were" };
+        show(
+            Kind::DeadLetters,
+            account,
+            format!("{account}: {} {were} given up", counted(grown, "delivery")),
+        );
     }
     let oldest = stats.oldest_pending.map(|created| sight.at.duration_since(created));
     if let Some(age) = oldest.filter(|age| *age > OLD) {

@@ -8,6 +8,7 @@ use super::{
     decide::asked,
     failure::{Exit, Failure},
 };
+use crate::counted::counted;
 
 /// Who is to be forgotten.
 #[derive(Debug, Args)]
@@ -64,7 +65,7 @@ impl Work for Erase {
                 return "nothing was found".to_owned();
             }
             let record = if erased.found { "erased" } else { "no record was kept" };
-            format!("{record}; {} conversions touched", erased.conversions)
+            format!("{record}; {} touched", counted(erased.conversions, "conversion"))
         })
     }
 }

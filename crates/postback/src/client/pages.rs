@@ -46,7 +46,7 @@ pub(super) async fn first<T>(
         if following.is_empty() || found.len() >= limit {
             let more = !following.is_empty() || found.len() > limit;
             found.truncate(limit);
-            if more {
+            if more && limit > 0 {
                 writeln!(desk.err, "the latest {limit} are shown; --limit shows more")?;
             }
             return Ok(found);

@@ -188,7 +188,10 @@ pub(super) fn campaigns(node: Node, accounts: &Accounts, problems: &mut Vec<Prob
         };
         let account = section.account.parse().ok().filter(|account| accounts.contains_key(account));
         if account.is_none() {
-            wrong("account", &format!("`{}` is no account that could be read", section.account));
+            wrong(
+                "account",
+                &format!("`{}` is not an account of this config, or one that is wrong", section.account),
+            );
         }
         if section.parameter.as_deref().is_some_and(|name| name.is_empty() || name.len() > 64) {
             wrong("parameter", "is not 1 to 64 characters");

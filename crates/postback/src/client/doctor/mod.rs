@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::failure::{Exit, Failure};
 use crate::{
     config::Config,
+    counted::counted,
     table::{Column, table},
 };
 
@@ -126,7 +127,10 @@ impl Doctor {
             }
         };
         let (accounts, campaigns) = (config.accounts.len(), config.campaigns.len());
-        checks.push(Check::ok("config", format!("{accounts} accounts, {campaigns} campaigns")));
+        checks.push(Check::ok(
+            "config",
+            format!("{}, {}", counted(accounts, "account"), counted(campaigns, "campaign")),
+        ));
         checks.extend(store::checks(&config.store).await);
         let (networks, times) = network::checks(&config.accounts).await;
         checks.extend(networks);

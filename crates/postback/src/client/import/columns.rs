@@ -16,11 +16,14 @@ use super::super::{failure::Failure, words::find};
 
 pub(super) const HELP: &str = "\
 The file is CSV in UTF-8 with commas; its first line names the columns, in any order:
-  source       one of click_token | account + click_id | user_id (+ account) | account + flow_id | account + flow_code
+  source       one of click_token | account + click_id | user_id (+ account) |
+               account + flow_id | account + flow_code
   kind         lead, order or goal; goal names the goal
-  money        value, shipping, tax, payout: decimals such as 89.99; currency, such as EUR, is that of all of them
-  also         transaction_id, status, occur_time (RFC 3339), request_id, customer_name, customer_phone,
-               customer_email, customer_country, field:NAME for what a network alone knows
+  money        value, shipping, tax, payout: decimals such as 89.99; currency, such as EUR,
+               is that of all of them
+  also         transaction_id, status, occur_time (RFC 3339), request_id, customer_name,
+               customer_phone, customer_email, customer_country, field:NAME for what a
+               network alone knows
 A column that is not known is an error. An empty cell says nothing.
 
 What is done stands in FILE.import beside the file: an import that was stopped goes on when it is run again. Each \

@@ -25,7 +25,10 @@ use super::{
     Desk, Work,
     failure::{Exit, Failure},
 };
-use crate::table::{Column, plain, table};
+use crate::{
+    counted::counted,
+    table::{Column, plain, table},
+};
 use columns::Refused;
 use feed::Line;
 use report::Report;
@@ -203,7 +206,9 @@ fn told(state: &State, file: &Path, desk: &mut Desk<'_>) -> Result<(), Failure> 
         return Ok(());
     }
     let report = state.report().display();
-    Err(Failure::new(Exit::Failed, format!("{} lines were refused; {report} says why", state.refused)))
+    let were = if state.refused == 1 { "was" } else { "were" };
+    let lines = counted(state.refused, "line");
+    Err(Failure::new(Exit::Failed, format!("{lines} {were} refused; {report} says why")))
 }
 
 #[cfg(test)]
