@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postback_core::{COMMENT, Currency, Error, Money, Result};
+use postback_core::{COMMENT, Currency, Error, Money, Result, quoted};
 use rust_decimal::Decimal;
 
 use crate::{AlterCpa, form::Form};
@@ -200,13 +200,4 @@ pub(crate) fn check_text(field: &'static str, value: &str, most: usize) -> Resul
 /// The same of text in lines.
 fn check_lines(field: &'static str, value: &str) -> Result<()> {
     check_text(field, &value.replace('\n', " "), 1024)
-}
-
-/// At most 40 characters of a value, for a message.
-pub(crate) fn quoted(value: &str) -> String {
-    let mut short: String = value.chars().take(40).flat_map(char::escape_debug).collect();
-    if value.chars().nth(40).is_some() {
-        short.push_str("...");
-    }
-    short
 }

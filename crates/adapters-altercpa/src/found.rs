@@ -7,13 +7,12 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 use postback_core::{
     Error, ErrorKind, Found, FoundClick, FoundFlow, FoundOffer, LookUp, Result, Utm, Verdict, by_status,
-    client::answered_at,
+    client::answered_at, quoted,
 };
 use serde_json::{Map, Value};
 
 use crate::{
     answer::{Said, number},
-    fields::quoted,
     look_up::no_offer,
 };
 

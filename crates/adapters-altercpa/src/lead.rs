@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
-use postback_core::{COMMENT, Call, Customer, Error, Goal, Money, Result, Status};
+use postback_core::{COMMENT, Call, Customer, Error, Goal, Money, Result, Status, quoted};
 use secrecy::ExposeSecret;
 
 use crate::{
@@ -194,7 +194,7 @@ impl<'a> Lead<'a> {
         }
         if let Some(country) = country {
             if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_alphabetic()) {
-                let shown = fields::quoted(country);
+                let shown = quoted(country);
                 return Err(Error::invalid(
                     "customer.country",
                     format!("`{shown}` is not an ISO 3166 alpha-2 code such as FR"),

@@ -1,6 +1,6 @@
 //! Which lead is meant: the combinations of ids that the network takes.
 
-use postback_core::{ClickId, Error, FlowCode, FlowId, OnAmbiguous, Repeat, Result, Source};
+use postback_core::{ClickId, Error, FlowCode, FlowId, OnAmbiguous, Repeat, Result, Source, quoted};
 
 use crate::{action::Action, click, fields, form::Form};
 
@@ -71,7 +71,7 @@ impl Origin {
         }
         if let By::Click(id) = &self.by {
             click::check(id).map_err(|_| {
-                let message = format!("`{}` is a macro that was not replaced", fields::quoted(id.as_str()));
+                let message = format!("`{}` is a macro that was not replaced", quoted(id.as_str()));
                 Error::invalid("click_id", message)
             })?;
         }
@@ -83,7 +83,7 @@ impl Origin {
                 Err(Error::invalid("exto", "stands beside `order`; want one of them"))
             }
             (By::Order(id), Action::Change) if !fields::is_number(id) => {
-                Err(Error::invalid("order", format!("`{}` is not a number", fields::quoted(id))))
+                Err(Error::invalid("order", format!("`{}` is not a number", quoted(id))))
             }
             (By::Flow(_) | By::Code(_), Action::Change) if self.exto.is_none() => {
                 Err(Error::invalid("exto", "is missing; a lead of a flow is found again by it alone")

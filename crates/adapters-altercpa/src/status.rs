@@ -1,14 +1,9 @@
 //! Status words: how the network recognizes one, and how ours are sent so that it does.
 
-use postback_core::{Error, Result, Status};
+use postback_core::{Error, Result, Status, quoted};
 use serde::Deserialize;
 
-use crate::{
-    action::Action,
-    fields::{Fields, quoted},
-    form::Form,
-    table::Table,
-};
+use crate::{action::Action, fields::Fields, form::Form, table::Table};
 
 /// The words by which the six statuses are sent (AC-18, AC-19).
 #[derive(Clone, Debug, Deserialize)]

@@ -2,9 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use postback_core::{Error, Result, Status};
-
-use crate::fields::quoted;
+use postback_core::{Error, Result, Status, quoted};
 
 /// The cancel reasons that most installations share (AC-21).
 pub(crate) const REASONS: &[(u32, &str)] = &[

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 use postback_core::{
     Call, ClickId, Error, Goal, Kind, Money, NoClick, Postback, Repeat, Result, Source, percent_encoded,
+    quoted,
 };
 use secrecy::ExposeSecret;
 
@@ -145,7 +146,7 @@ fn check_click(form: ClickIdForm, click: &ClickId) -> Result<()> {
             (_, ClickIdForm::Hex40) => "is not 40 of 0-9a-f",
             (_, ClickIdForm::Opaque) => "is not 1 to 512 visible ASCII characters",
         };
-        Error::invalid("click_id", format!("`{}` {what}", shown(click.as_str())))
+        Error::invalid("click_id", format!("`{}` {what}", quoted(click.as_str())))
     })
 }
 
@@ -175,10 +176,4 @@ fn no_key() -> Error {
 fn no_lead_code() -> Error {
     let message = "is missing; want one for each conversion, by which a repeat is told from a new one";
     Error::invalid("lead_code", message).because("MISSING")
-}
-
-/// At most 64 characters of a refused value.
-fn shown(value: &str) -> String {
-    let cut = value.char_indices().nth(64).map(|(at, _)| at);
-    cut.map_or_else(|| value.to_owned(), |at| format!("{}...", &value[..at]))
 }

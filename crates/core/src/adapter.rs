@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     BaseUrl, CODE_KEPT, ClickId, Conversion, Error, Event, Found, LandingQuery, LookUp, Reason, Result,
-    Status, shown,
+    Status, redacted,
 };
 
 /// One account at one network: its settings, and the network's dialect. Pure: bytes in, bytes out.
@@ -239,7 +239,7 @@ impl Verdict {
             | Self::Misconfigured { reason }
             | Self::Unreadable { reason } => {
                 reason.code = reason.code.chars().take(CODE_KEPT).collect();
-                reason.message = shown(&reason.message, private);
+                reason.message = redacted(&reason.message, private);
             }
         }
         self

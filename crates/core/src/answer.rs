@@ -43,7 +43,7 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 
 /// The first [`ANSWER_KEPT`] bytes of a network's words, without what they repeat of what is private; a control character
 /// is shown as `\u{fffd}`.
-pub fn shown(words: &str, private: &[&str]) -> String {
+pub fn redacted(words: &str, private: &[&str]) -> String {
     let mut private = private.to_vec();
     // The longest first: an address may begin with the name.
     private.sort_by_key(|private| Reverse(private.len()));

@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 use serde::{Deserialize, Deserializer, de};
 use url::{Host, Url};
 
-use crate::{Error, Result, id::shown};
+use crate::{Error, Result, quoted};
 
 /// `https://host[:port][/path]`, or `http` where the host is this machine itself. No user, query or fragment.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,8 +21,8 @@ impl BaseUrl {
     pub fn parse(value: &str) -> Result<Self> {
         // A password stands before an `@`, and a network's key behind a `?`.
         let secret = value.contains(['@', '?', '#']);
-        let quoted = if secret { String::new() } else { format!("`{}` ", shown(value)) };
-        let refuse = |what: &str| Error::invalid("base_url", format!("{quoted}{what}"));
+        let address = if secret { String::new() } else { format!("`{}` ", quoted(value)) };
+        let refuse = |what: &str| Error::invalid("base_url", format!("{address}{what}"));
         let url = Url::parse(value)
             .map_err(|cause| refuse("is not a URL such as https://example.com").caused_by(cause))?;
         let local = match url.host() {

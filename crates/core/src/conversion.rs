@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use crate::{
     AccountId, CampaignId, ClickId, ConversionId, Error, FlowCode, FlowId, Goal, LaneId, Money, RequestId,
-    Result, TransactionId, UserId, id::shown, lane,
+    Result, TransactionId, UserId, lane, quoted,
 };
 
 /// Where a conversion came from, once resolved: what the network will be told.
@@ -56,7 +56,7 @@ impl FromStr for Kind {
             "lead" => Ok(Self::Lead),
             "order" => Ok(Self::Order),
             "goal" => Ok(Self::Goal),
-            _ => Err(Error::invalid("kind", format!("`{}` is not lead, order or goal", shown(value)))),
+            _ => Err(Error::invalid("kind", format!("`{}` is not lead, order or goal", quoted(value)))),
         }
     }
 }
@@ -118,7 +118,7 @@ impl FromStr for Status {
                     "status",
                     format!(
                         "`{}` is not valid; want 1 to 64 bytes without comma or control characters",
-                        shown(value)
+                        quoted(value)
                     ),
                 ));
             }

@@ -27,8 +27,8 @@ pub(crate) fn all(text: &str, is: impl Fn(u8) -> bool) -> bool {
     text.bytes().fold(true, |all, byte| all & is(byte))
 }
 
-/// Shows at most 40 characters of a refused value.
-pub(crate) fn shown(value: &str) -> String {
+/// At most 40 characters of a refused value, escaped, for a message.
+pub fn quoted(value: &str) -> String {
     let mut short: String = value.chars().take(40).flat_map(char::escape_debug).collect();
     if value.chars().nth(40).is_some() {
         short.push_str("...");
@@ -55,7 +55,7 @@ macro_rules! text {
                 if value.len() > $max || !$allowed(&value) {
                     return Err(Error::invalid(
                         $field,
-                        format!(concat!("`{}` is not valid; want ", $want), shown(&value)),
+                        format!(concat!("`{}` is not valid; want ", $want), quoted(&value)),
                     ));
                 }
                 Ok(Self(value))
@@ -176,7 +176,7 @@ macro_rules! sharded {
                     return Err(Error::invalid($field, "is empty; want a UUID").because("MISSING"));
                 }
                 Uuid::try_parse(value).map(Self).map_err(|_| {
-                    Error::invalid($field, format!("`{}` is not a UUID", shown(value)))
+                    Error::invalid($field, format!("`{}` is not a UUID", quoted(value)))
                 })
             }
         }

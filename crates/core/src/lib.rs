@@ -29,7 +29,7 @@ mod trace;
 
 pub use account::{Account, Accounts};
 pub use adapter::{Adapter, Call, NoClick, OnAmbiguous, Postback, Repeat, Verdict};
-pub use answer::{by_status, retry_after, shown};
+pub use answer::{by_status, redacted, retry_after};
 pub use base_url::{BaseUrl, percent_encoded};
 pub use click::{CLICK_LIFE, Click, ClickRef, Flags, IpNetwork, Utm, VisitorIp, is_life_over};
 pub use conversion::{
@@ -39,7 +39,7 @@ pub use delivery::{ANSWER_KEPT, Attempt, CODE_KEPT, Delivery, DeliveryState, Eve
 pub use error::{Error, ErrorKind, Result};
 pub use id::{
     AccountId, Actor, CampaignId, ClickId, ConversionId, DeliveryId, FlowCode, FlowId, Goal, RequestId,
-    TransactionId, UserId,
+    TransactionId, UserId, quoted,
 };
 pub use key::{IpHash, Key, Keyring};
 pub use landing::LandingQuery;

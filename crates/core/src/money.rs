@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{Error, Result, id::shown};
+use crate::{Error, Result, quoted};
 
 /// A three-letter ISO 4217 currency code.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,7 +29,7 @@ impl FromStr for Currency {
             }
             _ => Err(Error::invalid(
                 "currency",
-                format!("`{}` is not an ISO 4217 code such as EUR", shown(value)),
+                format!("`{}` is not an ISO 4217 code such as EUR", quoted(value)),
             )),
         }
     }
@@ -132,11 +132,14 @@ pub(crate) fn decimal(value: &str) -> Result<Decimal> {
         !text.is_empty() && text.len() <= most && text.bytes().all(|b| b.is_ascii_digit())
     };
     if !digits(whole, 18) || !digits(fraction, SCALE as usize) {
-        let what =
-            if value.is_empty() { "is empty".into() } else { format!("`{}` is not a decimal", shown(value)) };
+        let what = if value.is_empty() {
+            "is empty".into()
+        } else {
+            format!("`{}` is not a decimal", quoted(value))
+        };
         return Err(Error::invalid("amount", format!("{what}; want digits and a point such as 49.99")));
     }
-    value.parse().map_err(|_| Error::invalid("amount", format!("`{}` is not a decimal", shown(value))))
+    value.parse().map_err(|_| Error::invalid("amount", format!("`{}` is not a decimal", quoted(value))))
 }
 
 impl fmt::Display for Money {

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use postback_core::{
     Account, Attempt, Call, LatencyBin, Outcome, Postback, Reason, Repeat, Result, Series, Tally,
     ports::{Claim, Clock, Outbox, Settlement},
-    shown,
+    redacted,
 };
 use tokio::{
     sync::OwnedSemaphorePermit,
@@ -154,7 +154,7 @@ impl Sending {
         private.extend(postback.conversion.details.customer.private());
         let verdict = adapter.verdict(&postback, answer, now).masked(&private);
         let words = String::from_utf8_lossy(answer.body());
-        Heard { status: answer.status().as_u16(), answer: shown(&words, &private), verdict }
+        Heard { status: answer.status().as_u16(), answer: redacted(&words, &private), verdict }
     }
 
     async fn conclude(&self, step: Step) {

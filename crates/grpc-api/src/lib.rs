@@ -23,12 +23,15 @@ use std::{io, pin::pin, time::Duration};
 
 use postback_access::{Access, Tls};
 use postback_hub::Hub;
-use postback_proto::v1::{
-    click_service_server::{self, ClickServiceServer},
-    conversion_service_server::{self, ConversionServiceServer},
-    delivery_service_server::{self, DeliveryServiceServer},
-    logbook_service_server::{self, LogbookServiceServer},
-    network_service_server::{self, NetworkServiceServer},
+use postback_proto::{
+    MESSAGE,
+    v1::{
+        click_service_server::{self, ClickServiceServer},
+        conversion_service_server::{self, ConversionServiceServer},
+        delivery_service_server::{self, DeliveryServiceServer},
+        logbook_service_server::{self, LogbookServiceServer},
+        network_service_server::{self, NetworkServiceServer},
+    },
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -39,8 +42,6 @@ use tonic_health::{
     server::{HealthReporter, HealthService},
 };
 
-pub use status::DOMAIN;
-
 /// The services whose health is told beside the server's own.
 const SERVICES: [&str; 5] = [
     click_service_server::SERVICE_NAME,
@@ -49,8 +50,6 @@ const SERVICES: [&str; 5] = [
     logbook_service_server::SERVICE_NAME,
     network_service_server::SERVICE_NAME,
 ];
-/// The largest request in bytes.
-pub const MESSAGE: usize = 64 * 1024;
 /// The most calls under way on one connection; further ones wait.
 const STREAMS: u32 = 256;
 /// How many bytes of one call may wait to be read. A connection has room for as many of each of its calls: what waits

@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 /// The domain of every `google.rpc.ErrorInfo` here.
-pub const DOMAIN: &str = "postback";
+pub(crate) const DOMAIN: &str = "postback";
 
 /// How long a caller waits before another try where nothing better is known.
 const RETRY: Duration = Duration::from_secs(1);

@@ -71,7 +71,7 @@ impl Counts {
 
     /// Counts a landing without a click id, and says so in the log now and then.
     pub(crate) fn lose(&self, campaign: &Campaign, reason: NoClick, flags: Flags, now: Timestamp) {
-        let at = place(reason);
+        let at = reason as usize;
         let lost = self.lost[at].one();
         meters::lost(&campaign.id, reason, flags);
         let (now, last) = (now.as_second(), self.logged[at].load(Relaxed));
@@ -91,17 +91,8 @@ impl Counts {
     pub(crate) fn count_into(&self, campaign: &CampaignId, tally: &Tally, now: Timestamp) {
         tally.count(now, Series::Clicks(campaign.clone()), self.clicks.take());
         for reason in NoClick::ALL {
-            tally.count(now, Series::Lost(campaign.clone(), reason), self.lost[place(reason)].take());
+            tally.count(now, Series::Lost(campaign.clone(), reason), self.lost[reason as usize].take());
         }
-    }
-}
-
-const fn place(reason: NoClick) -> usize {
-    match reason {
-        NoClick::Missing => 0,
-        NoClick::Empty => 1,
-        NoClick::Macro => 2,
-        NoClick::Malformed => 3,
     }
 }
 

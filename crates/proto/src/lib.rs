@@ -10,7 +10,10 @@ mod record;
 mod value;
 
 pub use conversion::{change_from, details_from, kind_from};
-pub use value::{count, money_from, parsed, time_from, timestamp};
+pub use value::{count, parsed, time_from, timestamp};
+
+/// The largest request that a hub takes, in bytes.
+pub const MESSAGE: usize = 64 * 1024;
 
 /// Package `postback.v1`.
 #[allow(missing_docs, clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::expect_used)]

@@ -38,7 +38,7 @@ pub(crate) fn time_if(field: &'static str, time: Option<&WireTime>) -> Result<Op
 ///
 /// # Errors
 /// `InvalidArgument` at `{field}.amount` or `{field}.currency`.
-pub fn money_from(field: &str, money: &v1::Money) -> Result<Money> {
+pub(crate) fn money_from(field: &str, money: &v1::Money) -> Result<Money> {
     Money::parse(&money.amount, &money.currency).map_err(|error| {
         let part = error.field().unwrap_or("amount").to_owned();
         error.at(format!("{field}.{part}"))

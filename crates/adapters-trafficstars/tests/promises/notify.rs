@@ -128,7 +128,7 @@ fn a_click_id_of_another_form_is_refused_before_it_is_sent() {
     assert_eq!(refusal("", "abc"), "`abc` is not 40 of 0-9a-f");
     assert_eq!(refusal("", "{click_id}"), "`{click_id}` is a macro that was not replaced");
     assert_eq!(refusal("click_id = 'opaque'", "a b"), "`a b` is not 1 to 512 visible ASCII characters");
-    assert_eq!(refusal("", &"é".repeat(65)), format!("`{}...` is not 40 of 0-9a-f", "é".repeat(64)));
+    assert_eq!(refusal("", &"é".repeat(41)), format!("`{}...` is not 40 of 0-9a-f", "é".repeat(40)));
 }
 
 #[test]

@@ -8,8 +8,7 @@ use std::{
 };
 
 use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord, Trim};
-use postback_grpc_api::MESSAGE;
-use postback_proto::v1::RecordConversionRequest;
+use postback_proto::{MESSAGE, v1::RecordConversionRequest};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::Sender;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
+use postback_core::ports::BUCKET;
 use postback_proto::{
     timestamp,
     v1::{Delivery, GetHistoryRequest, GetStatsRequest, History, ListDeliveriesRequest},
@@ -22,8 +23,7 @@ use told::{Campaign, Standing, Told};
 
 /// The most deliveries that are looked at.
 const MOST: usize = 200_000;
-/// What counts over time are kept in, and how many pieces of it an answer holds.
-const BUCKET: SignedDuration = SignedDuration::from_mins(5);
+/// How many buckets of counts an answer holds.
 const BUCKETS: i64 = 600;
 
 /// Which accounts, and when.
