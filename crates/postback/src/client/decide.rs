@@ -247,23 +247,29 @@ impl Decision {
     }
 }
 
-/// Decides each by its id; one that is refused stops none after it.
+/// Decides each by its id. One that is refused stops none after it; a hub that is away does, and what was decided until
+/// then is told.
 async fn each(ids: &[String], decision: Decision, desk: &mut Desk<'_>) -> Result<(), Failure> {
-    let (mut decided, mut refused) = (Vec::new(), Vec::new());
+    let (mut decided, mut failed) = (Vec::new(), Vec::new());
+    let mut exit = Exit::Failed;
     for id in ids {
         match decision.one(id.clone(), desk).await.map_err(Failure::from) {
             Ok(delivery) => decided.push(delivery),
-            Err(failure) if failure.exit() == Exit::Unavailable => return Err(failure),
-            Err(failure) => refused.push((id, failure)),
+            Err(failure) => {
+                if ids.len() == 1 || failure.exit() == Exit::Unavailable {
+                    exit = failure.exit();
+                }
+                failed.push(format!("{id}: {failure}"));
+                if exit == Exit::Unavailable {
+                    break;
+                }
+            }
         }
     }
     if desk.json || !decided.is_empty() {
         desk.list("Delivery", &decided, |decided| deliveries::sheet(decided, &Next::default()))?;
     }
-    let Some((_, first)) = refused.first() else { return Ok(()) };
-    let exit = if ids.len() == 1 { first.exit() } else { Exit::Failed };
-    let said: Vec<String> = refused.iter().map(|(id, failure)| format!("{id}: {failure}")).collect();
-    Err(Failure::new(exit, said.join("\n")))
+    if failed.is_empty() { Ok(()) } else { Err(Failure::new(exit, failed.join("\n"))) }
 }
 
 /// Asks a person. No answer is no.
