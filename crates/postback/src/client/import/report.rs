@@ -181,10 +181,10 @@ mod tests {
 
     #[test]
     fn a_report_that_was_edited_is_left_as_it_is() {
-        let folder = tempfile::tempdir().unwrap();
         for edited in
             ["mine", &format!("{HEADER}2{ROW}").replace("sale", "lead"), &"a longer one\n".repeat(50)]
         {
+            let folder = tempfile::tempdir().unwrap();
             let state = stopped(folder.path());
             fs::write(state.report(), edited).unwrap();
             let said = open(&state).map(drop).unwrap_err();
