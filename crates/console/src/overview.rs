@@ -20,7 +20,8 @@ use crate::{
     meters,
     page::{self, Frame, Shown, Visitor},
     refusals::{Refusals, Row as Refused},
-    seen, show, words,
+    seen::{self, Need},
+    show, words,
 };
 
 /// A pending delivery that is older is worth a look.
@@ -33,13 +34,6 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const CHARTED: usize = 12;
 /// A campaign is worth a look where it lost at least so many visitors, and so many of a hundred.
 const LOST: (u64, u64) = (20, 5);
-
-/// Something that a person should look at.
-pub(crate) struct Need {
-    pub(crate) tone: &'static str,
-    pub(crate) words: String,
-    pub(crate) link: String,
-}
 
 /// An account on the overview.
 struct Row {

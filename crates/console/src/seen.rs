@@ -3,10 +3,17 @@
 use jiff::{SignedDuration, Timestamp};
 use postback_hub::Sight;
 
-use crate::{overview::Need, show};
+use crate::show;
 
 /// For how long what happened at once is worth a look.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Something that a person should look at.
+pub(crate) struct Need {
+    pub(crate) tone: &'static str,
+    pub(crate) words: String,
+    pub(crate) link: String,
+}
 
 /// What the last look of this process's hub shows.
 pub(crate) fn needs(sight: &Sight, now: Timestamp) -> Vec<Need> {
