@@ -240,7 +240,7 @@ fn a_hub_serves_reloads_refuses_to_share_its_store_and_ends_at_sigterm() {
     assert_eq!(landing("/c/spring?clickId=abc").as_deref(), Some("https://shop.example/new"));
     let others = settings(folder.path()).replace("/old", "/new").replace("127.0.0.1:0", "127.0.0.1:1");
     fs::write(&file, others + "[dispatch]\npoll_ms = 300\n").unwrap();
-    let late = hub.until(&["it takes a restart"]);
+    let late = hub.until(&["take a restart"]);
     assert_eq!((&late["sections"], &late["level"]), (&"api, console, dispatch, edge".into(), &"WARN".into()));
     fs::write(&file, settings(folder.path()).replace("https://shop.example/old", "nonsense")).unwrap();
     hub.signal("-HUP");

@@ -68,7 +68,7 @@ impl Changes {
                 tracing::info!(%file, "access, accounts and campaigns are reloaded");
                 let sections = left(&self.began, &table(self.seen.as_deref())).join(", ");
                 if !sections.is_empty() {
-                    tracing::warn!(%file, sections, "other sections have changed: it takes a restart");
+                    tracing::warn!(%file, sections, "these sections have changed as well, and take a restart");
                 }
             }
             Some(problems) if news || wrong != self.wrong => {
