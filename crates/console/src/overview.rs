@@ -117,7 +117,7 @@ async fn needs(
     needs.extend(sight.iter().flat_map(|sight| sight.accounts.iter().flatten()).filter_map(of_removed));
     needs.extend(of_refused(None, refusals.of_nobody()));
     needs.extend(desk.hub.campaigns().await?.iter().filter_map(of_campaign));
-    needs.extend(desk.hub.sights().borrow().iter().flat_map(|sight| seen::needs(sight, now)));
+    needs.extend(sight.iter().flat_map(|sight| seen::needs(sight, now)));
     let order = ["ask", "bad", "warn"];
     needs.sort_by_key(|need| order.iter().position(|tone| *tone == need.tone));
     Ok(needs)
